@@ -4,11 +4,12 @@
 
 #include "backend/cpu/elementwise_impl.h"
 #include "backend/cpu/kernels.h"
+#include "backend/cpu/matmul_impl.h"
 
 namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
 
 extern const Kernels table;
-const Kernels table = {
+constinit const Kernels table = {
     .isa = KVSPLIT_ISA_ENUM,
     .rms_norm = rms_norm<false>,
     .add_rms_norm = rms_norm<true>,
@@ -18,6 +19,7 @@ const Kernels table = {
     .scale = scale,
     .rope_pairs = rope_pairs,
     .rope_halves = rope_halves,
+    .matmul = matmul_kernels(),
 };
 
 }  // namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE

@@ -26,8 +26,8 @@
 //   load_i8_f32/load_i8_i32, load_u8_i32, store_i8 (rounds, saturates) dot4(acc, a, b)             acc[i] +=
 //   sum over j < 4 of u8 a[4i+j] * s8 b[4i+j], exact dot4_small(acc, a, b)       the same for a <= 127,
 //   cheaper on AVX2 set1_4bytes(p)              the four bytes at p in every lane low_nibbles, high_nibbles,
-//   lookup16(table, index < 16), load_table16(p), shift_right_bytes<n>, and, or, xor, add load_mask64(p),
-//   add_where(m, a, b)   a + (m ? b : 0) per byte exp, sigmoid, silu, gelu_tanh, tanh
+//   lookup16(table, index < 16), load_table16(p), shift_left_bytes<n>, shift_right_bytes<n>, and, or, xor,
+//   add load_mask64(p), add_where(m, a, b)   a + (m ? b : 0) per byte exp, sigmoid, silu, gelu_tanh, tanh
 #pragma once
 
 #if !defined(KVSPLIT_ISA_NAMESPACE)
