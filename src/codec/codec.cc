@@ -79,6 +79,11 @@ PageLayout page_layout(int key_bits, int value_bits, const HeadShape& shape, int
     const bool coded_keys = key_bits != 16, coded_values = value_bits != 16;
 
     PageLayout l;
+    l.key_bits = key_bits;
+    l.value_bits = value_bits;
+    l.shape = shape;
+    l.n_kv_heads = n_kv_heads;
+    l.first_page = first_page;
     Builder page(n_kv_heads);
     std::size_t sink_bytes = 0;
     page.add(dim * kPageTokens * static_cast<std::size_t>(key_bits) / 8, kAlignment, l.key_codes,

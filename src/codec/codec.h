@@ -64,6 +64,11 @@ void check_width(const char* side, int bits, const HeadShape& shape);
 // Where everything is in a layer's page. Offsets and strides in bytes; head h of an array begins at
 // offset + h * stride. Arrays that a page lacks have stride 0.
 struct PageLayout {
+    int key_bits = 16, value_bits = 16;
+    HeadShape shape;
+    int n_kv_heads = 0;
+    bool first_page = false;  // the page of positions 0 .. 63: carries sinks where a side is coded
+
     std::size_t key_codes = 0, key_codes_head_bytes = 0;
     std::size_t value_codes = 0, value_codes_head_bytes = 0;
     std::size_t key_scales = 0, key_scales_head_bytes = 0;
