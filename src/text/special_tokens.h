@@ -24,9 +24,9 @@ class SpecialTokens {
     explicit SpecialTokens(const Vocab& vocab);
     static constexpr std::size_t kMaxBytes = 512;
 
-    // Longer tokens first, equally long ones from left to right, none overlapping: what searching the whole text
-    // for one token after the other gives, in time that does not depend on how many tokens there are. Control
-    // and unknown tokens only with parse_special.
+    // Longer tokens first, equally long ones from left to right, none overlapping: what searching the whole
+    // text for one token after the other gives, in time that does not depend on how many tokens there are.
+    // Control and unknown tokens only with parse_special.
     std::vector<Fragment> split(std::string_view text, bool parse_special) const;
 
   private:
@@ -35,7 +35,7 @@ class SpecialTokens {
         std::int32_t sibling = 0;  // next child of the same parent; 0: none
         Token token = kNoToken;    // the token that ends here
         std::uint8_t byte = 0;
-        bool always = false;       // matched without parse_special too
+        bool always = false;  // matched without parse_special too
     };
     struct Match {
         std::size_t position = 0;
@@ -49,7 +49,7 @@ class SpecialTokens {
     std::vector<Match> choose(std::string_view text, bool parse_special) const;
 
     const Vocab& vocab_;
-    std::vector<Node> nodes_;                 // a trie; nodes_[0] is the root
+    std::vector<Node> nodes_;                // a trie; nodes_[0] is the root
     std::array<std::int32_t, 256> first_{};  // the root's children by byte; 0: none
 };
 

@@ -10,8 +10,9 @@ namespace kvsplit::text {
 // Turns a stream of bytes, cut anywhere, into whole UTF-8 characters. Not thread-safe.
 class StreamDecoder {
   public:
-    // Adds bytes; returns the characters that are now complete. What can never become a character gives U+FFFD,
-    // one for each broken sequence (Unicode's "maximal subpart" practice). Keeps at most 3 bytes back.
+    // Adds bytes; returns the characters that are now complete. What can never become a character gives
+    // U+FFFD, one for each broken sequence (Unicode's "maximal subpart" practice). Keeps at most 3 bytes
+    // back.
     std::string push(std::string_view bytes);
     // The end of the stream: U+FFFD if a character was left unfinished. Ready for a new stream afterwards.
     std::string flush();

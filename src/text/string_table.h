@@ -1,8 +1,8 @@
 // StringTable and PairTable: open-addressing hash tables from token texts, and from pairs of ids, to numbers.
 //
-// Vocabularies have up to half a million entries and are looked up once or more per character of text, so these
-// keep their entries flat: a lookup costs about one cache miss. The hash is keyed by a random number per
-// process: a hostile file cannot choose texts that collide.
+// Vocabularies have up to half a million entries and are looked up once or more per character of text, so
+// these keep their entries flat: a lookup costs about one cache miss. The hash is keyed by a random number
+// per process: a hostile file cannot choose texts that collide.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +24,8 @@ class StringTable {
 
   private:
     struct Slot {
-        std::uint32_t tag = 0;      // upper half of the hash
-        std::int32_t value = -1;    // -1: free
+        std::uint32_t tag = 0;    // upper half of the hash
+        std::int32_t value = -1;  // -1: free
         const char* text = nullptr;
         std::size_t length = 0;
     };

@@ -1,7 +1,7 @@
 // Tokenizer: text to tokens and back, as the model file says.
 //
-// Two kinds: byte-level BPE (tokenizer.ggml.model "gpt2") and SentencePiece BPE ("llama"). Where the file leaves
-// something open, the behaviour is llama.cpp's, so that both give the same tokens for the same file.
+// Two kinds: byte-level BPE (tokenizer.ggml.model "gpt2") and SentencePiece BPE ("llama"). Where the file
+// leaves something open, the behaviour is llama.cpp's, so that both give the same tokens for the same file.
 #pragma once
 
 #include <memory>
@@ -19,8 +19,9 @@ namespace kvsplit::text {
 // Thread-safe once made.
 class Tokenizer {
   public:
-    // The tokenizer keeps views into the file: the file must outlive it. Throws Error: kFormat naming the file
-    // and the key for damaged metadata, kUnsupported for a kind of tokenizer or pre-tokenizer not known here.
+    // The tokenizer keeps views into the file: the file must outlive it. Throws Error: kFormat naming the
+    // file and the key for damaged metadata, kUnsupported for a kind of tokenizer or pre-tokenizer not known
+    // here.
     static std::unique_ptr<Tokenizer> create(const gguf::File& file);
     // The same from tables. What the views point to must outlive the tokenizer.
     static std::unique_ptr<Tokenizer> create(VocabData data);
@@ -53,8 +54,8 @@ class Tokenizer {
   protected:
     explicit Tokenizer(VocabData data);
 
-    // Appends the tokens of a text without special tokens. after_special: the text starts the prompt or follows
-    // a special token.
+    // Appends the tokens of a text without special tokens. after_special: the text starts the prompt or
+    // follows a special token.
     virtual void encode_text(std::string_view text, bool after_special, std::vector<Token>& out) const = 0;
     // token_bytes() of a normal token.
     virtual std::string normal_bytes(std::string_view text) const = 0;

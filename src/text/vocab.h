@@ -32,12 +32,12 @@ enum TokenAttr : std::uint8_t {
 struct VocabData {
     std::string source;  // for messages: the file's path
     VocabKind kind = VocabKind::kSpm;
-    std::string pre;                        // name of the pre-tokenizer (BPE only); "" = default
-    std::string model_name;                 // general.name: some models are known by it alone
-    std::vector<std::string_view> tokens;   // (n_vocab)
-    std::vector<float> scores;              // (n_vocab) or empty; SPM only
-    std::vector<std::int32_t> types;        // (n_vocab) or empty; GGUF's token_type numbers
-    std::vector<std::string_view> merges;   // "left right", best first; BPE only
+    std::string pre;                       // name of the pre-tokenizer (BPE only); "" = default
+    std::string model_name;                // general.name: some models are known by it alone
+    std::vector<std::string_view> tokens;  // (n_vocab)
+    std::vector<float> scores;             // (n_vocab) or empty; SPM only
+    std::vector<std::int32_t> types;       // (n_vocab) or empty; GGUF's token_type numbers
+    std::vector<std::string_view> merges;  // "left right", best first; BPE only
     Token bos = kNoToken;
     Token eos = kNoToken;
     Token eot = kNoToken;
