@@ -2,6 +2,7 @@
 // only.
 #pragma once
 
+#include "backend/cpu/attention_impl.h"
 #include "backend/cpu/elementwise_impl.h"
 #include "backend/cpu/kernels.h"
 
@@ -18,6 +19,11 @@ const Kernels table = {
     .scale = scale,
     .rope_pairs = rope_pairs,
     .rope_halves = rope_halves,
+    .attend = attend,
+    .merge_states = merge_states,
+    .finish_rows = finish_rows,
+    .prepare_query = prepare_query,
+    .append_token = append_token,
 };
 
 }  // namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE

@@ -245,6 +245,10 @@ KVSPLIT_INLINE void store_i8(std::int8_t* p, f32x16 a) {
     }
 }
 
+KVSPLIT_INLINE void store_low_bytes(std::uint8_t* p, i32x16 a) {
+    for (int i = 0; i < 16; ++i) p[i] = static_cast<std::uint8_t>(a.v[i]);
+}
+
 // Bytes
 KVSPLIT_INLINE i32x16 dot4(i32x16 acc, bytes64 a, bytes64 b) {
     return lanes<i32x16, 16>([&](int i) {
