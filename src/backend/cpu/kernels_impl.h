@@ -1,0 +1,23 @@
+// All kernels of one instruction set. Included by kernels_portable.cc, kernels_avx2.cc and kernels_avx512.cc
+// only.
+#pragma once
+
+#include "backend/cpu/elementwise_impl.h"
+#include "backend/cpu/kernels.h"
+
+namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
+
+extern const Kernels table;
+const Kernels table = {
+    .isa = KVSPLIT_ISA_ENUM,
+    .rms_norm = rms_norm<false>,
+    .add_rms_norm = rms_norm<true>,
+    .silu_mul = gated<silu>,
+    .gelu_tanh_mul = gated<gelu_tanh>,
+    .add = add,
+    .scale = scale,
+    .rope_pairs = rope_pairs,
+    .rope_halves = rope_halves,
+};
+
+}  // namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE
