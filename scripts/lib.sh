@@ -32,6 +32,7 @@ MODEL_NEEDS=(
 TEST_NEEDS=(
     "libgtest-dev | library gtest | unit tests"
     "libbenchmark-dev | library benchmark | benchmarks"
+    "clang-format | command clang-format | checks the formatting"
 )
 
 # have KIND NAME: whether one need is met.

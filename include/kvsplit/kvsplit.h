@@ -105,7 +105,8 @@ kvsplit_status kvsplit_tokenize(const kvsplit_model* model, const char* text, si
                                 int parse_special, kvsplit_token* tokens, size_t capacity, size_t* count);
 
 /* Bytes of the tokens, one after the other, without a NUL at the end. A single token may hold a part of a
- * character. Control tokens have no text unless render_special. */
+ * character. Control tokens have no text unless render_special; numbers outside the vocabulary have
+ * none. */
 kvsplit_status kvsplit_detokenize(const kvsplit_model* model, const kvsplit_token* tokens, size_t n_tokens,
                                   int render_special, char* text, size_t capacity, size_t* count);
 

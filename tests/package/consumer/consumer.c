@@ -56,7 +56,7 @@ static void test_text(const kvsplit_model* model) {
     CHECK(kvsplit_detokenize(model, tokens, n, 0, back, sizeof back, &length) == KVSPLIT_OK);
     CHECK(length == strlen(text) && memcmp(back, text, length) == 0);
     tokens[0] = -7;
-    CHECK(kvsplit_detokenize(model, tokens, 1, 0, back, sizeof back, &length) == KVSPLIT_INVALID_ARGUMENT);
+    CHECK(kvsplit_detokenize(model, tokens, 1, 0, back, sizeof back, &length) == KVSPLIT_OK && length == 0);
 }
 
 static int stop_at_once(int32_t done, void* user) {
