@@ -16,4 +16,5 @@ esac
 
 need_packages "${BUILD_NEEDS[@]}"
 build release
+"$KVSPLIT_ROOT/build/release/kvsplit" --version >/dev/null || die "the build made no binary that runs"
 say "Ready: $KVSPLIT_ROOT/build/release/kvsplit"
