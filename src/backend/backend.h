@@ -1,7 +1,8 @@
-// Backend: the operations of a forward pass on one kind of processor. The forward pass is written once against it.
+// Backend: the operations of a forward pass on one kind of processor. The forward pass is written once
+// against it.
 //
-// Pointers named x, out, ... are to the backend's own memory (allocate()). Operations run eagerly, in order; the
-// backend uses its own threads inside. One caller at a time.
+// Pointers named x, out, ... are to the backend's own memory (allocate()). Operations run eagerly, in order;
+// the backend uses its own threads inside. One caller at a time.
 #pragma once
 
 #include <cstddef>
@@ -35,8 +36,8 @@ class Buffer {
 enum class Activation { kSilu, kGeluTanh };
 enum class RopeKind { kPairs, kHalves };  // which elements turn together: (2i, 2i+1) or (i, i + n/2)
 
-// A run of consecutive tokens of one sequence inside a batch: rows first_row .. first_row + n_tokens - 1, at positions
-// cache->length() onwards.
+// A run of consecutive tokens of one sequence inside a batch: rows first_row .. first_row + n_tokens - 1, at
+// positions cache->length() onwards.
 struct SequenceRun {
     KvCache* cache;
     int first_row;
@@ -67,21 +68,23 @@ class Backend {
 
     virtual std::unique_ptr<Buffer> allocate(std::size_t floats) = 0;
     // Tensors of equal width, stacked by rows. Throws Error naming the file and the tensor.
-    virtual std::unique_ptr<WeightMatrix> load(const gguf::File& file, std::span<const gguf::Tensor* const> tensors) = 0;
+    virtual std::unique_ptr<WeightMatrix> load(const gguf::File& file,
+                                               std::span<const gguf::Tensor* const> tensors) = 0;
 
     // out (n, cols) = scale * rows of w
     virtual void embed(const WeightMatrix& w, std::span<const Token> tokens, float scale, float* out) = 0;
     // out (n, w.rows) = x (n, w.cols) w^T, or += with accumulate
     virtual void matmul(const WeightMatrix& w, const float* x, int n, float* out, bool accumulate) = 0;
     // out (n, dim) = rms_norm(x) * gain, or += with accumulate. out may be x.
-    virtual void rms_norm(const float* x, const float* gain, float eps, int n, int dim, float* out, bool accumulate) = 0;
+    virtual void rms_norm(const float* x, const float* gain, float eps, int n, int dim, float* out,
+                          bool accumulate) = 0;
     // out (n, dim) = f(gate) * up of gate_up (n, [gate | up], 2 dim)
     virtual void gated_activation(Activation f, const float* gate_up, int n, int dim, float* out) = 0;
-    // qkv (n, [n_heads q | n_kv_heads k | n_kv_heads v] of head_dim): normalises and rotates q and k, appends k and v to
-    // the caches, seals pages that fall due, attends, retires pages. out (n, n_heads * head_dim). The caches' lengths
-    // are advanced by the caller after the last layer.
-    virtual void attention(const AttentionParams& params, std::span<const SequenceRun> runs, const float* qkv, int n,
-                           float* out) = 0;
+    // qkv (n, [n_heads q | n_kv_heads k | n_kv_heads v] of head_dim): normalises and rotates q and k, appends
+    // k and v to the caches, seals pages that fall due, attends, retires pages. out (n, n_heads * head_dim).
+    // The caches' lengths are advanced by the caller after the last layer.
+    virtual void attention(const AttentionParams& params, std::span<const SequenceRun> runs, const float* qkv,
+                           int n, float* out) = 0;
 };
 
 struct CpuOptions {

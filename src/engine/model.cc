@@ -18,7 +18,8 @@ std::shared_ptr<Model> Model::load(const std::string& path, const ModelOptions& 
 std::unique_ptr<Session> Session::create(std::shared_ptr<Model> model, const KvSpec& spec, int context) {
     spec.validate();
     if (context < 0) fail(ErrorCode::kInvalidArgument, "a context of {} tokens", context);
-    return std::make_unique<SessionImpl>(std::static_pointer_cast<const ModelImpl>(std::move(model)), spec, context);
+    return std::make_unique<SessionImpl>(std::static_pointer_cast<const ModelImpl>(std::move(model)), spec,
+                                         context);
 }
 
 void eval_hidden(Session& session, std::span<const Token> tokens, std::span<float> hidden) {
@@ -27,7 +28,8 @@ void eval_hidden(Session& session, std::span<const Token> tokens, std::span<floa
 
 void project_logits(const Model& model, std::span<const float> hidden, std::span<float> logits) {
     const auto& impl = static_cast<const ModelImpl&>(model);
-    impl.project(hidden.data(), static_cast<int>(hidden.size() / static_cast<std::size_t>(impl.info().n_embd)),
+    impl.project(hidden.data(),
+                 static_cast<int>(hidden.size() / static_cast<std::size_t>(impl.info().n_embd)),
                  logits.data());
 }
 

@@ -58,14 +58,17 @@ std::string ModelImpl::token_bytes(Token token, bool render_special) const {
 }
 bool ModelImpl::is_end_of_generation(Token token) const { return tokenizer_->is_end_of_generation(token); }
 
-KvStats ModelImpl::plan(const KvSpec& spec, int n_tokens) const { return plan_cache(geometry_, spec, n_tokens); }
+KvStats ModelImpl::plan(const KvSpec& spec, int n_tokens) const {
+    return plan_cache(geometry_, spec, n_tokens);
+}
 
 void ModelImpl::step(std::span<const Token> tokens, std::span<const SequenceRun> runs, float* hidden) const {
     std::lock_guard lock(mutex_);
     const int n = static_cast<int>(tokens.size());
     if (!workspace_ || workspace_->max_tokens() < n) {
         workspace_.reset();
-        workspace_ = std::make_unique<Workspace>(*backend_, description_, n > 1 ? std::min(kBatch, std::max(n, 64)) : 1);
+        workspace_ = std::make_unique<Workspace>(*backend_, description_,
+                                                 n > 1 ? std::min(kBatch, std::max(n, 64)) : 1);
     }
     forward(*backend_, description_, weights_, *workspace_, tokens, runs, hidden);
 }
@@ -85,12 +88,13 @@ SessionImpl::SessionImpl(const SessionImpl& other)
 
 void SessionImpl::check(std::span<const Token> tokens) const {
     if (tokens.size() > static_cast<std::size_t>(context_ - length())) {
-        fail(ErrorCode::kOutOfMemory, "the context is full: {} + {} tokens do not fit into {}", length(), tokens.size(),
-             context_);
+        fail(ErrorCode::kOutOfMemory, "the context is full: {} + {} tokens do not fit into {}", length(),
+             tokens.size(), context_);
     }
     for (Token token : tokens) {
         if (token < 0 || token >= model_->info().n_vocab) {
-            fail(ErrorCode::kInvalidArgument, "token {} is outside the vocabulary of {}", token, model_->info().n_vocab);
+            fail(ErrorCode::kInvalidArgument, "token {} is outside the vocabulary of {}", token,
+                 model_->info().n_vocab);
         }
     }
 }
@@ -133,6 +137,8 @@ int SessionImpl::trim(int n) {
     return cache_.trim(n);
 }
 
-std::unique_ptr<Session> SessionImpl::fork() const { return std::unique_ptr<Session>(new SessionImpl(*this)); }
+std::unique_ptr<Session> SessionImpl::fork() const {
+    return std::unique_ptr<Session>(new SessionImpl(*this));
+}
 
 }  // namespace kvsplit

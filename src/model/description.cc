@@ -13,9 +13,12 @@ namespace {
 // Reads "<architecture>.<name>" keys, with bounds that keep products of sizes far from overflow.
 class Reader {
   public:
-    explicit Reader(const gguf::File& file) : file_(file), prefix_(file.get_string("general.architecture") + ".") {}
+    explicit Reader(const gguf::File& file)
+        : file_(file), prefix_(file.get_string("general.architecture") + ".") {}
 
-    int count(const std::string& name, int most) const { return bounded(name, file_.get_u64(prefix_ + name), most); }
+    int count(const std::string& name, int most) const {
+        return bounded(name, file_.get_u64(prefix_ + name), most);
+    }
     int count_or(const std::string& name, int most, int absent) const {
         return has(name) ? count(name, most) : absent;
     }
@@ -28,8 +31,8 @@ class Reader {
         if (each.empty()) file_.reject(*value, "is empty");
         for (auto n : each) {
             if (n != each[0]) {
-                fail(ErrorCode::kUnsupported, "{}: {}{} differs between layers, which is not supported", file_.path(),
-                     prefix_, name);
+                fail(ErrorCode::kUnsupported, "{}: {}{} differs between layers, which is not supported",
+                     file_.path(), prefix_, name);
             }
         }
         return bounded(name, static_cast<std::uint64_t>(each[0]), most);
@@ -52,7 +55,8 @@ class Reader {
   private:
     int bounded(const std::string& name, std::uint64_t n, int most) const {
         if (n == 0 || n > static_cast<std::uint64_t>(most)) {
-            file_.reject(*file_.find(prefix_ + name), fmt::format("must be between 1 and {}, is {}", most, n));
+            file_.reject(*file_.find(prefix_ + name),
+                         fmt::format("must be between 1 and {}, is {}", most, n));
         }
         return static_cast<int>(n);
     }
@@ -73,7 +77,8 @@ std::vector<double> rope_frequencies(const gguf::File& file, int n_pairs, double
         }
         std::vector<float> divisors(static_cast<std::size_t>(t->elements()));
         gguf::dequantize_row(t->type, t->data.data(), divisors.data(), t->elements());
-        for (int i = 0; i < n_pairs; ++i) f[static_cast<std::size_t>(i)] /= divisors[static_cast<std::size_t>(i)];
+        for (int i = 0; i < n_pairs; ++i)
+            f[static_cast<std::size_t>(i)] /= divisors[static_cast<std::size_t>(i)];
     }
     return f;
 }
@@ -82,18 +87,21 @@ void describe_common(const gguf::File& file, const Reader& in, ModelDescription&
     d.n_layers = in.count("block_count", 1024);
     d.n_embd = in.count("embedding_length", 1 << 20);
     d.n_heads = in.head_count("attention.head_count", 4096, 0);
-    if (d.n_heads == 0) fail(ErrorCode::kFormat, "{}: {}.attention.head_count is missing", file.path(), d.architecture);
+    if (d.n_heads == 0)
+        fail(ErrorCode::kFormat, "{}: {}.attention.head_count is missing", file.path(), d.architecture);
     d.n_kv_heads = in.head_count("attention.head_count_kv", 4096, d.n_heads);
     d.head_dim = in.count_or("attention.key_length", codec::kMaxHeadDim, d.n_embd / d.n_heads);
     if (d.head_dim < 1 || d.head_dim > codec::kMaxHeadDim) {
-        fail(ErrorCode::kFormat, "{}: a head of {} / {} channels is out of range", file.path(), d.n_embd, d.n_heads);
+        fail(ErrorCode::kFormat, "{}: a head of {} / {} channels is out of range", file.path(), d.n_embd,
+             d.n_heads);
     }
     if (in.count_or("attention.value_length", codec::kMaxHeadDim, d.head_dim) != d.head_dim) {
-        fail(ErrorCode::kUnsupported, "{}: keys and values of different lengths are not supported", file.path());
+        fail(ErrorCode::kUnsupported, "{}: keys and values of different lengths are not supported",
+             file.path());
     }
     if (d.n_heads % d.n_kv_heads != 0) {
-        fail(ErrorCode::kFormat, "{}: {} heads cannot share {} key-value heads evenly", file.path(), d.n_heads,
-             d.n_kv_heads);
+        fail(ErrorCode::kFormat, "{}: {} heads cannot share {} key-value heads evenly", file.path(),
+             d.n_heads, d.n_kv_heads);
     }
     d.n_ff = in.count("feed_forward_length", 1 << 22);
     d.context_length = in.count("context_length", std::numeric_limits<int>::max() / 2);
@@ -111,12 +119,14 @@ void describe_common(const gguf::File& file, const Reader& in, ModelDescription&
 double linear_rope_scale(const gguf::File& file, const Reader& in) {
     const std::string kind = in.text_or("rope.scaling.type", "none");
     if (kind == "none") return 1.0;
-    if (kind != "linear") fail(ErrorCode::kUnsupported, "{}: RoPE scaling '{}' is not supported", file.path(), kind);
+    if (kind != "linear")
+        fail(ErrorCode::kUnsupported, "{}: RoPE scaling '{}' is not supported", file.path(), kind);
     return 1.0 / in.positive_or("rope.scaling.factor", 1.0);
 }
 
 void describe_llama(const gguf::File& file, const Reader& in, ModelDescription& d) {
-    if (in.has("expert_count")) fail(ErrorCode::kUnsupported, "{}: mixtures of experts are not supported", file.path());
+    if (in.has("expert_count"))
+        fail(ErrorCode::kUnsupported, "{}: mixtures of experts are not supported", file.path());
     d.frequencies = rope_frequencies(file, d.n_rope_pairs, in.positive_or("rope.freq_base", 10000.0),
                                      linear_rope_scale(file, in));
 }
@@ -127,7 +137,8 @@ void describe_gemma3(const gguf::File& file, const Reader& in, ModelDescription&
     d.post_norms = d.qk_norms = true;
     d.embedding_scale = std::sqrt(static_cast<float>(d.n_embd));
     // The 27B model alone scales by its embedding's share of a head.
-    if (d.n_layers == 62) d.attention_scale = 1.0f / std::sqrt(static_cast<float>(d.n_embd) / static_cast<float>(d.n_heads));
+    if (d.n_layers == 62)
+        d.attention_scale = 1.0f / std::sqrt(static_cast<float>(d.n_embd) / static_cast<float>(d.n_heads));
     const int window = in.count_or("attention.sliding_window", 1 << 30, 0);
     constexpr int kGlobalEvery = 6;
     for (int i = 0; i < d.n_layers; ++i) {
@@ -150,7 +161,9 @@ constexpr Architecture kArchitectures[] = {
 
 }  // namespace
 
-CacheGeometry ModelDescription::geometry() const { return {n_kv_heads, codec::head_shape(head_dim), windows}; }
+CacheGeometry ModelDescription::geometry() const {
+    return {n_kv_heads, codec::head_shape(head_dim), windows};
+}
 
 ModelDescription describe(const gguf::File& file) {
     ModelDescription d;
@@ -164,9 +177,10 @@ ModelDescription describe(const gguf::File& file) {
         return d;
     }
     std::string known;
-    for (const Architecture& a : kArchitectures) known += fmt::format("{}{}", known.empty() ? "" : ", ", a.name);
-    fail(ErrorCode::kUnsupported, "{}: architecture '{}' is not supported; supported: {}", file.path(), d.architecture,
-         known);
+    for (const Architecture& a : kArchitectures)
+        known += fmt::format("{}{}", known.empty() ? "" : ", ", a.name);
+    fail(ErrorCode::kUnsupported, "{}: architecture '{}' is not supported; supported: {}", file.path(),
+         d.architecture, known);
 }
 
 }  // namespace kvsplit

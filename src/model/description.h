@@ -1,4 +1,5 @@
-// ModelDescription: an architecture as data, filled from a file's metadata. The forward pass reads nothing else.
+// ModelDescription: an architecture as data, filled from a file's metadata. The forward pass reads nothing
+// else.
 //
 // A new Llama-like architecture is one more entry in description.cc.
 #pragma once
@@ -22,8 +23,9 @@ struct ModelDescription {
     int context_length = 0;
 
     float norm_eps = 1e-5f;
-    bool post_norms = false;  // RMS norm of the attention's and the feed-forward's output, before the residual sum
-    bool qk_norms = false;    // RMS norm of each query and key head, before RoPE
+    bool post_norms =
+        false;  // RMS norm of the attention's and the feed-forward's output, before the residual sum
+    bool qk_norms = false;  // RMS norm of each query and key head, before RoPE
     Activation activation = Activation::kSilu;
     float embedding_scale = 1.0f;
     float attention_scale = 1.0f;

@@ -8,7 +8,8 @@ namespace kvsplit {
 namespace {
 
 // cos and sin (rows, pairs) of the batch's positions.
-void fill_rope(const std::vector<double>& frequencies, std::span<const SequenceRun> runs, float* cos, float* sin) {
+void fill_rope(const std::vector<double>& frequencies, std::span<const SequenceRun> runs, float* cos,
+               float* sin) {
     const std::size_t pairs = frequencies.size();
     for (const SequenceRun& run : runs) {
         for (int i = 0; i < run.n_tokens; ++i) {

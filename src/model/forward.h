@@ -26,7 +26,8 @@ class Workspace {
 // Runs the batch's tokens, appends them to their caches, and writes the states after the last norm.
 //   tokens: one per row, inside the vocabulary; runs: the rows of each sequence; together they cover all rows
 //   hidden: (tokens.size(), n_embd) in the backend's memory
-void forward(Backend& backend, const ModelDescription& description, const Weights& weights, Workspace& workspace,
-             std::span<const Token> tokens, std::span<const SequenceRun> runs, float* hidden);
+void forward(Backend& backend, const ModelDescription& description, const Weights& weights,
+             Workspace& workspace, std::span<const Token> tokens, std::span<const SequenceRun> runs,
+             float* hidden);
 
 }  // namespace kvsplit

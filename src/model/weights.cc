@@ -42,8 +42,8 @@ class Loader {
   private:
     void expect_shape(const gguf::Tensor& t, std::int64_t cols, std::int64_t rows) const {
         if (t.shape[0] != cols || t.rows() != rows) {
-            file_.reject(t, fmt::format("has shape {} x {}, the model's metadata asks for {} x {}", t.shape[0], t.rows(),
-                                        cols, rows));
+            file_.reject(t, fmt::format("has shape {} x {}, the model's metadata asks for {} x {}",
+                                        t.shape[0], t.rows(), cols, rows));
         }
     }
 
@@ -59,7 +59,8 @@ Weights load_weights(const gguf::File& file, const ModelDescription& d, Backend&
     w.embedding = load.matrix(d.n_embd, {{"token_embd", d.n_vocab}});
     if (file.find_tensor("output.weight")) w.separate_output = load.matrix(d.n_embd, {{"output", d.n_vocab}});
     w.output_norm = load.vector("output_norm", d.n_embd);
-    const std::int64_t q_rows = std::int64_t{d.n_heads} * d.head_dim, kv_rows = std::int64_t{d.n_kv_heads} * d.head_dim;
+    const std::int64_t q_rows = std::int64_t{d.n_heads} * d.head_dim,
+                       kv_rows = std::int64_t{d.n_kv_heads} * d.head_dim;
     for (int i = 0; i < d.n_layers; ++i) {
         const std::string p = fmt::format("blk.{}.", i);
         LayerWeights l;
@@ -73,7 +74,8 @@ Weights load_weights(const gguf::File& file, const ModelDescription& d, Backend&
             l.q_norm = load.vector(p + "attn_q_norm", d.head_dim);
             l.k_norm = load.vector(p + "attn_k_norm", d.head_dim);
         }
-        l.qkv = load.matrix(d.n_embd, {{p + "attn_q", q_rows}, {p + "attn_k", kv_rows}, {p + "attn_v", kv_rows}});
+        l.qkv =
+            load.matrix(d.n_embd, {{p + "attn_q", q_rows}, {p + "attn_k", kv_rows}, {p + "attn_v", kv_rows}});
         l.output = load.matrix(q_rows, {{p + "attn_output", d.n_embd}});
         l.gate_up = load.matrix(d.n_embd, {{p + "ffn_gate", d.n_ff}, {p + "ffn_up", d.n_ff}});
         l.down = load.matrix(d.n_ff, {{p + "ffn_down", d.n_embd}});

@@ -102,7 +102,8 @@ void Attention::append(const Call& call, const Block& block, int kv_head, int th
     const AttentionParams& p = call.params;
     const int dim = p.head.head_dim;
     const Pages& pages = pages_[static_cast<std::size_t>(block.run)];
-    const std::byte* open = pages.open[static_cast<std::size_t>(block.position / P - pages.layer->first_open)];
+    const std::byte* open =
+        pages.open[static_cast<std::size_t>(block.position / P - pages.layer->first_open)];
     auto* page = const_cast<std::byte*>(open);
     const codec::PageLayout& l = call.open_layout;
     const auto h = static_cast<std::size_t>(kv_head);
@@ -116,7 +117,8 @@ void Attention::append(const Call& call, const Block& block, int kv_head, int th
         const float* cos = p.cos + static_cast<std::ptrdiff_t>(row) * p.n_rope_pairs;
         const float* sin = p.sin + static_cast<std::ptrdiff_t>(row) * p.n_rope_pairs;
         float* q = floats(queries_) + call.row(kv_head, row) * static_cast<std::size_t>(call.group * dim);
-        std::memcpy(q, source + kv_head * call.group * dim, static_cast<std::size_t>(call.group * dim) * sizeof(float));
+        std::memcpy(q, source + kv_head * call.group * dim,
+                    static_cast<std::size_t>(call.group * dim) * sizeof(float));
         std::memcpy(key, source + (p.n_heads + kv_head) * dim, static_cast<std::size_t>(dim) * sizeof(float));
         if (p.q_norm) {
             for (int g = 0; g < call.group; ++g) {
@@ -127,8 +129,8 @@ void Attention::append(const Call& call, const Block& block, int kv_head, int th
         rope(q, call.group, dim, p.n_rope_pairs, cos, sin);
         rope(key, 1, dim, p.n_rope_pairs, cos, sin);
         kernels_.scale(q, p.scale, call.group * dim, q);
-        kernels_.append_token(p.head, key, source + (p.n_heads + p.n_kv_heads + kv_head) * dim, (block.position + i) % P,
-                              keys, values);
+        kernels_.append_token(p.head, key, source + (p.n_heads + p.n_kv_heads + kv_head) * dim,
+                              (block.position + i) % P, keys, values);
     }
 }
 
@@ -141,13 +143,14 @@ void Attention::prepare(const Call& call, const Block& block, int kv_head, int t
     for (std::size_t r = first; r < first + static_cast<std::size_t>(block.n_tokens * call.group); ++r) {
         const std::size_t at = r * static_cast<std::size_t>(head.head_dim);
         floats(scales_)[r] = kernels_.prepare_query(
-            head, floats(queries_) + at, smoothing, rotated, reinterpret_cast<std::int8_t*>(codes_.data()) + at,
+            head, floats(queries_) + at, smoothing, rotated,
+            reinterpret_cast<std::int8_t*>(codes_.data()) + at,
             reinterpret_cast<std::int32_t*>(sums_.data()) + r * static_cast<std::size_t>(head.n_groups));
     }
 }
 
-// Adds this call's share to the sums of q^2 (in the order of tokens, whatever the batches), and makes the smoothing
-// vector of them when the first page is about to be sealed.
+// Adds this call's share to the sums of q^2 (in the order of tokens, whatever the batches), and makes the
+// smoothing vector of them when the first page is about to be sealed.
 void Attention::gather_statistics(const Call& call, Pages& pages, int kv_head) {
     const int dim = call.params.head.head_dim;
     float* sums = pages.layer->smoothing.data() + kv_head * dim;
@@ -163,8 +166,9 @@ void Attention::gather_statistics(const Call& call, Pages& pages, int kv_head) {
     const codec::PageLayout& l = call.open_layout;
     const std::uint16_t* keys[T];
     for (int i = 0; i < T; ++i) {
-        keys[i] = reinterpret_cast<const std::uint16_t*>(pages.open[static_cast<std::size_t>(i)] + l.key_codes +
-                                                         static_cast<std::size_t>(kv_head) * l.key_codes_head_bytes);
+        keys[i] = reinterpret_cast<const std::uint16_t*>(
+            pages.open[static_cast<std::size_t>(i)] + l.key_codes +
+            static_cast<std::size_t>(kv_head) * l.key_codes_head_bytes);
     }
     std::vector<float> squares(sums, sums + dim);
     codec::compute_smoothing(call.params.head, squares, keys, {sums, static_cast<std::size_t>(dim)});
@@ -179,12 +183,13 @@ void Attention::seal(const Call& call, const Seal& seal, int kv_head) {
     auto* sealed = reinterpret_cast<std::uint8_t*>(const_cast<std::byte*>(
         pages.sealed[static_cast<std::size_t>(seal.page - pages.layer->first_sealed)]));
     const bool smooth = !pages.layer->smoothing.empty();
-    kernels_.seal_key_page(layout, kv_head,
-                           reinterpret_cast<const std::uint16_t*>(open + l.key_codes + h * l.key_codes_head_bytes),
-                           smooth ? pages.layer->smoothing.data() + kv_head * call.params.head.head_dim : nullptr, sealed);
-    kernels_.seal_value_page(layout, kv_head,
-                             reinterpret_cast<const std::uint16_t*>(open + l.value_codes + h * l.value_codes_head_bytes),
-                             sealed);
+    codec::encode_key_page(
+        layout, kv_head,
+        reinterpret_cast<const std::uint16_t*>(open + l.key_codes + h * l.key_codes_head_bytes),
+        smooth ? pages.layer->smoothing.data() + kv_head * call.params.head.head_dim : nullptr, sealed);
+    codec::encode_value_page(
+        layout, kv_head,
+        reinterpret_cast<const std::uint16_t*>(open + l.value_codes + h * l.value_codes_head_bytes), sealed);
 }
 
 QueryTile Attention::tile(const Call& call, const Block& block, int kv_head) const {
@@ -192,9 +197,11 @@ QueryTile Attention::tile(const Call& call, const Block& block, int kv_head) con
     const std::size_t r = call.row(kv_head, block.first_row) * static_cast<std::size_t>(call.group);
     return {.n_rows = block.n_tokens * call.group,
             .q = floats(queries_) + r * static_cast<std::size_t>(head.head_dim),
-            .codes = reinterpret_cast<const std::int8_t*>(codes_.data()) + r * static_cast<std::size_t>(head.head_dim),
+            .codes = reinterpret_cast<const std::int8_t*>(codes_.data()) +
+                     r * static_cast<std::size_t>(head.head_dim),
             .code_scale = floats(scales_) + r,
-            .code_sums = reinterpret_cast<const std::int32_t*>(sums_.data()) + r * static_cast<std::size_t>(head.n_groups),
+            .code_sums = reinterpret_cast<const std::int32_t*>(sums_.data()) +
+                         r * static_cast<std::size_t>(head.n_groups),
             .position = positions_.data() + static_cast<std::ptrdiff_t>(block.first_row) * call.group,
             .window = call.params.window};
 }
@@ -207,7 +214,8 @@ void Attention::chunk_range(const Call& call, const Block& block, int& first, in
     end = call.all_open ? page + 1 : page - (T - 1);
 }
 
-void Attention::attend_chunk(const Call& call, const Block& block, int kv_head, int chunk, float* memory, int) {
+void Attention::attend_chunk(const Call& call, const Block& block, int kv_head, int chunk, float* memory,
+                             int) {
     int first, end;
     chunk_range(call, block, first, end);
     first = std::max(first, chunk * kChunkPages);
@@ -230,7 +238,8 @@ void Attention::attend_chunk(const Call& call, const Block& block, int kv_head, 
 }
 
 // The sinks and the open pages that a block of queries reads exactly.
-void Attention::attend_exact(const Call& call, const Block& block, int kv_head, SoftmaxState& state, int thread) {
+void Attention::attend_exact(const Call& call, const Block& block, int kv_head, SoftmaxState& state,
+                             int thread) {
     const Pages& pages = pages_[static_cast<std::size_t>(block.run)];
     const codec::HeadShape& head = call.params.head;
     const QueryTile queries = tile(call, block, kv_head);
@@ -241,24 +250,36 @@ void Attention::attend_exact(const Call& call, const Block& block, int kv_head, 
         const codec::PageLayout& l = pages.cache->layouts().first_sealed;
         const auto h = static_cast<std::size_t>(kv_head);
         const std::byte* page = pages.sealed[0];
-        auto* keys = reinterpret_cast<std::uint16_t*>(thread_memory_[static_cast<std::size_t>(thread)].data());
+        auto* keys =
+            reinterpret_cast<std::uint16_t*>(thread_memory_[static_cast<std::size_t>(thread)].data());
         std::uint16_t* values = keys + head.head_dim * P;
         const bool coded = call.shape.key_bits < 16;
-        const auto* sink_keys = reinterpret_cast<const std::uint16_t*>(
-            coded ? page + l.sink_keys + h * l.sink_keys_head_bytes : page + l.key_codes + h * l.key_codes_head_bytes);
+        const auto* sink_keys =
+            reinterpret_cast<const std::uint16_t*>(coded ? page + l.sink_keys + h * l.sink_keys_head_bytes
+                                                         : page + l.key_codes + h * l.key_codes_head_bytes);
         for (int c = 0; c < head.head_dim; ++c) {
             std::memset(keys + c * P, 0, 16 * sizeof(std::uint16_t));
-            for (int t = 0; t < S; ++t) keys[c * P + t] = coded ? sink_keys[t * head.head_dim + c] : sink_keys[c * P + t];
+            for (int t = 0; t < S; ++t)
+                keys[c * P + t] = coded ? sink_keys[t * head.head_dim + c] : sink_keys[c * P + t];
         }
-        const std::byte* sink_values = call.shape.value_bits < 16 ? page + l.sink_values + h * l.sink_values_head_bytes
-                                                                  : page + l.value_codes + h * l.value_codes_head_bytes;
-        std::memcpy(values, sink_values, static_cast<std::size_t>(S * head.padded_dim) * sizeof(std::uint16_t));
+        const std::byte* sink_values = call.shape.value_bits < 16
+                                           ? page + l.sink_values + h * l.sink_values_head_bytes
+                                           : page + l.value_codes + h * l.value_codes_head_bytes;
+        std::memcpy(values, sink_values,
+                    static_cast<std::size_t>(S * head.padded_dim) * sizeof(std::uint16_t));
         codec::PageLayout sink_layout = call.open_layout;
         sink_layout.key_codes = 0;
         sink_layout.value_codes = static_cast<std::size_t>(head.head_dim * P) * sizeof(std::uint16_t);
         const std::byte* sinks = reinterpret_cast<const std::byte*>(keys);
-        const PageRun run{.pages = &sinks, .n_pages = 1, .first_page = 0, .layout = &sink_layout, .head = 0,
-                          .key_bits = 16, .value_bits = 16, .first_token = 0, .n_tokens = S};
+        const PageRun run{.pages = &sinks,
+                          .n_pages = 1,
+                          .first_page = 0,
+                          .layout = &sink_layout,
+                          .head = 0,
+                          .key_bits = 16,
+                          .value_bits = 16,
+                          .first_token = 0,
+                          .n_tokens = S};
         kernels_.attend(call.shape, run, queries, state);
     }
     const int first_open = std::max({first, end, 0});
@@ -275,18 +296,15 @@ void Attention::attend_exact(const Call& call, const Block& block, int kv_head, 
 }
 
 // Sum of the chunks' states and the exact part to output rows.
-struct Attention::State {
-    SoftmaxState chunks, exact;
-};
-
 void Attention::merge_chunks(const Call& call, const Block& block, int kv_head, int n_chunks, float* memory) {
     const codec::HeadShape& head = call.params.head;
     const int n_rows = block.n_tokens * call.group;
     const std::size_t stride = state_floats(n_rows, head.padded_dim);
     SoftmaxState total = state_at(memory, n_rows, head.padded_dim);
     for (int c = 1; c < n_chunks; ++c) {
-        kernels_.merge_states(total, state_at(memory + static_cast<std::size_t>(c) * stride, n_rows, head.padded_dim),
-                              n_rows, head.padded_dim);
+        kernels_.merge_states(
+            total, state_at(memory + static_cast<std::size_t>(c) * stride, n_rows, head.padded_dim), n_rows,
+            head.padded_dim);
     }
     SoftmaxState exact{nullptr, nullptr, nullptr};
     if (!call.all_open) {
@@ -309,8 +327,8 @@ void Attention::merge_chunks(const Call& call, const Block& block, int kv_head, 
     }
 }
 
-// One block from beginning to end, in this thread's memory: running total | chunk | exact part, as merge_chunks reads
-// them with one chunk.
+// One block from beginning to end, in this thread's memory: running total | chunk | exact part, as
+// merge_chunks reads them with one chunk.
 void Attention::attend_tile(const Call& call, const Block& block, int kv_head, int thread) {
     const int dim = call.params.head.padded_dim;
     const int n_rows = block.n_tokens * call.group;
@@ -362,7 +380,8 @@ void Attention::run(const AttentionParams& params, std::span<const SequenceRun> 
     for (const Block& block : blocks_) {
         max_rows = std::max(max_rows, block.n_tokens * call.group);
         for (int i = 0; i < block.n_tokens * call.group; ++i) {
-            positions_[static_cast<std::size_t>(block.first_row * call.group + i)] = block.position + i / call.group;
+            positions_[static_cast<std::size_t>(block.first_row * call.group + i)] =
+                block.position + i / call.group;
         }
     }
     const std::size_t memory = static_cast<std::size_t>((head.head_dim + head.padded_dim) * P / 2) +
@@ -417,9 +436,12 @@ void Attention::run(const AttentionParams& params, std::span<const SequenceRun> 
     pool_.run([&](int thread) {
         const auto share = [&](int phase, std::size_t count, auto&& work) {
             std::atomic<int>& next = counters_[phase].next;
-            for (int i; (i = next.fetch_add(1, std::memory_order_relaxed)) < static_cast<int>(count);) work(i);
+            for (int i; (i = next.fetch_add(1, std::memory_order_relaxed)) < static_cast<int>(count);)
+                work(i);
         };
-        const auto block_of = [&](int i) -> const Block& { return blocks_[static_cast<std::size_t>(i / n_kv)]; };
+        const auto block_of = [&](int i) -> const Block& {
+            return blocks_[static_cast<std::size_t>(i / n_kv)];
+        };
         const std::size_t n_blocks = blocks_.size() * static_cast<std::size_t>(n_kv);
         share(0, n_blocks, [&](int i) {
             append(call, block_of(i), i % n_kv, thread);

@@ -1,8 +1,8 @@
 // Attention on page codes. Part of a kernel translation unit (simd.h).
 //
-// Rows are taken in blocks of up to kRowBlock, so that a loaded code serves all of them. Every row's result is the same
-// sequence of operations whatever tile it is in: pages in order, all 64 tokens of a page at once, masked tokens with
-// weight 0.
+// Rows are taken in blocks of up to kRowBlock, so that a loaded code serves all of them. Every row's result
+// is the same sequence of operations whatever tile it is in: pages in order, all 64 tokens of a page at once,
+// masked tokens with weight 0.
 #pragma once
 
 #include "backend/cpu/attention_kernels.h"
@@ -24,8 +24,8 @@ inline constexpr int kChannelBlock = 1;
 inline constexpr float kMinusInfinity = -__builtin_inff();
 
 struct RowBlock {
-    alignas(64) float scores[kRowBlock][kTokens];    // logits, then weights
-    float rescale[kRowBlock];                        // what the accumulators so far are multiplied with
+    alignas(64) float scores[kRowBlock][kTokens];  // logits, then weights
+    float rescale[kRowBlock];                      // what the accumulators so far are multiplied with
 };
 
 // ---- scores: logits of R rows against a page's 64 keys
@@ -61,8 +61,8 @@ void score_exact(const float* q, int dim, const std::uint16_t* keys, int n_vecto
     }
 }
 
-// How key codes of a width become operands of dot4. `channels`: how many one loaded vector of 16 tokens holds.
-// value = scale * factor * (operand - zero), in halves: zero2 = 2 * zero.
+// How key codes of a width become operands of dot4. `channels`: how many one loaded vector of 16 tokens
+// holds. value = scale * factor * (operand - zero), in halves: zero2 = 2 * zero.
 struct KeyCodes8 {
     static constexpr int kOperands = 1;
     static constexpr std::int32_t kZero2 = 255;
@@ -74,9 +74,7 @@ struct KeyCodes4 {
     static constexpr std::int32_t kZero2 = 256;
     static constexpr float kHalfFactor = 0.5f / 127;
     bytes64 table;  // levels + 128
-    KVSPLIT_INLINE KeyCodes4() {
-        table = load_table16(codec::lloyd_max_4bit()) ^ set1_byte(0x80);
-    }
+    KVSPLIT_INLINE KeyCodes4() { table = load_table16(codec::lloyd_max_4bit()) ^ set1_byte(0x80); }
     KVSPLIT_INLINE void operands(bytes64 packed, bytes64* out) const {
         out[0] = lookup16(table, low_nibbles(packed));
         out[1] = lookup16(table, high_nibbles(packed));
@@ -84,11 +82,14 @@ struct KeyCodes4 {
 };
 
 template <typename Codes, int R, int V>
-KVSPLIT_INLINE void score_codes_block(const Codes& format, const std::uint8_t* codes, const std::uint16_t* scales,
-                                      const QueryTile& tile, int row, const codec::HeadShape& head, int token,
-                                      f32x16 (*out)[V]) {
+KVSPLIT_INLINE void score_codes_block(const Codes& format, const std::uint8_t* codes,
+                                      const std::uint16_t* scales, const QueryTile& tile, int row,
+                                      const codec::HeadShape& head, int token, f32x16 (*out)[V]) {
     constexpr int kStep = 4 * Codes::kOperands;  // channels per loaded vector
     const std::int8_t* q = tile.codes + static_cast<std::ptrdiff_t>(row) * head.head_dim;
+    for (int r = 0; r < R; ++r) {
+        for (int v = 0; v < V; ++v) out[r][v] = zero_f32();
+    }
     for (int g = 0; g < head.n_groups; ++g) {
         i32x16 acc[R][V];
         for (int r = 0; r < R; ++r) {
@@ -110,7 +111,7 @@ KVSPLIT_INLINE void score_codes_block(const Codes& format, const std::uint8_t* c
             for (int r = 0; r < R; ++r) {
                 const std::int32_t zero = Codes::kZero2 * tile.code_sums[(row + r) * head.n_groups + g];
                 const f32x16 dot = to_f32(acc[r][v] + acc[r][v] - set1(zero));
-                out[r][v] = g == 0 ? dot * scale : fmadd(dot, scale, out[r][v]);
+                out[r][v] = fmadd(dot, scale, out[r][v]);
             }
         }
     }
@@ -129,8 +130,10 @@ void score_codes(const PageRun& run, const std::byte* page, const QueryTile& til
                  const codec::HeadShape& head, RowBlock& block) {
     const codec::PageLayout& l = *run.layout;
     const auto h = static_cast<std::size_t>(run.head);
-    const auto* codes = reinterpret_cast<const std::uint8_t*>(page + l.key_codes + h * l.key_codes_head_bytes);
-    const auto* scales = reinterpret_cast<const std::uint16_t*>(page + l.key_scales + h * l.key_scales_head_bytes);
+    const auto* codes =
+        reinterpret_cast<const std::uint8_t*>(page + l.key_codes + h * l.key_codes_head_bytes);
+    const auto* scales =
+        reinterpret_cast<const std::uint16_t*>(page + l.key_scales + h * l.key_scales_head_bytes);
     const auto* means = reinterpret_cast<const std::int8_t*>(page + l.key_means + h * l.key_means_head_bytes);
     const auto* mean_scale =
         reinterpret_cast<const std::uint16_t*>(page + l.key_mean_scales + h * l.key_mean_scales_head_bytes);
@@ -162,8 +165,10 @@ void score_codes(const PageRun& run, const std::byte* page, const QueryTile& til
 
 // ---- softmax
 
-// Logits to weights e^(logit - max), with the state's max and sum brought up to date. Tokens outside [low, high) get 0.
-KVSPLIT_INLINE void soften(float* scores, int low, int high, float& max_state, float& sum_state, float& rescale) {
+// Logits to weights e^(logit - max), with the state's max and sum brought up to date. Tokens outside [low,
+// high) get 0.
+KVSPLIT_INLINE void soften(float* scores, int low, int high, float& max_state, float& sum_state,
+                           float& rescale) {
     f32x16 s[kVectors];
     for (int v = 0; v < kVectors; ++v) s[v] = load(scores + v * 16);
     if (low > 0 || high < kTokens) {
@@ -188,7 +193,7 @@ KVSPLIT_INLINE void soften(float* scores, int low, int high, float& max_state, f
     for (int v = 0; v < kVectors; ++v) {
         s[v] = exp(s[v] - set1(new_max));
         store(scores + v * 16, s[v]);
-        total = v == 0 ? s[v] : total + s[v];
+        total = total + s[v];
     }
     max_state = new_max;
     sum_state = sum_state * rescale + reduce_add(total);
@@ -197,8 +202,8 @@ KVSPLIT_INLINE void soften(float* scores, int low, int high, float& max_state, f
 // ---- values: acc[r] = acc[r] * rescale[r] + sum over tokens of weight[r][t] * value[t]
 
 template <int R, int C>
-KVSPLIT_INLINE void accumulate_exact_block(const RowBlock& block, const std::uint16_t* values, int dim, int low,
-                                           int high, float* acc) {
+KVSPLIT_INLINE void accumulate_exact_block(const RowBlock& block, const std::uint16_t* values, int dim,
+                                           int low, int high, float* acc) {
     f32x16 a[R][C];
     for (int r = 0; r < R; ++r) {
         for (int c = 0; c < C; ++c) a[r][c] = load(acc + r * dim + c * 16) * set1(block.rescale[r]);
@@ -217,7 +222,8 @@ KVSPLIT_INLINE void accumulate_exact_block(const RowBlock& block, const std::uin
 }
 
 template <int R>
-void accumulate_exact(const RowBlock& block, const std::uint16_t* values, int dim, int low, int high, float* acc) {
+void accumulate_exact(const RowBlock& block, const std::uint16_t* values, int dim, int low, int high,
+                      float* acc) {
     int c = 0;
     for (; c + kChannelBlock * 16 <= dim; c += kChannelBlock * 16) {
         accumulate_exact_block<R, kChannelBlock>(block, values + c, dim, low, high, acc + c);
@@ -248,12 +254,13 @@ struct ValueCodes4 {
 template <int R>
 struct IntegerWeights {
     alignas(64) std::uint8_t plane[2][R][kTokens];
-    float unit[R];  // weight = unit * integer
+    float unit[R];      // weight = unit * integer
     float half_sum[R];  // sum of the integers, times one half
 };
 
 template <int R, bool wide>
-KVSPLIT_INLINE void round_weights(const RowBlock& block, const std::uint16_t* scales, IntegerWeights<R>& out) {
+KVSPLIT_INLINE void round_weights(const RowBlock& block, const std::uint16_t* scales,
+                                  IntegerWeights<R>& out) {
     constexpr float kTop = wide ? 65535.0f : 255.0f;
     f32x16 scale[kVectors];
     for (int v = 0; v < kVectors; ++v) scale[v] = load_f16(scales + v * 16);
@@ -281,7 +288,8 @@ KVSPLIT_INLINE void round_weights(const RowBlock& block, const std::uint16_t* sc
 
 template <typename Codes, int R, bool wide, int C>
 KVSPLIT_INLINE void accumulate_codes_block(const Codes& format, const IntegerWeights<R>& weights,
-                                           const RowBlock& block, const std::uint8_t* codes, int dim, float* acc) {
+                                           const RowBlock& block, const std::uint8_t* codes, int dim,
+                                           float* acc) {
     constexpr int kPlanes = wide ? 2 : 1;
     constexpr int kStep = 4 * Codes::kOperands;  // tokens per loaded vector
     i32x16 sum[kPlanes][R][C];
@@ -316,13 +324,15 @@ KVSPLIT_INLINE void accumulate_codes_block(const Codes& format, const IntegerWei
 }
 
 template <typename Codes, int R, bool wide>
-void accumulate_codes(const PageRun& run, const std::byte* page, const codec::HeadShape& head, const RowBlock& block,
-                      float* acc) {
+void accumulate_codes(const PageRun& run, const std::byte* page, const codec::HeadShape& head,
+                      const RowBlock& block, float* acc) {
     constexpr int kBlock = wide && kChannelBlock > 1 ? kChannelBlock / 2 : kChannelBlock;
     const codec::PageLayout& l = *run.layout;
     const auto h = static_cast<std::size_t>(run.head);
-    const auto* codes = reinterpret_cast<const std::uint8_t*>(page + l.value_codes + h * l.value_codes_head_bytes);
-    const auto* scales = reinterpret_cast<const std::uint16_t*>(page + l.value_scales + h * l.value_scales_head_bytes);
+    const auto* codes =
+        reinterpret_cast<const std::uint8_t*>(page + l.value_codes + h * l.value_codes_head_bytes);
+    const auto* scales =
+        reinterpret_cast<const std::uint16_t*>(page + l.value_scales + h * l.value_scales_head_bytes);
     const Codes format;
     IntegerWeights<R> weights;
     for (int g = 0; g < head.n_groups; ++g) {
@@ -330,11 +340,12 @@ void accumulate_codes(const PageRun& run, const std::byte* page, const codec::He
         int c = g * head.group;
         const int end = c + head.group;
         for (; c + kBlock * 16 <= end; c += kBlock * 16) {
-            accumulate_codes_block<Codes, R, wide, kBlock>(format, weights, block, codes + c * 4, head.padded_dim,
-                                                           acc + c);
+            accumulate_codes_block<Codes, R, wide, kBlock>(format, weights, block, codes + c * 4,
+                                                           head.padded_dim, acc + c);
         }
         for (; c < end; c += 16) {
-            accumulate_codes_block<Codes, R, wide, 1>(format, weights, block, codes + c * 4, head.padded_dim, acc + c);
+            accumulate_codes_block<Codes, R, wide, 1>(format, weights, block, codes + c * 4, head.padded_dim,
+                                                      acc + c);
         }
     }
 }
@@ -347,14 +358,15 @@ void score_page(const PageRun& run, const std::byte* page, const QueryTile& tile
     if (run.key_bits == 8) return score_codes<KeyCodes8, R>(run, page, tile, row, head, block);
     if (run.key_bits == 4) return score_codes<KeyCodes4, R>(run, page, tile, row, head, block);
     const codec::PageLayout& l = *run.layout;
-    const auto* keys = reinterpret_cast<const std::uint16_t*>(page + l.key_codes +
-                                                              static_cast<std::size_t>(run.head) * l.key_codes_head_bytes);
-    score_exact<R>(tile.q + static_cast<std::ptrdiff_t>(row) * head.head_dim, head.head_dim, keys, n_vectors, block);
+    const auto* keys = reinterpret_cast<const std::uint16_t*>(
+        page + l.key_codes + static_cast<std::size_t>(run.head) * l.key_codes_head_bytes);
+    score_exact<R>(tile.q + static_cast<std::ptrdiff_t>(row) * head.head_dim, head.head_dim, keys, n_vectors,
+                   block);
 }
 
 template <int R>
-void accumulate_page(const PageRun& run, const std::byte* page, const AttentionShape& shape, const RowBlock& block,
-                     int low, int high, float* acc) {
+void accumulate_page(const PageRun& run, const std::byte* page, const AttentionShape& shape,
+                     const RowBlock& block, int low, int high, float* acc) {
     const codec::HeadShape& head = shape.head;
     if (run.value_bits == 8) {
         if (shape.wide_weights()) return accumulate_codes<ValueCodes8, R, true>(run, page, head, block, acc);
@@ -378,7 +390,8 @@ void attend_page(const PageRun& run, int index, const QueryTile& tile, int row, 
     for (int r = 0; r < R; ++r) {
         const int position = tile.position[row + r];
         low[r] = first == 0 ? run.first_token : 0;
-        if (tile.window > 0 && position - tile.window + 1 - first > low[r]) low[r] = position - tile.window + 1 - first;
+        if (tile.window > 0 && position - tile.window + 1 - first > low[r])
+            low[r] = position - tile.window + 1 - first;
         high[r] = position + 1 - first < run.n_tokens ? position + 1 - first : run.n_tokens;
         min_low = low[r] < min_low ? low[r] : min_low;
         max_high = high[r] > max_high ? high[r] : max_high;
@@ -401,12 +414,20 @@ void attend(const AttentionShape& shape, const PageRun& run, const QueryTile& ti
             for (int b = 0; b < 512; b += 64) prefetch(run.pages[i + 1] + b);
         }
         int row = 0;
-        for (; row + kRowBlock <= tile.n_rows; row += kRowBlock) attend_page<kRowBlock>(run, i, tile, row, shape, state);
+        for (; row + kRowBlock <= tile.n_rows; row += kRowBlock)
+            attend_page<kRowBlock>(run, i, tile, row, shape, state);
         switch (tile.n_rows - row) {
-            case 3: attend_page<3>(run, i, tile, row, shape, state); break;
-            case 2: attend_page<2>(run, i, tile, row, shape, state); break;
-            case 1: attend_page<1>(run, i, tile, row, shape, state); break;
-            default: break;
+            case 3:
+                attend_page<3>(run, i, tile, row, shape, state);
+                break;
+            case 2:
+                attend_page<2>(run, i, tile, row, shape, state);
+                break;
+            case 1:
+                attend_page<1>(run, i, tile, row, shape, state);
+                break;
+            default:
+                break;
         }
     }
 }
@@ -458,8 +479,8 @@ void hadamard(float* x, int n, int size) {
     for (int i = 0; i < n; ++i) x[i] *= norm;
 }
 
-// One query row: q (dim) already scaled; smoothing (dim). Writes codes (dim) and the group sums (n_groups); returns the
-// scale. `rotated` is scratch of dim floats.
+// One query row: q (dim) already scaled; smoothing (dim). Writes codes (dim) and the group sums (n_groups);
+// returns the scale. `rotated` is scratch of dim floats.
 float prepare_query(const codec::HeadShape& head, const float* q, const float* smoothing, float* rotated,
                     std::int8_t* codes, std::int32_t* sums) {
     const int dim = head.head_dim;
@@ -481,8 +502,8 @@ float prepare_query(const codec::HeadShape& head, const float* q, const float* s
 }
 
 // One token of one head into an open page: keys [dim][64] and values [64][padded_dim], f16.
-void append_token(const codec::HeadShape& head, const float* key, const float* value, int token, std::uint16_t* keys,
-                  std::uint16_t* values) {
+void append_token(const codec::HeadShape& head, const float* key, const float* value, int token,
+                  std::uint16_t* keys, std::uint16_t* values) {
     const int dim = head.head_dim;
     alignas(64) std::uint16_t half[16];
     for (int c = 0; c < dim; c += 16) {
@@ -493,17 +514,19 @@ void append_token(const codec::HeadShape& head, const float* key, const float* v
     }
 }
 
-// The attention output of n_rows rows: (rotated part undone + plain part) / sum. Either state may be absent (null max).
-// out(r) = out + (r / group) * token_stride + (r % group) * dim
-void finish_rows(const codec::HeadShape& head, SoftmaxState& rotated, const SoftmaxState& plain, int n_rows, int group,
-                 float* out, std::ptrdiff_t token_stride) {
+// The attention output of n_rows rows: (rotated part undone + plain part) / sum. Either state may be absent
+// (null max). out(r) = out + (r / group) * token_stride + (r % group) * dim
+void finish_rows(const codec::HeadShape& head, SoftmaxState& rotated, const SoftmaxState& plain, int n_rows,
+                 int group, float* out, std::ptrdiff_t token_stride) {
     const int dim = head.padded_dim;
     for (int r = 0; r < n_rows; ++r) {
         const bool has_rotated = rotated.max && rotated.max[r] != kMinusInfinity;
         const bool has_plain = plain.max && plain.max[r] != kMinusInfinity;
-        const float mr = has_rotated ? rotated.max[r] : kMinusInfinity, mp = has_plain ? plain.max[r] : kMinusInfinity;
+        const float mr = has_rotated ? rotated.max[r] : kMinusInfinity,
+                    mp = has_plain ? plain.max[r] : kMinusInfinity;
         const float top = mr > mp ? mr : mp;
-        const float a = has_rotated ? exp_scalar(mr - top) : 0.0f, b = has_plain ? exp_scalar(mp - top) : 0.0f;
+        const float a = has_rotated ? exp_scalar(mr - top) : 0.0f,
+                    b = has_plain ? exp_scalar(mp - top) : 0.0f;
         const float sum = (has_rotated ? rotated.sum[r] * a : 0.0f) + (has_plain ? plain.sum[r] * b : 0.0f);
         const float inverse = sum > 0 ? 1.0f / sum : 0.0f;
         float* x = rotated.max ? rotated.acc + r * dim : nullptr;

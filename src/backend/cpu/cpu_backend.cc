@@ -16,7 +16,8 @@ namespace {
 
 class CpuBuffer final : public Buffer {
   public:
-    explicit CpuBuffer(std::size_t floats) : memory_(std::max<std::size_t>(floats, 1) * sizeof(float)), size_(floats) {
+    explicit CpuBuffer(std::size_t floats)
+        : memory_(std::max<std::size_t>(floats, 1) * sizeof(float)), size_(floats) {
         std::fill_n(data(), size_, 0.0f);
     }
     float* data() override { return reinterpret_cast<float*>(memory_.data()); }
@@ -47,24 +48,30 @@ class CpuBackend final : public Backend {
           attention_(pool_, kernels_) {}
 
     std::string description() const override {
-        return fmt::format("cpu {}, {} thread{}", isa_name(kernels_.isa), pool_.size(), pool_.size() == 1 ? "" : "s");
+        return fmt::format("cpu {}, {} thread{}", isa_name(kernels_.isa), pool_.size(),
+                           pool_.size() == 1 ? "" : "s");
     }
     PageMemory page_memory() override { return memory_; }
-    std::unique_ptr<Buffer> allocate(std::size_t floats) override { return std::make_unique<CpuBuffer>(floats); }
+    std::unique_ptr<Buffer> allocate(std::size_t floats) override {
+        return std::make_unique<CpuBuffer>(floats);
+    }
 
-    std::unique_ptr<WeightMatrix> load(const gguf::File& file, std::span<const gguf::Tensor* const> tensors) override {
+    std::unique_ptr<WeightMatrix> load(const gguf::File& file,
+                                       std::span<const gguf::Tensor* const> tensors) override {
         std::vector<WeightSource> sources;
         const std::int64_t cols = tensors[0]->shape[0];
         for (const gguf::Tensor* t : tensors) {
             if (!can_pack(t->type)) {
-                file.reject(*t, fmt::format("weight type {} cannot be computed with", gguf::type_name(t->type)));
+                file.reject(*t,
+                            fmt::format("weight type {} cannot be computed with", gguf::type_name(t->type)));
             }
             sources.push_back({t->type, t->data, t->rows()});
         }
         try {
             return std::make_unique<CpuMatrix>(PackedMatrix::pack(pool_, sources, cols, exact_));
         } catch (const Error& e) {
-            throw Error(e.code(), fmt::format("{}: tensor '{}': {}", file.path(), tensors[0]->name, e.what()));
+            throw Error(e.code(),
+                        fmt::format("{}: tensor '{}': {}", file.path(), tensors[0]->name, e.what()));
         }
     }
 
@@ -81,7 +88,8 @@ class CpuBackend final : public Backend {
         cpu::matmul(pool_, kernels_, packed(w), x, n, out, w.rows(), accumulate, scratch_);
     }
 
-    void rms_norm(const float* x, const float* gain, float eps, int n, int dim, float* out, bool accumulate) override {
+    void rms_norm(const float* x, const float* gain, float eps, int n, int dim, float* out,
+                  bool accumulate) override {
         const auto norm = accumulate ? kernels_.add_rms_norm : kernels_.rms_norm;
         for_rows(n, [&](int i) {
             const auto at = static_cast<std::ptrdiff_t>(i) * dim;
