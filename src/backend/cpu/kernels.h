@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "backend/cpu/attention_kernels.h"
+#include "backend/cpu/matmul_kernels.h"
 #include "base/cpu_features.h"
 
 namespace kvsplit::cpu {
@@ -43,6 +44,7 @@ struct Kernels {
                            std::int8_t* codes, std::int32_t* sums);
     void (*append_token)(const codec::HeadShape& head, const float* key, const float* value, int token,
                          std::uint16_t* keys, std::uint16_t* values);
+    MatmulKernels matmul;  // see matmul.h
 };
 
 // The table for `isa`, which must not exceed detect_isa().

@@ -5,11 +5,12 @@
 #include "backend/cpu/attention_impl.h"
 #include "backend/cpu/elementwise_impl.h"
 #include "backend/cpu/kernels.h"
+#include "backend/cpu/matmul_impl.h"
 
 namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
 
 extern const Kernels table;
-const Kernels table = {
+constinit const Kernels table = {
     .isa = KVSPLIT_ISA_ENUM,
     .rms_norm = rms_norm<false>,
     .add_rms_norm = rms_norm<true>,
@@ -24,6 +25,7 @@ const Kernels table = {
     .finish_rows = finish_rows,
     .prepare_query = prepare_query,
     .append_token = append_token,
+    .matmul = matmul_kernels(),
 };
 
 }  // namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE

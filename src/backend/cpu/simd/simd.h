@@ -29,6 +29,8 @@
 //   lookup16(table, index < 16), load_table16(p), shift_right_bytes<n>, and, or, xor, add load_mask64(p),
 //   add_where(m, a, b)   a + (m ? b : 0) per byte exp, sigmoid, silu, gelu_tanh, tanh
 //   store_low_bytes(p, v)       the lowest byte of each i32 lane
+//   lookup16(table, index < 16), load_table16(p), shift_left_bytes<n>, shift_right_bytes<n>, and, or, xor,
+//   add load_mask64(p), add_where(m, a, b)   a + (m ? b : 0) per byte exp, sigmoid, silu, gelu_tanh, tanh
 #pragma once
 
 #if !defined(KVSPLIT_ISA_NAMESPACE)

@@ -264,6 +264,10 @@ template <int n>
 KVSPLIT_INLINE bytes64 shift_right_bytes(bytes64 a) {
     return bytes64{_mm256_srli_epi16(a.lo, n), _mm256_srli_epi16(a.hi, n)} & set1_byte(0xff >> n);
 }
+template <int n>
+KVSPLIT_INLINE bytes64 shift_left_bytes(bytes64 a) {
+    return bytes64{_mm256_slli_epi16(a.lo, n), _mm256_slli_epi16(a.hi, n)} & set1_byte(0xff << n);
+}
 KVSPLIT_INLINE bytes64 high_nibbles(bytes64 a) { return shift_right_bytes<4>(a); }
 KVSPLIT_INLINE bytes64 load_table16(const void* p) {
     const __m256i v = _mm256_broadcastsi128_si256(load_16_bytes(p));

@@ -147,6 +147,10 @@ template <int n>
 KVSPLIT_INLINE bytes64 shift_right_bytes(bytes64 a) {
     return bytes64{_mm512_srli_epi16(a.v, n)} & set1_byte(0xff >> n);
 }
+template <int n>
+KVSPLIT_INLINE bytes64 shift_left_bytes(bytes64 a) {
+    return bytes64{_mm512_slli_epi16(a.v, n)} & set1_byte(0xff << n);
+}
 KVSPLIT_INLINE bytes64 high_nibbles(bytes64 a) { return shift_right_bytes<4>(a); }
 KVSPLIT_INLINE bytes64 load_table16(const void* p) { return {_mm512_broadcast_i32x4(load_16_bytes(p))}; }
 KVSPLIT_INLINE bytes64 lookup16(bytes64 table, bytes64 index) {

@@ -1,24 +1,29 @@
-// Plain C++ form of simd.h: arrays in loops that compilers vectorise as far as the target allows.
+// Portable form of simd.h: the compiler's generic vectors (gcc and clang), which it splits into what the target has.
 // Included by simd.h only.
 #pragma once
 
 namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
 
+typedef float floats_v __attribute__((vector_size(64)));
+typedef std::int32_t ints_v __attribute__((vector_size(64)));
+typedef std::uint32_t uints_v __attribute__((vector_size(64)));
+typedef std::uint8_t bytes_v __attribute__((vector_size(64)));
+
 struct f32x16 {
-    float v[16];
+    floats_v v;
 };
 struct i32x16 {
-    std::int32_t v[16];
+    ints_v v;
 };
 struct bytes64 {
-    std::uint8_t v[64];
+    bytes_v v;
 };
 struct mask16 {
-    bool v[16];
+    ints_v v;  // all bits of a lane set or clear
 };
 struct mask64 {
-    std::uint8_t v[64];
-};  // 0 or 255
+    bytes_v v;  // all bits of a byte set or clear
+};
 
 // result[i] = op(i) for all lanes
 template <typename V, int n, typename Op>
@@ -280,6 +285,10 @@ KVSPLIT_INLINE bytes64 low_nibbles(bytes64 a) { return a & set1_byte(0x0f); }
 template <int n>
 KVSPLIT_INLINE bytes64 shift_right_bytes(bytes64 a) {
     return lanes<bytes64, 64>([&](int i) { return static_cast<std::uint8_t>(a.v[i] >> n); });
+}
+template <int n>
+KVSPLIT_INLINE bytes64 shift_left_bytes(bytes64 a) {
+    return lanes<bytes64, 64>([&](int i) { return static_cast<std::uint8_t>(a.v[i] << n); });
 }
 KVSPLIT_INLINE bytes64 high_nibbles(bytes64 a) { return shift_right_bytes<4>(a); }
 KVSPLIT_INLINE bytes64 load_table16(const void* p) {
