@@ -2,6 +2,7 @@
 // only.
 #pragma once
 
+#include "backend/cpu/attention_impl.h"
 #include "backend/cpu/elementwise_impl.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/matmul_impl.h"
@@ -19,6 +20,14 @@ constinit const Kernels table = {
     .scale = scale,
     .rope_pairs = rope_pairs,
     .rope_halves = rope_halves,
+<<<<<<< HEAD
+=======
+    .attend = attend,
+    .merge_states = merge_states,
+    .finish_rows = finish_rows,
+    .prepare_query = prepare_query,
+    .append_token = append_token,
+>>>>>>> core
     .matmul = matmul_kernels(),
 };
 

@@ -124,6 +124,10 @@ KVSPLIT_INLINE void store_i8(std::int8_t* p, f32x16 a) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtsepi32_epi8(to_i32(a).v));
 }
 
+KVSPLIT_INLINE void store_low_bytes(std::uint8_t* p, i32x16 a) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a.v));
+}
+
 // Bytes
 KVSPLIT_INLINE i32x16 dot4(i32x16 acc, bytes64 a, bytes64 b) {
     return {_mm512_dpbusd_epi32(acc.v, a.v, b.v)};

@@ -214,6 +214,9 @@ KVSPLIT_LANEWISE void store_i8(std::int8_t* p, f32x16 a) {
         p[i] = static_cast<std::int8_t>(low > 127 ? 127 : low);
     }
 }
+KVSPLIT_LANEWISE void store_low_bytes(std::uint8_t* p, i32x16 a) {
+    for (int i = 0; i < 16; ++i) p[i] = static_cast<std::uint8_t>(a.v[i]);
+}
 
 // Bytes
 KVSPLIT_INLINE bytes64 as_bytes(i32x16 a) { return {reinterpret_cast<vec_u8>(a.v)}; }
