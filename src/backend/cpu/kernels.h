@@ -1,6 +1,7 @@
 // The table of inner loops that exist once per instruction set. Code outside the kernels calls through it.
 #pragma once
 
+#include "backend/cpu/seal_kernels.h"
 #include "base/cpu_features.h"
 
 namespace kvsplit::cpu {
@@ -29,6 +30,8 @@ struct Kernels {
     // n_pairs).
     void (*rope_pairs)(float* x, int n_heads, int stride, int n_pairs, const float* cos, const float* sin);
     void (*rope_halves)(float* x, int n_heads, int stride, int n_pairs, const float* cos, const float* sin);
+
+    SealKernels seal;  // pages into codes
 };
 
 // The table for `isa`, which must not exceed detect_isa().

@@ -4,6 +4,7 @@
 
 #include "backend/cpu/elementwise_impl.h"
 #include "backend/cpu/kernels.h"
+#include "backend/cpu/seal_impl.h"
 
 namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
 
@@ -18,6 +19,7 @@ const Kernels table = {
     .scale = scale,
     .rope_pairs = rope_pairs,
     .rope_halves = rope_halves,
+    .seal = {.key_page = seal_key_page, .value_page = seal_value_page},
 };
 
 }  // namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE
