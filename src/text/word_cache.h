@@ -32,7 +32,7 @@ class WordCache {
 
   private:
     // Long words seldom come back; more words than this would not stay in the processor's cache.
-    static constexpr std::size_t kMaxWordBytes = 48, kMaxWords = 16384;
+    static constexpr std::size_t kMaxWordBytes = 48, kMaxWords = 65536;
     struct Entry {
         std::size_t begin;  // in tokens_
         std::ptrdiff_t count;
