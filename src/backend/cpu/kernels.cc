@@ -1,0 +1,32 @@
+#include "backend/cpu/kernels.h"
+
+#include "base/check.h"
+
+namespace kvsplit::cpu {
+namespace portable {
+extern const Kernels table;
+}
+#if defined(__x86_64__)
+namespace avx2 {
+extern const Kernels table;
+}
+namespace avx512 {
+extern const Kernels table;
+}
+#endif
+
+const Kernels& kernels(CpuIsa isa) {
+    KVSPLIT_CHECK(isa <= detect_isa());
+    switch (isa) {
+#if defined(__x86_64__)
+        case CpuIsa::kAvx512:
+            return avx512::table;
+        case CpuIsa::kAvx2:
+            return avx2::table;
+#endif
+        default:
+            return portable::table;
+    }
+}
+
+}  // namespace kvsplit::cpu

@@ -1,0 +1,53 @@
+// The table of inner loops that exist once per instruction set. Code outside the kernels calls through it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "backend/cpu/attention_kernels.h"
+#include "backend/cpu/matmul_kernels.h"
+#include "base/cpu_features.h"
+
+namespace kvsplit::cpu {
+
+// All pointers are to f32 unless stated; none need alignment. Each row's result depends on that row alone,
+// and is the same for avx2 and avx512 bit for bit; portable may differ in the last bits (it has no fused
+// multiply-add).
+struct Kernels {
+    CpuIsa isa;
+
+    // out[i] = x[i] * gain[i] / sqrt(mean(x^2) + eps); gain may be null (all ones). out may be x.
+    void (*rms_norm)(const float* x, const float* gain, int n, float eps, float* out);
+    // out[i] += the same.
+    void (*add_rms_norm)(const float* x, const float* gain, int n, float eps, float* out);
+
+    // out[i] = silu(gate[i]) * up[i]; out may be gate or up.
+    void (*silu_mul)(const float* gate, const float* up, int n, float* out);
+    // out[i] = gelu_tanh(gate[i]) * up[i]
+    void (*gelu_tanh_mul)(const float* gate, const float* up, int n, float* out);
+
+    void (*add)(const float* x, int n, float* out);                  // out[i] += x[i]
+    void (*scale)(const float* x, float factor, int n, float* out);  // out[i] = x[i] * factor; out may be x
+
+    // Rotates the first 2 * n_pairs elements of each of n_heads vectors, in place; head h begins at x + h *
+    // stride. cos and sin: (n_pairs). rope_pairs rotates elements (2i, 2i + 1); rope_halves elements (i, i +
+    // n_pairs).
+    void (*rope_pairs)(float* x, int n_heads, int stride, int n_pairs, const float* cos, const float* sin);
+    void (*rope_halves)(float* x, int n_heads, int stride, int n_pairs, const float* cos, const float* sin);
+
+    // Attention, see attention_impl.h and attention_kernels.h.
+    void (*attend)(const AttentionShape& shape, const PageRun& run, const QueryTile& tile, SoftmaxState& state);
+    void (*merge_states)(SoftmaxState& into, const SoftmaxState& from, int n_rows, int dim);
+    void (*finish_rows)(const codec::HeadShape& head, SoftmaxState& rotated, const SoftmaxState& plain, int n_rows,
+                        int group, float* out, std::ptrdiff_t token_stride);
+    float (*prepare_query)(const codec::HeadShape& head, const float* q, const float* smoothing, float* rotated,
+                           std::int8_t* codes, std::int32_t* sums);
+    void (*append_token)(const codec::HeadShape& head, const float* key, const float* value, int token,
+                         std::uint16_t* keys, std::uint16_t* values);
+    MatmulKernels matmul;  // see matmul.h
+};
+
+// The table for `isa`, which must not exceed detect_isa().
+const Kernels& kernels(CpuIsa isa);
+
+}  // namespace kvsplit::cpu

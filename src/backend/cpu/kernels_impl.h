@@ -1,0 +1,31 @@
+// All kernels of one instruction set. Included by kernels_portable.cc, kernels_avx2.cc and kernels_avx512.cc
+// only.
+#pragma once
+
+#include "backend/cpu/attention_impl.h"
+#include "backend/cpu/elementwise_impl.h"
+#include "backend/cpu/kernels.h"
+#include "backend/cpu/matmul_impl.h"
+
+namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
+
+extern const Kernels table;
+constinit const Kernels table = {
+    .isa = KVSPLIT_ISA_ENUM,
+    .rms_norm = rms_norm<false>,
+    .add_rms_norm = rms_norm<true>,
+    .silu_mul = gated<silu>,
+    .gelu_tanh_mul = gated<gelu_tanh>,
+    .add = add,
+    .scale = scale,
+    .rope_pairs = rope_pairs,
+    .rope_halves = rope_halves,
+    .attend = attend,
+    .merge_states = merge_states,
+    .finish_rows = finish_rows,
+    .prepare_query = prepare_query,
+    .append_token = append_token,
+    .matmul = matmul_kernels(),
+};
+
+}  // namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE

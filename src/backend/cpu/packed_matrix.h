@@ -1,0 +1,68 @@
+// PackedMatrix: weights rearranged once, at load, into the order in which the matmul kernels read them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "backend/cpu/aligned_buffer.h"
+#include "backend/cpu/packed_format.h"
+#include "base/thread_pool.h"
+#include "gguf/tensor_type.h"
+
+namespace kvsplit::cpu {
+
+// A matrix of `rows` outputs as it lies in a GGUF file: rows follow each other without gaps.
+struct WeightSource {
+    gguf::TensorType type;
+    std::span<const std::uint8_t> data;  // at least rows * row bytes; needed only while packing
+    std::int64_t rows;
+};
+
+// Immutable once made; any number of threads may read it.
+class PackedMatrix {
+  public:
+    // Rows of one type. The row group i's streams begin at codes + i * code_stride and scales + i *
+    // scale_stride.
+    struct Segment {
+        PackedFormat format;
+        int first_row;
+        int rows;
+        int n_groups;  // of 16 rows
+        const std::uint8_t* codes;
+        const std::uint8_t* scales;
+        std::size_t code_stride;   // bytes
+        std::size_t scale_stride;  // bytes
+    };
+
+    PackedMatrix() = default;
+
+    // The sources stacked by rows, possibly of different types, all `cols` wide. With `exact`, products use
+    // f32 activations and dequantised weights instead of int8 activations and integer products. Throws Error:
+    // kUnsupported for a type without a packed form, kInvalidArgument for sizes that do not fit the type's
+    // blocks or the data.
+    static PackedMatrix pack(ThreadPool& pool, std::span<const WeightSource> sources, std::int64_t cols,
+                             bool exact);
+
+    int rows() const { return rows_; }
+    int cols() const { return cols_; }
+    int k_groups() const { return k_groups_; }
+    bool exact() const { return exact_; }
+    std::span<const Segment> segments() const { return segments_; }
+    std::size_t bytes() const { return buffer_.size(); }  // allocated
+
+    // The dequantised row, out: (cols). The values are exactly those that the file's format defines.
+    void get_row(int row, float* out) const;
+
+  private:
+    int rows_ = 0, cols_ = 0, k_groups_ = 0;
+    bool exact_ = false;
+    std::vector<Segment> segments_;
+    AlignedBuffer buffer_;
+};
+
+// Whether pack() takes the type.
+bool can_pack(gguf::TensorType type);
+
+}  // namespace kvsplit::cpu

@@ -1,0 +1,55 @@
+// Sixteen-lane vectors: kernels are written once against these types and compiled once per instruction set.
+//
+// A kernel's translation unit defines KVSPLIT_ISA_NAMESPACE (portable, avx2 or avx512) and exactly one of
+// KVSPLIT_ISA_PORTABLE, KVSPLIT_ISA_AVX2, KVSPLIT_ISA_AVX512, and is compiled with that set's flags (see
+// kvsplit_isa_sources in src/backend/CMakeLists.txt). Everything here and in the kernels lives in
+// namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE: a function compiled for AVX-512 then never has the same name
+// as one compiled for AVX2, and the linker cannot pick the wrong copy. For the same reason kernels use no
+// templates or inline functions of the standard library.
+//
+// Types: f32x16, i32x16, bytes64 (64 raw bytes, signed or not as the operation says), mask16, mask64.
+// Lane i of a 16-lane type lies over bytes 4i .. 4i+3 of a bytes64.
+//
+// All sets compute the same function of their inputs, bit for bit, except that the portable set's fmadd
+// rounds twice (a * b, then + c) where the others round once. Integer operations, conversions and reductions
+// agree exactly.
+//
+//   load(p), store(p, v)        unaligned, float and int32;  load_bytes / store_bytes for bytes64
+//   load_first(p, n)            lanes n.. are 0; store_first(p, v, n) writes lanes below n (0 <= n <= 16)
+//   set1, zero_f32, zero_i32    f32x16 + - * /, i32x16 + - and *, unary minus, fmadd(a, b, c) = a * b + c,
+//                               fnmadd(a, b, c) = c - a * b
+//   max(a, b) = a > b ? a : b   so a NaN in either argument gives b; min(a, b) = a < b ? a : b
+//   shift_left<n>, shift_right_signed<n>, shift_right_logical<n> on i32x16;  swap_pairs(v): lanes 2i and 2i +
+//   1 lt, le, eq -> mask16;       select(m, a, b) = m ? a : b;  mask_first(n);  mask_bits(m) reduce_add,
+//   reduce_max      halves are folded: lane i with i+8, then i+4, i+2, i+1 to_f32, to_i32              to_i32
+//   rounds to nearest even; NaN and values out of range give INT32_MIN load_f16/store_f16, load_bf16,
+//   load_i8_f32/load_i8_i32, load_u8_i32, store_i8 (rounds, saturates) dot4(acc, a, b)             acc[i] +=
+//   sum over j < 4 of u8 a[4i+j] * s8 b[4i+j], exact dot4_small(acc, a, b)       the same for a <= 127,
+//   cheaper on AVX2 set1_4bytes(p)              the four bytes at p in every lane low_nibbles, high_nibbles,
+//   lookup16(table, index < 16), load_table16(p), shift_right_bytes<n>, and, or, xor, add load_mask64(p),
+//   add_where(m, a, b)   a + (m ? b : 0) per byte exp, sigmoid, silu, gelu_tanh, tanh
+//   store_low_bytes(p, v)       the lowest byte of each i32 lane
+//   lookup16(table, index < 16), load_table16(p), shift_left_bytes<n>, shift_right_bytes<n>, and, or, xor,
+//   add load_mask64(p), add_where(m, a, b)   a + (m ? b : 0) per byte exp, sigmoid, silu, gelu_tanh, tanh
+#pragma once
+
+#if !defined(KVSPLIT_ISA_NAMESPACE)
+#error "define KVSPLIT_ISA_NAMESPACE and one of KVSPLIT_ISA_PORTABLE, KVSPLIT_ISA_AVX2, KVSPLIT_ISA_AVX512"
+#endif
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#define KVSPLIT_INLINE inline __attribute__((always_inline))
+#define KVSPLIT_LAMBDA_INLINE __attribute__((always_inline))
+
+#if defined(KVSPLIT_ISA_AVX512)
+#include "backend/cpu/simd/simd_avx512.h"
+#elif defined(KVSPLIT_ISA_AVX2)
+#include "backend/cpu/simd/simd_avx2.h"
+#else
+#include "backend/cpu/simd/simd_portable.h"
+#endif
+
+#include "backend/cpu/simd/simd_math.h"

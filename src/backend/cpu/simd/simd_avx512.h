@@ -1,0 +1,174 @@
+// AVX-512 (F, BW, DQ, VL, VBMI, VNNI) form of simd.h: one register per type. Included by simd.h only.
+#pragma once
+
+#include <immintrin.h>
+
+namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
+
+struct f32x16 {
+    __m512 v;
+};
+struct i32x16 {
+    __m512i v;
+};
+struct bytes64 {
+    __m512i v;
+};
+struct mask16 {
+    __mmask16 v;
+};
+struct mask64 {
+    __mmask64 v;
+};
+
+// Loads, stores, constants
+KVSPLIT_INLINE f32x16 load(const float* p) { return {_mm512_loadu_ps(p)}; }
+KVSPLIT_INLINE i32x16 load(const std::int32_t* p) { return {_mm512_loadu_si512(p)}; }
+KVSPLIT_INLINE bytes64 load_bytes(const void* p) { return {_mm512_loadu_si512(p)}; }
+KVSPLIT_INLINE void store(float* p, f32x16 a) { _mm512_storeu_ps(p, a.v); }
+KVSPLIT_INLINE void store(std::int32_t* p, i32x16 a) { _mm512_storeu_si512(p, a.v); }
+KVSPLIT_INLINE void store_bytes(void* p, bytes64 a) { _mm512_storeu_si512(p, a.v); }
+KVSPLIT_INLINE mask16 mask_first(int n) { return {static_cast<__mmask16>((1u << n) - 1)}; }
+KVSPLIT_INLINE unsigned mask_bits(mask16 m) { return m.v; }
+KVSPLIT_INLINE f32x16 load_first(const float* p, int n) {
+    return {_mm512_maskz_loadu_ps(mask_first(n).v, p)};
+}
+KVSPLIT_INLINE void store_first(float* p, f32x16 a, int n) { _mm512_mask_storeu_ps(p, mask_first(n).v, a.v); }
+KVSPLIT_INLINE f32x16 set1(float x) { return {_mm512_set1_ps(x)}; }
+KVSPLIT_INLINE i32x16 set1(std::int32_t x) { return {_mm512_set1_epi32(x)}; }
+KVSPLIT_INLINE bytes64 set1_byte(int x) { return {_mm512_set1_epi8(static_cast<char>(x))}; }
+KVSPLIT_INLINE f32x16 zero_f32() { return {_mm512_setzero_ps()}; }
+KVSPLIT_INLINE i32x16 zero_i32() { return {_mm512_setzero_si512()}; }
+
+// Arithmetic
+KVSPLIT_INLINE f32x16 operator+(f32x16 a, f32x16 b) { return {_mm512_add_ps(a.v, b.v)}; }
+KVSPLIT_INLINE f32x16 operator-(f32x16 a, f32x16 b) { return {_mm512_sub_ps(a.v, b.v)}; }
+KVSPLIT_INLINE f32x16 operator*(f32x16 a, f32x16 b) { return {_mm512_mul_ps(a.v, b.v)}; }
+KVSPLIT_INLINE f32x16 operator/(f32x16 a, f32x16 b) { return {_mm512_div_ps(a.v, b.v)}; }
+KVSPLIT_INLINE f32x16 operator-(f32x16 a) { return {_mm512_xor_ps(a.v, _mm512_set1_ps(-0.0f))}; }
+KVSPLIT_INLINE f32x16 abs(f32x16 a) { return {_mm512_abs_ps(a.v)}; }
+KVSPLIT_INLINE f32x16 fmadd(f32x16 a, f32x16 b, f32x16 c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+KVSPLIT_INLINE f32x16 fnmadd(f32x16 a, f32x16 b, f32x16 c) { return {_mm512_fnmadd_ps(a.v, b.v, c.v)}; }
+KVSPLIT_INLINE f32x16 max(f32x16 a, f32x16 b) { return {_mm512_max_ps(a.v, b.v)}; }
+KVSPLIT_INLINE f32x16 min(f32x16 a, f32x16 b) { return {_mm512_min_ps(a.v, b.v)}; }
+KVSPLIT_INLINE f32x16 sqrt(f32x16 a) { return {_mm512_sqrt_ps(a.v)}; }
+KVSPLIT_INLINE i32x16 operator+(i32x16 a, i32x16 b) { return {_mm512_add_epi32(a.v, b.v)}; }
+KVSPLIT_INLINE i32x16 operator-(i32x16 a, i32x16 b) { return {_mm512_sub_epi32(a.v, b.v)}; }
+KVSPLIT_INLINE i32x16 operator*(i32x16 a, i32x16 b) { return {_mm512_mullo_epi32(a.v, b.v)}; }
+template <int n>
+KVSPLIT_INLINE i32x16 shift_right_signed(i32x16 a) {
+    return {_mm512_srai_epi32(a.v, n)};
+}
+template <int n>
+KVSPLIT_INLINE i32x16 shift_left(i32x16 a) {
+    return {_mm512_slli_epi32(a.v, n)};
+}
+template <int n>
+KVSPLIT_INLINE i32x16 shift_right_logical(i32x16 a) {
+    return {_mm512_srli_epi32(a.v, n)};
+}
+KVSPLIT_INLINE i32x16 operator&(i32x16 a, i32x16 b) { return {_mm512_and_si512(a.v, b.v)}; }
+// 2^n for -127 < n < 128
+KVSPLIT_INLINE f32x16 power_of_two(i32x16 n) {
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(n.v, _mm512_set1_epi32(127)), 23))};
+}
+
+// Comparison
+KVSPLIT_INLINE mask16 lt(f32x16 a, f32x16 b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ)}; }
+KVSPLIT_INLINE mask16 le(f32x16 a, f32x16 b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LE_OQ)}; }
+KVSPLIT_INLINE mask16 eq(f32x16 a, f32x16 b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ)}; }
+KVSPLIT_INLINE mask16 lt(i32x16 a, i32x16 b) { return {_mm512_cmplt_epi32_mask(a.v, b.v)}; }
+KVSPLIT_INLINE mask16 eq(i32x16 a, i32x16 b) { return {_mm512_cmpeq_epi32_mask(a.v, b.v)}; }
+KVSPLIT_INLINE f32x16 select(mask16 m, f32x16 a, f32x16 b) { return {_mm512_mask_blend_ps(m.v, b.v, a.v)}; }
+KVSPLIT_INLINE i32x16 select(mask16 m, i32x16 a, i32x16 b) {
+    return {_mm512_mask_blend_epi32(m.v, b.v, a.v)};
+}
+
+// Lanes 2i and 2i + 1 exchanged
+KVSPLIT_INLINE f32x16 swap_pairs(f32x16 a) { return {_mm512_permute_ps(a.v, 0xb1)}; }
+
+// Reductions
+KVSPLIT_INLINE float reduce_add(f32x16 a) {
+    const __m256 h8 = _mm256_add_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
+    const __m128 h4 = _mm_add_ps(_mm256_castps256_ps128(h8), _mm256_extractf128_ps(h8, 1));
+    const __m128 h2 = _mm_add_ps(h4, _mm_movehl_ps(h4, h4));
+    return _mm_cvtss_f32(_mm_add_ss(h2, _mm_movehdup_ps(h2)));
+}
+KVSPLIT_INLINE float reduce_max(f32x16 a) {
+    const __m256 h8 = _mm256_max_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
+    const __m128 h4 = _mm_max_ps(_mm256_castps256_ps128(h8), _mm256_extractf128_ps(h8, 1));
+    const __m128 h2 = _mm_max_ps(h4, _mm_movehl_ps(h4, h4));
+    return _mm_cvtss_f32(_mm_max_ss(h2, _mm_movehdup_ps(h2)));
+}
+KVSPLIT_INLINE std::int32_t reduce_add(i32x16 a) { return _mm512_reduce_add_epi32(a.v); }
+
+// Conversions
+KVSPLIT_INLINE f32x16 to_f32(i32x16 a) { return {_mm512_cvtepi32_ps(a.v)}; }
+KVSPLIT_INLINE i32x16 to_i32(f32x16 a) { return {_mm512_cvtps_epi32(a.v)}; }
+KVSPLIT_INLINE __m128i load_16_bytes(const void* p) {
+    return _mm_loadu_si128(static_cast<const __m128i*>(p));
+}
+KVSPLIT_INLINE f32x16 load_f16(const std::uint16_t* p) {
+    return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+}
+KVSPLIT_INLINE void store_f16(std::uint16_t* p, f32x16 a) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT));
+}
+KVSPLIT_INLINE f32x16 load_bf16(const std::uint16_t* p) {
+    const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(wide, 16))};
+}
+KVSPLIT_INLINE i32x16 load_i8_i32(const std::int8_t* p) { return {_mm512_cvtepi8_epi32(load_16_bytes(p))}; }
+KVSPLIT_INLINE i32x16 load_u8_i32(const std::uint8_t* p) { return {_mm512_cvtepu8_epi32(load_16_bytes(p))}; }
+KVSPLIT_INLINE void store_i8(std::int8_t* p, f32x16 a) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtsepi32_epi8(to_i32(a).v));
+}
+
+KVSPLIT_INLINE void store_low_bytes(std::uint8_t* p, i32x16 a) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a.v));
+}
+
+// Bytes
+KVSPLIT_INLINE i32x16 dot4(i32x16 acc, bytes64 a, bytes64 b) {
+    return {_mm512_dpbusd_epi32(acc.v, a.v, b.v)};
+}
+KVSPLIT_INLINE i32x16 dot4_small(i32x16 acc, bytes64 a, bytes64 b) { return dot4(acc, a, b); }
+KVSPLIT_INLINE bytes64 set1_4bytes(const void* p) {
+    std::int32_t word;
+    std::memcpy(&word, p, 4);
+    return {_mm512_set1_epi32(word)};
+}
+KVSPLIT_INLINE bytes64 operator&(bytes64 a, bytes64 b) { return {_mm512_and_si512(a.v, b.v)}; }
+KVSPLIT_INLINE bytes64 operator|(bytes64 a, bytes64 b) { return {_mm512_or_si512(a.v, b.v)}; }
+KVSPLIT_INLINE bytes64 operator^(bytes64 a, bytes64 b) { return {_mm512_xor_si512(a.v, b.v)}; }
+KVSPLIT_INLINE bytes64 operator+(bytes64 a, bytes64 b) { return {_mm512_add_epi8(a.v, b.v)}; }
+KVSPLIT_INLINE bytes64 low_nibbles(bytes64 a) { return a & set1_byte(0x0f); }
+template <int n>
+KVSPLIT_INLINE bytes64 shift_right_bytes(bytes64 a) {
+    return bytes64{_mm512_srli_epi16(a.v, n)} & set1_byte(0xff >> n);
+}
+template <int n>
+KVSPLIT_INLINE bytes64 shift_left_bytes(bytes64 a) {
+    return bytes64{_mm512_slli_epi16(a.v, n)} & set1_byte(0xff << n);
+}
+KVSPLIT_INLINE bytes64 high_nibbles(bytes64 a) { return shift_right_bytes<4>(a); }
+KVSPLIT_INLINE bytes64 load_table16(const void* p) { return {_mm512_broadcast_i32x4(load_16_bytes(p))}; }
+KVSPLIT_INLINE bytes64 lookup16(bytes64 table, bytes64 index) {
+    return {_mm512_shuffle_epi8(table.v, index.v)};
+}
+KVSPLIT_INLINE mask64 load_mask64(const void* p) {
+    std::uint64_t bits;
+    std::memcpy(&bits, p, 8);
+    return {bits};
+}
+KVSPLIT_INLINE bytes64 add_where(mask64 m, bytes64 a, bytes64 b) {
+    return {_mm512_mask_add_epi8(a.v, m.v, a.v, b.v)};
+}
+// The same bits, another type:
+KVSPLIT_INLINE bytes64 as_bytes(i32x16 a) { return {a.v}; }
+KVSPLIT_INLINE i32x16 as_i32(bytes64 a) { return {a.v}; }
+KVSPLIT_INLINE f32x16 load_i8_f32(const std::int8_t* p) { return to_f32(load_i8_i32(p)); }
+
+KVSPLIT_INLINE void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
+
+}  // namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE

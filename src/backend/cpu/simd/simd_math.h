@@ -1,0 +1,41 @@
+// Functions written once in terms of the sixteen-lane operations. Included by simd.h only.
+#pragma once
+
+namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
+
+// e^x: relative error below 2e-7 where the result is normal, exactly 1 at 0, 0 for x <= -104, infinity above
+// 88.73, NaN for NaN. x = n ln 2 + r with |r| <= ln(2) / 2, then the Taylor polynomial of degree 7 (its
+// remainder is below 6e-9). 2^n is applied in two halves so that subnormal results are rounded only once.
+KVSPLIT_INLINE f32x16 exp(f32x16 x) {
+    const f32x16 clamped = max(set1(-104.0f), min(set1(89.0f), x));
+    const i32x16 n = to_i32(clamped * set1(1.44269504088896341f));
+    const f32x16 nf = to_f32(n);
+    // ln 2 in two parts; the first has 9 significant bits, so that n * part is exact.
+    f32x16 r = fnmadd(nf, set1(0.693359375f), clamped);
+    r = fnmadd(nf, set1(-2.12194440e-4f), r);
+    f32x16 p = set1(1.0f / 5040);
+    p = fmadd(p, r, set1(1.0f / 720));
+    p = fmadd(p, r, set1(1.0f / 120));
+    p = fmadd(p, r, set1(1.0f / 24));
+    p = fmadd(p, r, set1(1.0f / 6));
+    p = fmadd(p, r, set1(0.5f));
+    p = fmadd(p, r * r, r) + set1(1.0f);
+    const i32x16 half = shift_right_signed<1>(n);
+    return p * power_of_two(half) * power_of_two(n - half);
+}
+
+// 1 / (1 + e^-x)
+KVSPLIT_INLINE f32x16 sigmoid(f32x16 x) { return set1(1.0f) / (set1(1.0f) + exp(-x)); }
+
+KVSPLIT_INLINE f32x16 silu(f32x16 x) { return x / (set1(1.0f) + exp(-x)); }
+
+// The tanh form of GELU: x/2 (1 + tanh(u)) with u = sqrt(2/pi) (x + 0.044715 x^3), which is x sigmoid(2u).
+KVSPLIT_INLINE f32x16 gelu_tanh(f32x16 x) {
+    const f32x16 cubic = fmadd(x * x * x, set1(0.044715f), x);
+    return x / (set1(1.0f) + exp(cubic * set1(-1.59576912160573f)));
+}
+
+// Absolute error below 3e-7.
+KVSPLIT_INLINE f32x16 tanh(f32x16 x) { return set1(1.0f) - set1(2.0f) / (set1(1.0f) + exp(x + x)); }
+
+}  // namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE

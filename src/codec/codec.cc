@@ -1,0 +1,116 @@
+#include "codec/codec.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace kvsplit::codec {
+namespace {
+
+constexpr std::size_t kAlignment = 64;
+
+std::size_t round_up(std::size_t n, std::size_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+
+// Channels that share a scale, or 0 where no choice fits.
+int scale_group(int head_dim) {
+    if (head_dim % 16 != 0) return 0;
+    if (head_dim % 64 == 0) return 64;
+    for (int group : {48, 32}) {
+        if (head_dim % group == 0) return group;
+    }
+    return head_dim <= 128 ? head_dim : 0;
+}
+
+// Appends arrays to a page and keeps the sum of what they take.
+class Builder {
+  public:
+    explicit Builder(int n_heads) : n_heads_(static_cast<std::size_t>(n_heads)) {}
+
+    // Sets where the array begins and its stride; adds its size to `count`.
+    void add(std::size_t head_bytes, std::size_t alignment, std::size_t& offset, std::size_t& stride,
+             std::size_t& count) {
+        end_ = round_up(end_, alignment);
+        offset = end_;
+        stride = head_bytes;
+        end_ += head_bytes * n_heads_;
+        count += head_bytes * n_heads_;
+    }
+    std::size_t end() const { return end_; }
+
+  private:
+    std::size_t n_heads_;
+    std::size_t end_ = 0;
+};
+
+}  // namespace
+
+HeadShape head_shape(int head_dim) {
+    if (head_dim < 1 || head_dim > kMaxHeadDim) {
+        fail(ErrorCode::kInvalidArgument, "head_dim {}: must be between 1 and {}", head_dim, kMaxHeadDim);
+    }
+    HeadShape shape;
+    shape.head_dim = head_dim;
+    shape.padded_dim = (head_dim + 15) / 16 * 16;
+    shape.group = scale_group(head_dim);
+    shape.n_groups = shape.group > 0 ? head_dim / shape.group : 0;
+    shape.hadamard_size = head_dim & -head_dim;
+    return shape;
+}
+
+void check_width(const char* side, int bits, const HeadShape& shape) {
+    if (bits != 16 && bits != 8 && bits != 4) {
+        fail(ErrorCode::kUnsupported, "{} width {}: must be 16, 8 or 4 bits", side, bits);
+    }
+    if (bits != 16 && shape.group == 0) {
+        fail(ErrorCode::kUnsupported, "{} width {}: head_dim {} takes 16 bits only", side, bits,
+             shape.head_dim);
+    }
+}
+
+PageLayout page_layout(int key_bits, int value_bits, const HeadShape& shape, int n_kv_heads,
+                       bool first_page) {
+    check_width("key", key_bits, shape);
+    check_width("value", value_bits, shape);
+    if (n_kv_heads < 1) fail(ErrorCode::kInvalidArgument, "n_kv_heads {}: must be positive", n_kv_heads);
+
+    const std::size_t dim = static_cast<std::size_t>(shape.head_dim);
+    const std::size_t padded = static_cast<std::size_t>(shape.padded_dim);
+    const std::size_t scales_bytes = static_cast<std::size_t>(shape.n_groups) * kPageTokens * 2;
+    const bool coded_keys = key_bits != 16, coded_values = value_bits != 16;
+
+    PageLayout l;
+    l.key_bits = key_bits;
+    l.value_bits = value_bits;
+    l.shape = shape;
+    l.n_kv_heads = n_kv_heads;
+    l.first_page = first_page;
+    Builder page(n_kv_heads);
+    std::size_t sink_bytes = 0;
+    page.add(dim * kPageTokens * static_cast<std::size_t>(key_bits) / 8, kAlignment, l.key_codes,
+             l.key_codes_head_bytes, l.key_bytes);
+    page.add(padded * kPageTokens * static_cast<std::size_t>(value_bits) / 8, kAlignment, l.value_codes,
+             l.value_codes_head_bytes, l.value_bytes);
+    page.add(coded_keys ? scales_bytes : 0, 2, l.key_scales, l.key_scales_head_bytes, l.key_bytes);
+    page.add(coded_values ? scales_bytes : 0, 2, l.value_scales, l.value_scales_head_bytes, l.value_bytes);
+    page.add(coded_keys ? dim : 0, 2, l.key_means, l.key_means_head_bytes, l.key_bytes);
+    page.add(coded_keys ? 2 : 0, 2, l.key_mean_scales, l.key_mean_scales_head_bytes, l.key_bytes);
+    page.add(coded_keys && first_page ? kSinkTokens * dim * 2 : 0, 2, l.sink_keys, l.sink_keys_head_bytes,
+             sink_bytes);
+    page.add(coded_values && first_page ? kSinkTokens * padded * 2 : 0, 2, l.sink_values,
+             l.sink_values_head_bytes, sink_bytes);
+    l.bytes = round_up(page.end(), kAlignment);
+    l.exact_bytes = l.bytes - l.key_bytes - l.value_bytes;
+    return l;
+}
+
+double key_bits_per_element(int key_bits, const HeadShape& shape) {
+    const PageLayout l = page_layout(key_bits, 16, shape, 1, false);
+    return 8.0 * static_cast<double>(l.key_bytes) / (static_cast<double>(shape.head_dim) * kPageTokens);
+}
+
+double value_bits_per_element(int value_bits, const HeadShape& shape) {
+    const PageLayout l = page_layout(16, value_bits, shape, 1, false);
+    return 8.0 * static_cast<double>(l.value_bytes) / (static_cast<double>(shape.head_dim) * kPageTokens);
+}
+
+}  // namespace kvsplit::codec

@@ -1,0 +1,54 @@
+// Quantisation grids as data: what the codes of each width mean and how their scales are chosen.
+//
+// x holds the channels of one group of one token, c its codes' values on the grid, so that x ~ scale * c.
+// A search tries the starting step times each factor (rounded to f16), takes the nearest codes, and keeps
+// those whose fitted scale leaves the least squared error; the rule then says which scale is stored.
+#pragma once
+
+#include <cstdint>
+
+namespace kvsplit::codec {
+
+enum class GridKind {
+    kUniform,   // midrise: c = code + 0.5, code in [-2^(b-1), 2^(b-1) - 1]; starting step max|x| / (2^(b-1) -
+                // 0.5)
+    kLloydMax,  // c = level / 127 of the width's table; starting step rms(x) * top
+};
+
+enum class ScaleRule {
+    kStep,          // the step that the codes were taken with
+    kLeastSquares,  // s_ls = <x,c> / <c,c>
+    kUnbiased,      // s_ub = <x,x> / <x,c>: scale * c then has the same product with x as x itself
+    kMixed,         // sqrt(s_ls * s_ub)
+};
+
+// The levels of a symmetric table of 2^b int8 entries. Quantisation of u >= 0: cell = min(floor(8 u), 7),
+// then the upper level of the cell if u > threshold[cell], else the lower one. (No cell holds two thresholds,
+// so this is the nearest level, ties to the smaller magnitude.) Zero and negative u take the mirrored,
+// negative level.
+struct LevelTable {
+    std::int8_t levels[16];  // ascending, the first 2^b are used; value = level / 127
+    float top;               // the largest level in units of the standard deviation, before scaling to 127
+    float threshold[8];      // by cell; 1e30 in cells without one
+    float lower[8];          // by cell: magnitude of the level below the threshold
+    float upper[8];          // by cell: magnitude of the level above it
+    std::int32_t index[8];   // by cell: which positive level `lower` is, counted from 0
+};
+
+struct GridPolicy {
+    int bits;
+    GridKind kind;
+    ScaleRule rule;
+    int n_factors;
+    float factors[8];
+    const LevelTable* table;  // null for kUniform
+};
+
+// The recipe for a width. Aborts for a width without codes: check_width() comes first.
+const GridPolicy& key_policy(int bits);
+const GridPolicy& value_policy(int bits);
+
+// The 16 levels that the 4-bit codes of both sides index, ascending, in units of 1/127.
+const std::int8_t* lloyd_max_4bit();
+
+}  // namespace kvsplit::codec

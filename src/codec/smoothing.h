@@ -1,0 +1,31 @@
+// What queries and keys do to each other before they become integers: channel smoothing and query
+// preparation.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "codec/codec.h"
+
+namespace kvsplit::codec {
+
+// The factor that each key channel is multiplied with before rotation (queries are divided by it), for one
+// layer and KV head:  s_c = (E[q_c^2] / Var[k_c])^(1/8), normalised to geometric mean 1. To numerator and
+// denominator a thousandth of its mean over the channels is added.
+//   query_squares  f32 [head_dim]: for each channel the mean (or the sum: a common factor cancels) of q^2
+//   after
+//                  RoPE over the heads of the group and the tokens from kSinkTokens on
+//   key_pages      f16 [head_dim][64 tokens] each: the first pages of the sequence, complete; their first
+//                  kSinkTokens tokens are left out of the variance
+//   smoothing      f32 [head_dim], written: finite and positive whatever the input (all 1 if it is
+//   degenerate)
+void compute_smoothing(const HeadShape& shape, std::span<const float> query_squares,
+                       std::span<const std::uint16_t* const> key_pages, std::span<float> smoothing);
+
+// One query row, ready for dot products with key codes: hadamard(query / smoothing), rounded to int8.
+//   query  f32 [head_dim]; smoothing as above
+//   codes  i8 [head_dim], in [-127, 127]; the returned scale times codes is the rotated query
+// The logit is  query . mean + key scale * query scale * (codes . key code values).
+float prepare_query(const HeadShape& shape, const float* query, const float* smoothing, std::int8_t* codes);
+
+}  // namespace kvsplit::codec

@@ -1,0 +1,128 @@
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "codec/codec.h"
+#include "kvsplit/error.h"
+
+namespace kvsplit::codec {
+namespace {
+
+std::string message_of(auto&& call) {
+    try {
+        call();
+    } catch (const Error& e) {
+        return e.what();
+    }
+    return "no error";
+}
+
+TEST(HeadShape, GroupsAndTransform) {
+    const struct {
+        int head_dim, padded, group, n_groups, hadamard;
+    } cases[] = {
+        {64, 64, 64, 1, 64},   {128, 128, 64, 2, 128}, {256, 256, 64, 4, 256}, {576, 576, 64, 9, 64},
+        {96, 96, 48, 2, 32},   {80, 80, 80, 1, 16},    {112, 112, 112, 1, 16}, {160, 160, 32, 5, 32},
+        {144, 144, 48, 3, 16}, {16, 16, 16, 1, 16},    {32, 32, 32, 1, 32},    {176, 176, 0, 0, 16},
+        {72, 80, 0, 0, 8},     {1, 16, 0, 0, 1},       {100, 112, 0, 0, 4},
+    };
+    for (const auto& c : cases) {
+        const HeadShape s = head_shape(c.head_dim);
+        EXPECT_EQ(s.head_dim, c.head_dim);
+        EXPECT_EQ(s.padded_dim, c.padded) << c.head_dim;
+        EXPECT_EQ(s.group, c.group) << c.head_dim;
+        EXPECT_EQ(s.n_groups, c.n_groups) << c.head_dim;
+        EXPECT_EQ(s.hadamard_size, c.hadamard) << c.head_dim;
+    }
+}
+
+TEST(HeadShape, Refusals) {
+    EXPECT_THROW(head_shape(0), Error);
+    EXPECT_THROW(head_shape(-64), Error);
+    EXPECT_THROW(head_shape(kMaxHeadDim + 1), Error);
+    EXPECT_EQ(message_of([] { page_layout(8, 16, head_shape(72), 2, false); }),
+              "key width 8: head_dim 72 takes 16 bits only");
+    EXPECT_EQ(message_of([] { page_layout(16, 4, head_shape(176), 2, false); }),
+              "value width 4: head_dim 176 takes 16 bits only");
+    EXPECT_EQ(message_of([] { page_layout(7, 4, head_shape(64), 2, false); }),
+              "key width 7: must be 16, 8 or 4 bits");
+    EXPECT_THROW(page_layout(8, 4, head_shape(64), 0, false), Error);
+    EXPECT_NO_THROW(page_layout(16, 16, head_shape(72), 2, false));
+}
+
+TEST(PageLayout, FirstPageK8V4) {
+    const PageLayout l = page_layout(8, 4, head_shape(128), 3, true);
+    EXPECT_EQ(l.key_codes, 0u);
+    EXPECT_EQ(l.key_codes_head_bytes, 8192u);
+    EXPECT_EQ(l.value_codes, 3 * 8192u);
+    EXPECT_EQ(l.value_codes_head_bytes, 4096u);
+    EXPECT_EQ(l.key_scales, 3 * 12288u);
+    EXPECT_EQ(l.key_scales_head_bytes, 256u);
+    EXPECT_EQ(l.value_scales, l.key_scales + 3 * 256);
+    EXPECT_EQ(l.key_means, l.value_scales + 3 * 256);
+    EXPECT_EQ(l.key_means_head_bytes, 128u);
+    EXPECT_EQ(l.key_mean_scales, l.key_means + 3 * 128);
+    EXPECT_EQ(l.sink_keys, l.key_mean_scales + 3 * 2);
+    EXPECT_EQ(l.sink_keys_head_bytes, 4 * 128 * 2u);
+    EXPECT_EQ(l.sink_values, l.sink_keys + 3 * 4 * 128 * 2);
+    const std::size_t end = l.sink_values + 3 * 4 * 128 * 2;
+    EXPECT_EQ(l.bytes, (end + 63) / 64 * 64);
+    EXPECT_EQ(l.key_bytes, 3 * (8192 + 256 + 128 + 2u));
+    EXPECT_EQ(l.value_bytes, 3 * (4096 + 256u));
+}
+
+TEST(PageLayout, OpenPageIsBare) {
+    for (int dim : {64, 72, 80, 128}) {
+        for (bool first : {false, true}) {
+            const HeadShape s = head_shape(dim);
+            const PageLayout l = page_layout(16, 16, s, 2, first);
+            EXPECT_EQ(l.key_bytes, 2u * static_cast<std::size_t>(dim) * 128);
+            EXPECT_EQ(l.value_bytes, 2u * static_cast<std::size_t>(s.padded_dim) * 128);
+            EXPECT_EQ(l.bytes, l.key_bytes + l.value_bytes);
+            EXPECT_EQ(l.sink_keys_head_bytes + l.sink_values_head_bytes + l.key_scales_head_bytes, 0u);
+        }
+    }
+}
+
+TEST(PageLayout, EveryPairAddsUpAndIsAligned) {
+    for (int dim : {16, 64, 80, 96, 128, 256}) {
+        for (int k : {16, 8, 4}) {
+            for (int v : {16, 8, 4}) {
+                for (int heads : {1, 3, 8}) {
+                    const HeadShape s = head_shape(dim);
+                    const PageLayout first = page_layout(k, v, s, heads, true),
+                                     later = page_layout(k, v, s, heads, false);
+                    for (const PageLayout& l : {first, later}) {
+                        EXPECT_EQ(l.bytes % 64, 0u);
+                        EXPECT_EQ(l.key_codes % 64, 0u);
+                        EXPECT_EQ(l.value_codes % 64, 0u);
+                        EXPECT_EQ(l.key_bytes + l.value_bytes + l.exact_bytes, l.bytes);
+                        EXPECT_EQ(l.key_mean_scales % 2 + l.sink_keys % 2 + l.key_scales % 2, 0u);
+                    }
+                    EXPECT_EQ(first.key_bytes, later.key_bytes);
+                    EXPECT_EQ(first.value_bytes, later.value_bytes);
+                    EXPECT_LT(later.exact_bytes, 64u);
+                    const std::size_t sinks = static_cast<std::size_t>((k != 16) + (v != 16)) * 4 * 2 *
+                                              static_cast<std::size_t>(dim * heads);
+                    EXPECT_GE(first.exact_bytes, sinks);
+                    EXPECT_LT(first.exact_bytes, sinks + 64);
+                }
+            }
+        }
+    }
+}
+
+TEST(PageLayout, BitsPerElement) {
+    const HeadShape s = head_shape(64);
+    EXPECT_DOUBLE_EQ(key_bits_per_element(8, s), 8 + 16.0 / 64 + 8.0 / 64 + 16.0 / (64 * 64));
+    EXPECT_DOUBLE_EQ(key_bits_per_element(4, s), 4 + 16.0 / 64 + 8.0 / 64 + 16.0 / (64 * 64));
+    EXPECT_DOUBLE_EQ(value_bits_per_element(8, s), 8.25);
+    EXPECT_DOUBLE_EQ(value_bits_per_element(4, s), 4.25);
+    EXPECT_DOUBLE_EQ(key_bits_per_element(16, s), 16);
+    EXPECT_DOUBLE_EQ(value_bits_per_element(16, s), 16);
+    EXPECT_DOUBLE_EQ(value_bits_per_element(16, head_shape(72)), 16.0 * 80 / 72);
+    EXPECT_DOUBLE_EQ(value_bits_per_element(4, head_shape(80)), 4.2);
+}
+
+}  // namespace
+}  // namespace kvsplit::codec
