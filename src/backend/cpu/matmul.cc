@@ -39,12 +39,13 @@ struct MatmulRun {
         scratch.next_chunk_.store(0, std::memory_order_relaxed);
     }
 
-    // fn(index of the tile's size, first row of x, rows)
+    // fn(tile kind, first row of x)
     template <typename F>
-    void for_tiles(F fn) const {
+    void for_tiles(const MatmulKernels::Tiles& tiles, F fn) const {
         int first = 0;
-        for (int s = 0; s < kernels.n_tile_sizes; ++s) {
-            for (const int nc = kernels.tile_sizes[s]; n - first >= nc; first += nc) fn(s, first, nc);
+        for (int s = 0; s < tiles.n_sizes; ++s) {
+            const MatmulKernels::Tile& tile = tiles.tile[s];
+            for (; n - first >= tile.size; first += tile.size) fn(tile, first);
         }
     }
 
@@ -53,29 +54,37 @@ struct MatmulRun {
                static_cast<std::size_t>(record_bytes);
     }
 
-    // Thread's share of all (tile, k-group) pairs.
-    void prepare_activations(int thread, int n_threads) const {
+    // fn(first row of a tile, its size, g0, g1): thread's share of all (tile, k-group) pairs.
+    template <typename F>
+    void for_share(const MatmulKernels::Tiles& tiles, int thread, int n_threads, F fn) const {
         const std::int64_t k_groups = w.k_groups();
         std::int64_t n_tiles = 0;
-        for_tiles([&](int, int, int) { ++n_tiles; });
+        for_tiles(tiles, [&](const auto&, int) { ++n_tiles; });
         const std::int64_t begin = n_tiles * k_groups * thread / n_threads;
         const std::int64_t end = n_tiles * k_groups * (thread + 1) / n_threads;
         std::int64_t at = 0;
-        for_tiles([&](int, int first, int nc) {
+        for_tiles(tiles, [&](const MatmulKernels::Tile& tile, int first) {
             const int g0 = static_cast<int>(std::clamp<std::int64_t>(begin - at, 0, k_groups));
             const int g1 = static_cast<int>(std::clamp<std::int64_t>(end - at, 0, k_groups));
             at += k_groups;
-            if (g0 == g1) return;
-            const float* rows = x + static_cast<std::ptrdiff_t>(first) * w.cols();
-            if (int8) {
-                kernels.quantize(rows, w.cols(), nc, g0, g1,
-                                 scratch.quantized_.data() + tile_offset(first, kInt8RecordBytes));
-            }
-            if (f32) {
-                kernels.gather(rows, w.cols(), nc, w.cols(), g0, g1,
-                               scratch.floats_.data() + tile_offset(first, kF32RecordBytes));
-            }
+            if (g0 < g1) fn(first, tile.size, g0, g1);
         });
+    }
+
+    void prepare_activations(int thread, int n_threads) const {
+        const std::ptrdiff_t cols = w.cols();
+        if (int8) {
+            for_share(kernels.int8, thread, n_threads, [&](int first, int nc, int g0, int g1) {
+                kernels.quantize(x + first * cols, cols, nc, g0, g1,
+                                 scratch.quantized_.data() + tile_offset(first, kInt8RecordBytes));
+            });
+        }
+        if (f32) {
+            for_share(kernels.f32, thread, n_threads, [&](int first, int nc, int g0, int g1) {
+                kernels.gather(x + first * cols, cols, nc, w.cols(), g0, g1,
+                               scratch.floats_.data() + tile_offset(first, kF32RecordBytes));
+            });
+        }
     }
 
     // Row groups [first_group, first_group + n_groups) of a segment times all of x.
@@ -91,12 +100,12 @@ struct MatmulRun {
         task.n_groups = n_groups;
         task.k_groups = w.k_groups();
         task.rows = std::min(s.rows - row, n_groups * kRowGroup);
-        for_tiles([&](int size, int first, int) {
-            const std::size_t format = static_cast<std::size_t>(s.format);
+        task.accumulate = accumulate;
+        for_tiles(quantized ? kernels.int8 : kernels.f32, [&](const MatmulKernels::Tile& tile, int first) {
             task.tile = quantized ? scratch.quantized_.data() + tile_offset(first, kInt8RecordBytes)
                                   : scratch.floats_.data() + tile_offset(first, kF32RecordBytes);
             task.out = out + first * out_stride + s.first_row + row;
-            (quantized ? kernels.int8[size][format] : kernels.f32[size][format])[accumulate](task);
+            tile.product[static_cast<std::size_t>(s.format)](task);
         });
     }
 

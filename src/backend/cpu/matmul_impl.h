@@ -142,19 +142,19 @@ struct Scales<ScaleLayout::kSuperHalves> {
 
 // ---- Storing a row group's sums
 
-template <int nc, bool accumulate>
+template <int nc>
 KVSPLIT_INLINE void store_sums(const f32x16 (&sum)[nc], const MatmulTask& t, int row) {
     float* out = t.out + row;
     const int rows = t.rows - row < kRowGroup ? t.rows - row : kRowGroup;
     if (rows == kRowGroup) [[likely]] {
 #pragma GCC unroll 16
         for (int c = 0; c < nc; ++c, out += t.out_stride)
-            store(out, accumulate ? load(out) + sum[c] : sum[c]);
+            store(out, t.accumulate ? load(out) + sum[c] : sum[c]);
         return;
     }
 #pragma GCC unroll 16
     for (int c = 0; c < nc; ++c, out += t.out_stride) {
-        store_first(out, accumulate ? load_first(out, rows) + sum[c] : sum[c], rows);
+        store_first(out, t.accumulate ? load_first(out, rows) + sum[c] : sum[c], rows);
     }
 }
 
@@ -225,7 +225,7 @@ struct Int8Step {
     }
 };
 
-template <PackedFormat format, int nc, bool accumulate>
+template <PackedFormat format, int nc>
 void product_int8(const MatmulTask& t) {
     using Step = Int8Step<format, nc>;
     constexpr std::size_t kCodeBytes = code_bytes(Step::kLayout);
@@ -242,7 +242,7 @@ void product_int8(const MatmulTask& t) {
             record += nc * kInt8RecordBytes;
             scales.next();
         }
-        store_sums<nc, accumulate>(sum, t, i * kRowGroup);
+        store_sums<nc>(sum, t, i * kRowGroup);
     }
 }
 
@@ -292,7 +292,7 @@ struct F32Step {
 };
 
 // The k-groups' sums are formed apart and then added: half the rounding error of one long chain, or less.
-template <PackedFormat format, int nc, bool accumulate>
+template <PackedFormat format, int nc>
 void product_f32(const MatmulTask& t) {
     using Step = F32Step<format, nc>;
     constexpr std::size_t kCodeBytes = code_bytes(Step::kLayout);
@@ -327,7 +327,7 @@ void product_f32(const MatmulTask& t) {
             codes += kCodeBytes;
             x += nc * kKGroup;
         }
-        store_sums<nc, accumulate>(sum, t, i * kRowGroup);
+        store_sums<nc>(sum, t, i * kRowGroup);
     }
 }
 
@@ -378,43 +378,47 @@ void gather(const float* x, std::ptrdiff_t x_stride, int nc, int cols, int g0, i
 // ---- The table
 
 // The widest tile is what the registers hold: two per row of activations (its sums of one k-group and of all)
-// beside the unpacked weights.
+// beside the unpacked weights. Few sizes: each is one more copy of every product.
 #if defined(KVSPLIT_ISA_AVX512)
-inline constexpr int kTileSizes[] = {12, 8, 6, 4, 3, 2, 1};
+#define KVSPLIT_INT8_TILES 12, 8, 4, 2, 1
+#define KVSPLIT_F32_TILES 8, 2, 1
 #elif defined(KVSPLIT_ISA_AVX2)
-inline constexpr int kTileSizes[] = {4, 3, 2, 1};
+#define KVSPLIT_INT8_TILES 4, 2, 1
+#define KVSPLIT_F32_TILES 4, 1
 #else
-inline constexpr int kTileSizes[] = {4, 2, 1};
+#define KVSPLIT_INT8_TILES 2, 1
+#define KVSPLIT_F32_TILES 2, 1
 #endif
-inline constexpr int kNTileSizes = sizeof kTileSizes / sizeof kTileSizes[0];
 
-template <int size, int format>
-constexpr void fill_format(MatmulKernels& m) {
-    constexpr int nc = kTileSizes[size];
-    constexpr PackedFormat f = static_cast<PackedFormat>(format);
-    if constexpr (format < kIntegerFormats) {
-        m.int8[size][format][0] = product_int8<f, nc, false>;
-        m.int8[size][format][1] = product_int8<f, nc, true>;
-    }
-    m.f32[size][format][0] = product_f32<f, nc, false>;
-    m.f32[size][format][1] = product_f32<f, nc, true>;
-    if constexpr (format + 1 < kPackedFormats) fill_format<size, format + 1>(m);
+template <int nc, int format>
+constexpr void fill_int8(MatmulKernels::Tile& tile) {
+    tile.product[format] = product_int8<static_cast<PackedFormat>(format), nc>;
+    if constexpr (format + 1 < kIntegerFormats) fill_int8<nc, format + 1>(tile);
 }
 
-template <int size>
-constexpr void fill_size(MatmulKernels& m) {
-    m.tile_sizes[size] = kTileSizes[size];
-    fill_format<size, 0>(m);
-    if constexpr (size + 1 < kNTileSizes) fill_size<size + 1>(m);
+template <int nc, int format>
+constexpr void fill_f32(MatmulKernels::Tile& tile) {
+    tile.product[format] = product_f32<static_cast<PackedFormat>(format), nc>;
+    if constexpr (format + 1 < kPackedFormats) fill_f32<nc, format + 1>(tile);
+}
+
+template <bool int8, int... sizes>
+constexpr MatmulKernels::Tiles tiles() {
+    MatmulKernels::Tiles t{};
+    (..., [&] {
+        MatmulKernels::Tile& tile = t.tile[t.n_sizes++];
+        tile.size = sizes;
+        if constexpr (int8) {
+            fill_int8<sizes, 0>(tile);
+        } else {
+            fill_f32<sizes, 0>(tile);
+        }
+    }());
+    return t;
 }
 
 constexpr MatmulKernels matmul_kernels() {
-    MatmulKernels m{};
-    m.n_tile_sizes = kNTileSizes;
-    m.quantize = quantize;
-    m.gather = gather;
-    fill_size<0>(m);
-    return m;
+    return {tiles<true, KVSPLIT_INT8_TILES>(), tiles<false, KVSPLIT_F32_TILES>(), quantize, gather};
 }
 
 }  // namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE

@@ -1,7 +1,8 @@
 // What matmul() and its kernels agree on: how activations are tiled, and one kernel's task.
 //
-// Rows of activations are taken in tiles of `nc` (one of MatmulKernels::tile_sizes). A tile is a sequence of
-// records, one per k-group of 32 columns; it begins at (rows before it) * (row bytes) in its buffer.
+// Rows of activations are taken in tiles of `nc` (one of the sizes of MatmulKernels::Tiles). A tile is a
+// sequence of records, one per k-group of 32 columns; it begins at (rows before it) * (row bytes) in its
+// buffer.
 //   int8 record: i8 q[nc][32], f32 scale[nc], f32 scaled_sum[nc], i32 neg_sum[nc], i32 neg_half[2][nc]
 //     x ~ scale * q; scaled_sum = scale * (sum of q); neg_sum = -(sum of q), neg_half the same per 16 columns
 //   f32 record:  f32 x[nc][32]; columns beyond the matrix are 0
@@ -28,26 +29,28 @@ struct MatmulTask {
     std::ptrdiff_t out_stride;
     int n_groups;
     int k_groups;
-    int rows;  // of the run: the last group may be partly padding
+    int rows;         // of the run: the last group may be partly padding
+    bool accumulate;  // out +=
 };
-
-inline constexpr int kMaxTileSizes = 8;
 
 struct MatmulKernels {
     using Product = void (*)(const MatmulTask&);
 
-    int n_tile_sizes;
-    int tile_sizes[kMaxTileSizes];  // descending; the last is 1
+    struct Tile {
+        int size;                         // rows of activations
+        Product product[kPackedFormats];  // null for float formats among the int8 products
+    };
+    struct Tiles {
+        int n_sizes;
+        Tile tile[8];  // sizes descend; the last is 1
+    };
+    Tiles int8, f32;
 
-    // k-groups [g0, g1) of nc rows of x (x_stride elements apart) into a tile.
+    // k-groups [g0, g1) of nc rows of x (x_stride elements apart) into an int8 tile.
     void (*quantize)(const float* x, std::ptrdiff_t x_stride, int nc, int g0, int g1, std::uint8_t* tile);
-    // The same for f32; cols may end inside the last k-group.
+    // The same for an f32 tile; cols may end inside the last k-group.
     void (*gather)(const float* x, std::ptrdiff_t x_stride, int nc, int cols, int g0, int g1,
                    std::uint8_t* tile);
-
-    // [index of the tile size][format][accumulate]
-    Product int8[kMaxTileSizes][kIntegerFormats][2];
-    Product f32[kMaxTileSizes][kPackedFormats][2];
 };
 
 }  // namespace kvsplit::cpu
