@@ -2,7 +2,7 @@
 
 Used by the logits oracle: the forward pass is transformers', the dequantisation is the gguf package's.
 Only the names are mapped here, and two conventions of GGUF files undone:
-  llama   the rows of attn_q and attn_k are reordered so that RoPE pairs neighbours; transformers pairs halves;
+  llama   the rows of attn_q and attn_k are ordered so that RoPE pairs neighbours; transformers pairs halves;
   gemma3  norm weights are stored as w + 1; transformers adds the 1 itself.
 """
 import contextlib

@@ -1,23 +1,26 @@
 #!/usr/bin/env python3
 """Logits oracle: transformers on the dequantised weights of a GGUF file.
 
-  logits_transformers.py golden  MODEL.gguf TEXT OUT.bin          writes the golden that tests/model/logits_test.cc reads
-  logits_transformers.py peers   MODEL.gguf TEXT OUT.json         llama.cpp's divergence from the oracle, added to OUT.json
-  logits_transformers.py compare MODEL.gguf TEXT --dump FILE      the same figures for logits written by any program:
-                                                                  raw f32, (n_tokens, n_vocab), tokens as the golden's
+  logits_transformers.py golden MODEL.gguf TEXT OUT.bin
+      writes the golden that tests/model/logits_test.cc reads
+  logits_transformers.py peers MODEL.gguf TEXT OUT.json
+      adds llama.cpp's divergence from the oracle to OUT.json
+  logits_transformers.py compare MODEL.gguf TEXT --dump FILE
+      the same figures for logits that any program wrote: raw f32, (n_tokens, n_vocab), the golden's tokens
 Needs torch, transformers, gguf, numpy; llama-cpp-python for tokens and `peers`.
 
-The text's first tokens (with the model's BOS where it wants one) are evaluated in one sequence. Measured are the
-last 512 of them: Gemma 3 gets 768 tokens, so that its window of 512 cuts something off.
+The text's first tokens (with the model's BOS where it wants one) are evaluated in one sequence. Measured are
+the last 512 of them: Gemma 3 gets 768 tokens, so that its window of 512 cuts something off.
 
-Two oracles: "f32" keeps keys and values in f32; "f16 cache" rounds both as an f16 cache does. The divergence of
-normal runs is taken from the first. An engine in exact mode is compared with the second: the rounding alone moves
-single logits by more than the 1e-3 that exact mode is held to.
+The oracle keeps keys and values in f32, where its f32 logits are within 1e-4 of the same model in f64. With
+keys and values rounded to f16, as a cache holds them, no two computations agree so well: a difference in the
+last bit flips a rounding, which is 2^-11 wide. `peers` records how far rounding alone moves the oracle
+("f16_cache"), and how far it leaves the model in f32 and in f64 from each other ("f16_cache_f64").
 
-Golden file, little-endian: "KVLG", u32 version = 1, u32 n_tokens, first, n_vocab, n_top, n_fixed, n_full;
-i32 tokens[n_tokens]; i32 fixed_ids[n_fixed]; then once for each oracle, f32 first: f32 logsumexp[n];
-i32 top_ids[n][n_top]; f32 top[n][n_top] (largest first); then of the f16-cache oracle alone: f32 fixed[n][n_fixed];
-i32 full_positions[n_full]; f32 full[n_full][n_vocab]; with n = n_tokens - first.
+Golden file, little-endian: "KVLG"; u32 version = 1, n_tokens, first, n_vocab, n_top, n_fixed, n_full;
+i32 tokens[n_tokens]; i32 fixed_ids[n_fixed]; i32 full_positions[n_full]; f32 logsumexp[n];
+i32 top_ids[n][n_top]; f32 top[n][n_top] (largest first); f32 fixed[n][n_fixed]; f32 full[n_full][n_vocab];
+with n = n_tokens - first.
 """
 import argparse
 import json
@@ -29,7 +32,7 @@ import torch
 
 import hf_from_gguf
 
-N_MEASURED, N_TOP, N_FIXED, SEED = 512, 32, 64, 20
+N_MEASURED, N_TOP, N_FIXED, SEED = 512, 64, 64, 20
 MARGIN = 0.05  # logits: below it, which token is first is not a matter of right or wrong
 SOURCE_CHARS = 8000
 
@@ -48,16 +51,16 @@ def tokens_of(model_path, text_path):
     return ids[:n], n - N_MEASURED
 
 
-def oracle_logits(model_path, ids, f16_cache):
-    """-> f32 (n_tokens, n_vocab)"""
+def oracle_logits(model_path, ids, f16_cache=False, dtype=torch.float32):
+    """-> (n_tokens, n_vocab) of dtype"""
     with torch.no_grad():
-        model = hf_from_gguf.load(model_path)
+        model = hf_from_gguf.load(model_path).to(dtype)
         with hf_from_gguf.f16_cache(model, f16_cache):
             return model(torch.tensor([ids]), use_cache=False).logits[0]
 
 
 def bucketed(lp, ids):
-    """log-probabilities (n, vocab) -> (n, n_top + 1): those of the given ids, and of everything else together."""
+    """log-probabilities (n, vocab) -> (n, n_top + 1): of the given ids, and of all others together."""
     kept = lp.gather(1, ids)
     rest = (1 - kept.exp().sum(1, keepdim=True)).clamp_min(1e-12).log()
     return torch.cat([kept, rest], 1)
@@ -65,10 +68,12 @@ def bucketed(lp, ids):
 
 def divergence(oracle, logits, first):
     """Figures of logits (n_tokens, n_vocab) against the oracle's, over the positions from `first` on."""
-    kld, coarse, top, sure, biggest = [], [], [], [], 0.0
+    kld, coarse, top, sure = [], [], [], []
+    biggest = squares = 0.0
     for i in range(first, len(oracle), 64):
         a, b = oracle[i:i + 64].double(), logits[i:i + 64].double()
         biggest = max(biggest, (a - b).abs().max().item())
+        squares += (a - b).square().sum().item()
         best = a.topk(2).values
         sure.append(best[:, 0] - best[:, 1] > MARGIN)
         top.append(a.argmax(1) == b.argmax(1))
@@ -80,6 +85,8 @@ def divergence(oracle, logits, first):
     kld, coarse, top, sure = (torch.cat(x) for x in (kld, coarse, top, sure))
     return {
         "max_abs_logit_difference": biggest,
+        "rms_logit_difference": (squares / ((len(oracle) - first) * oracle.shape[1])) ** 0.5,
+        "logit_spread": oracle[first:].std().item(),
         "kld_mean": kld.mean().item(),
         "kld_mean_stderr": (kld.std() / len(kld) ** 0.5).item(),
         "kld_median": kld.median().item(),
@@ -97,30 +104,28 @@ def nll(logits, ids, first):
 
 def cmd_golden(args):
     ids, first = tokens_of(args.model, args.text)
-    rng = np.random.default_rng(SEED)
-    parts = []
-    for f16 in (False, True):
-        logits = oracle_logits(args.model, ids, f16)
-        print(f"{'f16 cache' if f16 else 'f32'}: perplexity of tokens {first + 1}..: {np.exp(nll(logits, ids, first)):.4f}")
-        measured = logits[first:]
-        top = measured.topk(N_TOP)
-        parts += [measured.double().logsumexp(1).float(), top.indices.int(), top.values]
+    logits = oracle_logits(args.model, ids)
+    print(f"perplexity of tokens {first + 1}..{len(ids) - 1}: {np.exp(nll(logits, ids, first)):.4f}")
+    measured = logits[first:].numpy()
     n_vocab = measured.shape[1]
-    fixed = np.sort(rng.choice(n_vocab, N_FIXED, replace=False)).astype(np.int32)
+    fixed_ids = np.sort(np.random.default_rng(SEED).choice(n_vocab, N_FIXED, replace=False))
     n_full = 3 if n_vocab < 100_000 else 1
-    full = np.linspace(N_MEASURED - 1, 0, n_full, endpoint=False).astype(np.int32)[::-1].copy()
-    parts += [measured[:, fixed.astype(np.int64)].contiguous(), torch.from_numpy(full + first), measured[full.astype(np.int64)]]
+    full_positions = np.linspace(N_MEASURED - 1, 0, n_full, endpoint=False).astype(np.int64)[::-1] + first
+    top = logits[first:].topk(N_TOP)
     with open(args.out, "wb") as out:
         out.write(b"KVLG" + struct.pack("<7I", 1, len(ids), first, n_vocab, N_TOP, N_FIXED, n_full))
-        out.write(np.array(ids, dtype="<i4").tobytes() + fixed.tobytes())
-        for part in parts:
-            out.write(part.numpy().tobytes())
+        for integers in (ids, fixed_ids, full_positions):
+            out.write(np.asarray(integers, dtype="<i4").tobytes())
+        out.write(logits[first:].double().logsumexp(1).numpy().astype("<f4").tobytes())
+        out.write(top.indices.numpy().astype("<i4").tobytes())
+        for floats in (top.values.numpy(), measured[:, fixed_ids], logits.numpy()[full_positions]):
+            out.write(floats.astype("<f4").tobytes())
     print(args.out, os.path.getsize(args.out), "bytes")
 
 
 def cmd_compare(args):
     ids, first = tokens_of(args.model, args.text)
-    oracle = oracle_logits(args.model, ids, args.f16_cache)
+    oracle = oracle_logits(args.model, ids)
     dump = torch.from_numpy(np.fromfile(args.dump, dtype="<f4").reshape(len(ids), oracle.shape[1]))
     print(json.dumps(divergence(oracle, dump, first), indent=2))
 
@@ -128,8 +133,8 @@ def cmd_compare(args):
 def llama_cpp_logits(model_path, ids, flash_attention):
     from llama_cpp import Llama
 
-    llm = Llama(model_path, n_ctx=1024, n_batch=1024, n_ubatch=512, n_threads=2, n_threads_batch=2, logits_all=True,
-                flash_attn=flash_attention, verbose=False)
+    llm = Llama(model_path, n_ctx=1024, n_batch=1024, n_ubatch=512, n_threads=2, n_threads_batch=2,
+                logits_all=True, flash_attn=flash_attention, verbose=False)
     llm.eval(ids)
     return torch.from_numpy(llm.scores[:len(ids)].copy())
 
@@ -139,13 +144,15 @@ def cmd_peers(args):
     import transformers
 
     ids, first = tokens_of(args.model, args.text)
-    oracle = oracle_logits(args.model, ids, False)
+    oracle = oracle_logits(args.model, ids)
     figures = {"tokens": len(ids), "first_measured": first, "oracle_nll": nll(oracle, ids, first)}
     runs = {name: llama_cpp_logits(args.model, ids, fa) for name, fa in (("fa_on", True), ("fa_off", False))}
     for name, logits in runs.items():
         figures[name] = divergence(oracle, logits, first) | {"nll": nll(logits, ids, first)}
     figures["fa_off_from_fa_on"] = divergence(runs["fa_on"], runs["fa_off"], first)
-    figures["f16_cache_oracle"] = divergence(oracle, oracle_logits(args.model, ids, True), first)
+    rounded = oracle_logits(args.model, ids, f16_cache=True)
+    figures["f16_cache"] = divergence(oracle, rounded, first)
+    figures["f16_cache_f64"] = divergence(rounded, oracle_logits(args.model, ids, True, torch.float64), first)
     result = json.load(open(args.out)) if os.path.exists(args.out) else {}
     result["versions"] = {"llama-cpp-python": llama_cpp.__version__, "transformers": transformers.__version__,
                           "torch": torch.__version__}
@@ -157,7 +164,8 @@ def cmd_peers(args):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
     for name, run in (("golden", cmd_golden), ("peers", cmd_peers), ("compare", cmd_compare)):
         command = commands.add_parser(name)
@@ -165,7 +173,6 @@ def main():
         command.add_argument("text")
         if name == "compare":
             command.add_argument("--dump", required=True)
-            command.add_argument("--f16-cache", action="store_true", help="compare with the f16-cache oracle")
         else:
             command.add_argument("out")
         command.set_defaults(run=run)
