@@ -91,12 +91,15 @@ float int8_reference(const gguf::AffineSpec& spec, const gguf::AffineRow& row, c
         for (int k = 0; k < 32; ++k) peak = std::max(peak, std::abs(x[32 * g + k]));
         const float inverse = 127.0f / peak, scale = peak * (1.0f / 127.0f);
         int q[32], total = 0;
-        for (int k = 0; k < 32; ++k) total += q[k] = static_cast<int>(std::nearbyint(x[32 * g + k] * inverse));
+        for (int k = 0; k < 32; ++k)
+            total += q[k] = static_cast<int>(std::nearbyint(x[32 * g + k] * inverse));
         const float d = f16_to_f32(row.d[size(spec.super ? g / 8 : g)]);
         for (int k0 = 0; k0 < 32; k0 += spec.group) {
             int dot = 0;
-            for (int k = k0; k < k0 + spec.group; ++k) dot += (row.codes[size(32 * g + k)] - spec.zero) * q[k];
-            const float ds = spec.super ? d * static_cast<float>(row.sc[size((32 * g + k0) / spec.group)]) : d;
+            for (int k = k0; k < k0 + spec.group; ++k)
+                dot += (row.codes[size(32 * g + k)] - spec.zero) * q[k];
+            const float ds =
+                spec.super ? d * static_cast<float>(row.sc[size((32 * g + k0) / spec.group)]) : d;
             sum = std::fma(static_cast<float>(dot), ds * scale, sum);
         }
         if (spec.has_min) {
@@ -203,7 +206,8 @@ TEST_P(MatmulTypes, AccumulateAddsToTheOutput) {
 TEST_P(MatmulTypes, HostileBytesDoNotCrash) {
     std::mt19937 rng(6);
     Weights w(GetParam(), 33, 256, rng);
-    for (std::uint8_t& byte : w.data) byte = static_cast<std::uint8_t>(rng() % 4 ? rng() : 0xff);  // infinities, NaNs
+    for (std::uint8_t& byte : w.data)
+        byte = static_cast<std::uint8_t>(rng() % 4 ? rng() : 0xff);  // infinities, NaNs
     std::vector<float> x = random_rows(9, w.cols, rng);
     x[5] = std::numeric_limits<float>::infinity();
     x[300] = std::numeric_limits<float>::quiet_NaN();
@@ -216,9 +220,8 @@ TEST_P(MatmulTypes, HostileBytesDoNotCrash) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Types, MatmulTypes, testing::ValuesIn(test::kWeightTypes), [](const auto& info) {
-    return std::string(gguf::type_name(info.param));
-});
+INSTANTIATE_TEST_SUITE_P(Types, MatmulTypes, testing::ValuesIn(test::kWeightTypes),
+                         [](const auto& type_info) { return std::string(gguf::type_name(type_info.param)); });
 
 TEST(Matmul, StackedMatricesOfDifferentTypes) {
     std::mt19937 rng(7);
@@ -236,7 +239,8 @@ TEST(Matmul, StackedMatricesOfDifferentTypes) {
             const std::vector<float> alone = multiply(part->pack(exact), x, detect_isa());
             std::vector<float> row(512);
             for (int r = 0; r < part->rows; ++r) {
-                for (int i = 0; i < 7; ++i) EXPECT_EQ(all[size(i * 66 + first + r)], alone[size(i * part->rows + r)]);
+                for (int i = 0; i < 7; ++i)
+                    EXPECT_EQ(all[size(i * 66 + first + r)], alone[size(i * part->rows + r)]);
                 stacked.get_row(first + r, row.data());
                 EXPECT_EQ(0, std::memcmp(row.data(), part->values.data() + r * 512, 512 * 4));
             }

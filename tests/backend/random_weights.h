@@ -29,7 +29,8 @@ inline std::vector<std::size_t> f16_fields(gguf::TensorType type) {
 }
 
 // rows x cols weights of about unit size.
-inline std::vector<std::uint8_t> random_weights(gguf::TensorType type, int rows, int cols, std::mt19937& rng) {
+inline std::vector<std::uint8_t> random_weights(gguf::TensorType type, int rows, int cols,
+                                                std::mt19937& rng) {
     using gguf::TensorType;
     std::normal_distribution<float> normal;
     const std::size_t n = static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols);

@@ -1,13 +1,10 @@
 // The table of inner loops that exist once per instruction set. Code outside the kernels calls through it.
 #pragma once
 
-<<<<<<< HEAD
-=======
 #include <cstddef>
 #include <cstdint>
 
 #include "backend/cpu/attention_kernels.h"
->>>>>>> core
 #include "backend/cpu/matmul_kernels.h"
 #include "base/cpu_features.h"
 
@@ -38,8 +35,6 @@ struct Kernels {
     void (*rope_pairs)(float* x, int n_heads, int stride, int n_pairs, const float* cos, const float* sin);
     void (*rope_halves)(float* x, int n_heads, int stride, int n_pairs, const float* cos, const float* sin);
 
-<<<<<<< HEAD
-=======
     // Attention, see attention_impl.h and attention_kernels.h.
     void (*attend)(const AttentionShape& shape, const PageRun& run, const QueryTile& tile, SoftmaxState& state);
     void (*merge_states)(SoftmaxState& into, const SoftmaxState& from, int n_rows, int dim);
@@ -49,7 +44,6 @@ struct Kernels {
                            std::int8_t* codes, std::int32_t* sums);
     void (*append_token)(const codec::HeadShape& head, const float* key, const float* value, int token,
                          std::uint16_t* keys, std::uint16_t* values);
->>>>>>> core
     MatmulKernels matmul;  // see matmul.h
 };
 

@@ -20,14 +20,11 @@ constinit const Kernels table = {
     .scale = scale,
     .rope_pairs = rope_pairs,
     .rope_halves = rope_halves,
-<<<<<<< HEAD
-=======
     .attend = attend,
     .merge_states = merge_states,
     .finish_rows = finish_rows,
     .prepare_query = prepare_query,
     .append_token = append_token,
->>>>>>> core
     .matmul = matmul_kernels(),
 };
 
