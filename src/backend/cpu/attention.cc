@@ -5,7 +5,6 @@
 #include <limits>
 
 #include "base/check.h"
-#include "codec/reference.h"
 #include "codec/smoothing.h"
 
 namespace kvsplit::cpu {
@@ -183,11 +182,11 @@ void Attention::seal(const Call& call, const Seal& seal, int kv_head) {
     auto* sealed = reinterpret_cast<std::uint8_t*>(const_cast<std::byte*>(
         pages.sealed[static_cast<std::size_t>(seal.page - pages.layer->first_sealed)]));
     const bool smooth = !pages.layer->smoothing.empty();
-    codec::encode_key_page(
+    kernels_.seal.key_page(
         layout, kv_head,
         reinterpret_cast<const std::uint16_t*>(open + l.key_codes + h * l.key_codes_head_bytes),
         smooth ? pages.layer->smoothing.data() + kv_head * call.params.head.head_dim : nullptr, sealed);
-    codec::encode_value_page(
+    kernels_.seal.value_page(
         layout, kv_head,
         reinterpret_cast<const std::uint16_t*>(open + l.value_codes + h * l.value_codes_head_bytes), sealed);
 }
