@@ -32,7 +32,7 @@ $question"
 
 for kv in f16 k8v4; do
     say "Asking the model, cache $kv"
-    "$kvsplit" run -m "$model" -p "$prompt" -n 40 --kv "$kv" --json >"$out/run_$kv.json"
+    "$kvsplit" run -m "$model" -p "$prompt" -n 64 --stop . --kv "$kv" --json >"$out/run_$kv.json"
 done
 "$kvsplit" info "$model" --json >"$out/info.json"
 say "Measuring perplexity on $(basename "$book"), both caches in one pass"

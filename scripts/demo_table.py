@@ -44,16 +44,16 @@ def main():
 
     print(f"\n{question}\n")
     for kv, run in zip(SPECS, runs):
-        print(f"  {kv:5} {run['text'].strip()}")
+        print(f"  {kv:5} {' '.join(run['text'].split())}")
     print()
 
     used = runs[0]["prompt_tokens"] + runs[0]["tokens"]
     rows = [["", *SPECS]]
     rows += bytes_rows(f"KV cache, {used:,} tokens", [run["kv_bytes"] for run in runs])
     rows += bytes_rows(f"KV cache, {info['model']['context']:,} tokens (all the model can)", [full[kv] for kv in SPECS])
-    rows += [[], [f"perplexity, {perplexity['tokens_scored']:,} tokens scored", *(f"{scores[kv]['ppl']:.3f}" for kv in SPECS)]]
-    rows += [["  change", "", f"{scores['k8v4']['vs_f16']['ppl_change_pct']:+.2f} %"],
-             ["  mean KL divergence", "", f"{scores['k8v4']['vs_f16']['kld_mean']:.4f}"]]
+    change = scores["k8v4"]["vs_f16"]
+    rows += [[], [f"perplexity, {perplexity['tokens_scored']:,} tokens scored", *(f"{scores[kv]['ppl']:.3f}" for kv in SPECS)],
+             ["  change", "", f"{change['ppl_change_pct']:+.2f} +- {change['ppl_change_stderr_pct']:.2f} %"]]
     rows += [[], ["tokens/s, prompt", *(f"{run['prefill_tokens_per_s']:,.0f}" for run in runs)],
              ["tokens/s, answer", *(f"{run['decode_tokens_per_s']:,.0f}" for run in runs)]]
     table(rows)
