@@ -4,9 +4,10 @@
     pip install gguf numpy
     python3 scripts/oracles/gguf_blocks.py
 
-One file per type: packed blocks, then their float32 values (little-endian), for N_BLOCKS blocks (plain number
-types: as many elements as one 256-element block). Bytes are random, so every code and every packed scale occurs;
-the f16 scales cycle through ordinary, tiny (subnormal), zero, largest, negative, infinite and NaN values.
+One file per type: packed blocks, then their float32 values (little-endian), for N_BLOCKS blocks (plain
+number types: as many elements as one 256-element block). Bytes are random, so every code and every packed
+scale occurs; the f16 scales cycle through ordinary, tiny (subnormal), zero, largest, negative, infinite and
+NaN values.
 """
 import pathlib
 

@@ -4,7 +4,8 @@
 usage: tokens_llama_cpp.py MODEL.gguf NAME [--corpus wiki.test.raw]
 
 Texts are hexadecimal bytes, token lists are run-length coded [[id, count], ...]. llama.cpp replaces bytes that
-are not UTF-8 before byte-level BPE, which loses them; such texts are left out for BPE models.
+are not UTF-8 before byte-level BPE, which loses them; such texts are left out for BPE models. For SentencePiece it
+believes the length that a first byte announces, which swallows the letters after it; no text here has that.
 """
 
 import argparse
@@ -37,8 +38,8 @@ AWKWARD = [
     "</s><s>", "<unused12><unused1>", "<table>\n\n\n<td>x</td>", "<<bos>>", "<0x0A><0x41>", "[multimodal]",
     "<file_sep>a<repo_name>b <empty_output> c", "<|im_end|><|im_end|>  <|im_end|>\n",
 ]
-BROKEN = [b"\xff", b"abc\xffdef", b"\xe2\x96", b"ok \xf0\x9f\x9a", b"\xc0\xaf", b"\xed\xa0\x80", b"\x80\x81 x \xbf",
-          b"caf\xe9 latin-1", bytes(range(128, 256))]
+BROKEN = [b"\xff", b"\xe2\x96", b"ok \xf0\x9f\x9a", b"\xc0\xaf", b"\xed\xa0\x80", b"\x80\x81 x \xbf",
+          bytes(range(128, 256))]
 LONG = [(b"a", 100_000), (b" ", 100_000), (b"\n", 100_000), (b"ab", 50_000), ("é".encode(), 50_000), (b"1", 100_000)]
 
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "text/utf8.h"
+#include "text/word_cache.h"
 
 namespace kvsplit::text {
 namespace {
@@ -81,7 +82,11 @@ void BpeTokenizer::read_merges() {
 
 void BpeTokenizer::encode_text(std::string_view text, bool, std::vector<Token>& out) const {
     Scratch scratch;
-    for (const std::string_view word : pretokenizer_.split(text)) encode_word(word, scratch, out);
+    WordCache cache;
+    for (const std::string_view word : pretokenizer_.split(text)) {
+        cache.encode(word, out,
+                     [&](std::string_view w, std::vector<Token>& o) { encode_word(w, scratch, o); });
+    }
 }
 
 void BpeTokenizer::encode_word(std::string_view word, Scratch& scratch, std::vector<Token>& out) const {
@@ -142,10 +147,11 @@ void BpeTokenizer::emit(Symbol symbol, std::string_view bytes, std::vector<Token
         out.push_back(symbol);
         return;
     }
+    // Vocabularies of small models lack tokens for bytes that never occurred in training: those are lost. An
+    // unknown token instead would be worse, it is often the one that ends a text.
     for (const char c : bytes) {
         const Symbol byte = byte_symbols_[static_cast<std::uint8_t>(c)];
-        const Token token = byte < vocab_size() ? byte : vocab_.data().unk;
-        if (token != kNoToken) out.push_back(token);
+        if (byte < vocab_size()) out.push_back(byte);
     }
 }
 

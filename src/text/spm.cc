@@ -6,15 +6,18 @@
 #include <utility>
 
 #include "text/utf8.h"
+#include "text/word_cache.h"
 
 namespace kvsplit::text {
 namespace {
 
 constexpr std::string_view kSpace = "\xe2\x96\x81";  // U+2581, which stands for a space in the vocabulary
 
-// The character at the start of text. Bytes are believed: what is not UTF-8 gives odd characters, which end
-// as byte tokens.
-std::string_view first_character(std::string_view text) { return text.substr(0, announced_length(text[0])); }
+// The character at the start of text; a byte that is not part of one counts as one, and ends as a byte token.
+std::string_view first_character(std::string_view text) {
+    const Utf8Step step = next_utf8(text);
+    return text.substr(0, step.state == Utf8State::kCharacter ? step.length : 1);
+}
 
 // For joints the space has a class of its own, apart from the punctuation that shares its first byte.
 constexpr std::size_t kSpaceClass = 0xff;
@@ -74,21 +77,31 @@ void SpmTokenizer::encode_text(std::string_view text, bool after_special, std::v
         }
     }
     Scratch scratch;
+    WordCache cache;
+    const auto encode = [&](std::string_view chunk) {
+        cache.encode(chunk, out,
+                     [&](std::string_view c, std::vector<Token>& o) { encode_chunk(c, scratch, o); });
+    };
     std::string_view before;
-    for (std::string_view rest = escaped; !rest.empty(); rest.remove_prefix(before.size())) {
-        const std::string_view c = first_character(rest);
-        if (!before.empty() && !joints_[256 * class_before(before) + class_after(c)])
-            encode_chunk(scratch, out);
-        scratch.parts.push_back({c.data(), static_cast<std::uint32_t>(c.size()), 0, 0});
+    std::size_t begin = 0, at = 0;
+    for (; at < escaped.size(); at += before.size()) {
+        const std::string_view c = first_character(std::string_view{escaped}.substr(at));
+        if (!before.empty() && !joints_[256 * class_before(before) + class_after(c)]) {
+            encode(std::string_view{escaped}.substr(begin, at - begin));
+            begin = at;
+        }
         before = c;
     }
-    encode_chunk(scratch, out);
+    if (begin < at) encode(std::string_view{escaped}.substr(begin));
 }
 
-// Empties scratch.
-void SpmTokenizer::encode_chunk(Scratch& scratch, std::vector<Token>& out) const {
+void SpmTokenizer::encode_chunk(std::string_view chunk, Scratch& scratch, std::vector<Token>& out) const {
     auto& parts = scratch.parts;
     auto& queue = scratch.queue;
+    parts.clear();
+    for (std::string_view rest = chunk; !rest.empty(); rest.remove_prefix(parts.back().size)) {
+        parts.push_back({rest.data(), static_cast<std::uint32_t>(first_character(rest).size()), 0, 0});
+    }
     const auto n = static_cast<std::int32_t>(parts.size());
     const auto part = [&](std::int32_t i) -> Scratch::Part& { return parts[static_cast<std::size_t>(i)]; };
     const auto after = [](const Scratch::Merge& a, const Scratch::Merge& b) {
@@ -124,7 +137,6 @@ void SpmTokenizer::encode_chunk(Scratch& scratch, std::vector<Token>& out) const
         if (consider(merge.left, left.next)) std::push_heap(queue.begin(), queue.end(), after);
     }
     for (std::int32_t i = n > 0 ? 0 : -1; i >= 0; i = part(i).next) emit({part(i).text, part(i).size}, out);
-    parts.clear();
 }
 
 void SpmTokenizer::emit(std::string_view text, std::vector<Token>& out) const {

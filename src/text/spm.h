@@ -18,7 +18,7 @@ class SpmTokenizer final : public Tokenizer {
     void encode_text(std::string_view text, bool after_special, std::vector<Token>& out) const override;
     std::string normal_bytes(std::string_view text) const override;
     void note_joints(std::string_view token);
-    void encode_chunk(Scratch& scratch, std::vector<Token>& out) const;
+    void encode_chunk(std::string_view chunk, Scratch& scratch, std::vector<Token>& out) const;
     void emit(std::string_view text, std::vector<Token>& out) const;
 
     std::array<Token, 256> byte_tokens_{};  // kNoToken where the vocabulary has none

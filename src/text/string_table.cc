@@ -24,19 +24,28 @@ std::uint64_t mix(std::uint64_t x) {
     return x ^ (x >> 33);
 }
 
+std::uint64_t load(const char* p, std::size_t n_bytes) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, p, n_bytes);
+    return word;
+}
+
 std::uint64_t hash_text(std::string_view text) {
-    std::uint64_t h = process_key() ^ text.size();
     const char* p = text.data();
-    std::size_t n = text.size();
-    for (; n >= 8; p += 8, n -= 8) {
-        std::uint64_t word;
-        std::memcpy(&word, p, 8);
-        h = mix(h ^ word);
-    }
-    if (n > 0) {
-        std::uint64_t word = 0;
-        std::memcpy(&word, p, n);
-        h = mix(h ^ word);
+    const std::size_t n = text.size();
+    std::uint64_t h = process_key() ^ n;
+    const auto add = [&](std::uint64_t word) {
+        h = (h ^ word) * 0x9e3779b97f4a7c15ULL;
+        h ^= h >> 32;
+    };
+    // Whole words, the last of which may overlap the one before: loads of a fixed size are what is fast.
+    if (n >= 8) {
+        for (std::size_t i = 0; i + 8 < n; i += 8) add(load(p + i, 8));
+        add(load(p + n - 8, 8));
+    } else if (n >= 4) {
+        add(load(p, 4) << 32 | load(p + n - 4, 4));
+    } else if (n > 0) {
+        add(load(p, 1) | load(p + n / 2, 1) << 8 | load(p + n - 1, 1) << 16);
     }
     return mix(h);
 }
@@ -57,39 +66,40 @@ std::size_t slots_for(std::size_t n) {
 
 void StringTable::reserve(std::size_t n) {
     if (slots_for(n) <= slots_.size()) return;
-    std::vector<Slot> old(slots_for(n));
-    old.swap(slots_);
-    size_ = 0;
-    for (const Slot& slot : old) {
-        if (slot.value >= 0) insert({slot.text, slot.length}, slot.value);
+    entries_.reserve(n);
+    slots_.assign(slots_for(n), {});
+    for (std::size_t e = 0; e < entries_.size(); ++e) {
+        const std::uint64_t hash = hash_text(entries_[e].key);
+        slots_[slot_of(entries_[e].key, hash)] = {static_cast<std::uint32_t>(hash >> 32),
+                                                  static_cast<std::int32_t>(e)};
     }
 }
 
-bool StringTable::insert(std::string_view key, std::int32_t value) {
-    if (2 * (size_ + 1) > slots_.size()) reserve(std::max<std::size_t>(8, 2 * size_));
-    const std::uint64_t hash = hash_text(key);
+// The key's slot, or the free one where it would go.
+std::size_t StringTable::slot_of(std::string_view key, std::uint64_t hash) const {
     const auto tag = static_cast<std::uint32_t>(hash >> 32);
     const std::size_t mask = slots_.size() - 1;
     std::size_t i = hash & mask;
-    for (; slots_[i].value >= 0; i = (i + 1) & mask) {
-        const Slot& slot = slots_[i];
-        if (slot.tag == tag && std::string_view{slot.text, slot.length} == key) return false;
+    for (; slots_[i].entry >= 0; i = (i + 1) & mask) {
+        if (slots_[i].tag == tag && entries_[static_cast<std::size_t>(slots_[i].entry)].key == key) break;
     }
-    slots_[i] = {tag, value, key.data(), key.size()};
-    ++size_;
+    return i;
+}
+
+bool StringTable::insert(std::string_view key, std::int32_t value) {
+    if (2 * (size() + 1) > slots_.size()) reserve(std::max<std::size_t>(8, 2 * size()));
+    const std::uint64_t hash = hash_text(key);
+    Slot& slot = slots_[slot_of(key, hash)];
+    if (slot.entry >= 0) return false;
+    slot = {static_cast<std::uint32_t>(hash >> 32), static_cast<std::int32_t>(entries_.size())};
+    entries_.push_back({key, value});
     return true;
 }
 
 std::int32_t StringTable::find(std::string_view key) const {
     if (slots_.empty()) return -1;
-    const std::uint64_t hash = hash_text(key);
-    const auto tag = static_cast<std::uint32_t>(hash >> 32);
-    const std::size_t mask = slots_.size() - 1;
-    for (std::size_t i = hash & mask; slots_[i].value >= 0; i = (i + 1) & mask) {
-        const Slot& slot = slots_[i];
-        if (slot.tag == tag && std::string_view{slot.text, slot.length} == key) return slot.value;
-    }
-    return -1;
+    const Slot& slot = slots_[slot_of(key, hash_text(key))];
+    return slot.entry < 0 ? -1 : entries_[static_cast<std::size_t>(slot.entry)].value;
 }
 
 void PairTable::reserve(std::size_t n) {

@@ -20,17 +20,21 @@ class StringTable {
     bool insert(std::string_view key, std::int32_t value);
     // -1 if absent.
     std::int32_t find(std::string_view key) const;
-    std::size_t size() const { return size_; }
+    std::size_t size() const { return entries_.size(); }
 
   private:
+    // Apart from the slots, so that these stay small: most lookups find nothing and end at the slots.
+    struct Entry {
+        std::string_view key;
+        std::int32_t value;
+    };
     struct Slot {
         std::uint32_t tag = 0;    // upper half of the hash
-        std::int32_t value = -1;  // -1: free
-        const char* text = nullptr;
-        std::size_t length = 0;
+        std::int32_t entry = -1;  // index into entries_; -1: free
     };
+    std::size_t slot_of(std::string_view key, std::uint64_t hash) const;
     std::vector<Slot> slots_;  // a power of two
-    std::size_t size_ = 0;
+    std::vector<Entry> entries_;
 };
 
 // (left id, right id) -> (rank, merged id).

@@ -25,12 +25,6 @@ Utf8Step next_utf8(std::string_view text);
 
 bool is_utf8(std::string_view text);
 
-// Bytes of the character that a first byte announces; 1 for continuation bytes and others that announce none.
-inline std::size_t announced_length(char first) {
-    const auto byte = static_cast<std::uint8_t>(first);
-    return byte < 0xc0 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
-}
-
 void append_utf8(char32_t code_point, std::string& out);
 
 // Without white space (as Python's str.strip() sees it) at either end.

@@ -4,9 +4,9 @@
 #include <unistd.h>
 
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -134,12 +134,14 @@ class GgufWriter {
     std::uint64_t n_metadata_ = 0, n_tensors_ = 0;
 };
 
-// A file with given contents, deleted with the object.
+// A file with given contents, deleted with the object. In memory where the system has a place for that: a
+// disk makes tests of many small files slow.
 class TempFile {
   public:
     explicit TempFile(const Bytes& contents = {}) {
         const char* dir = std::getenv("TMPDIR");
-        path_ = std::string(dir && *dir ? dir : "/tmp") + "/kvsplit_test_XXXXXX";
+        if (!dir || !*dir) dir = ::access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+        path_ = std::string(dir) + "/kvsplit_test_XXXXXX";
         const int fd = ::mkstemp(path_.data());
         if (fd < 0) std::abort();
         ::close(fd);
@@ -150,9 +152,11 @@ class TempFile {
     TempFile& operator=(const TempFile&) = delete;
 
     void write(const Bytes& contents) {
-        std::FILE* file = std::fopen(path_.c_str(), "wb");
-        const std::size_t written = file ? std::fwrite(contents.data(), 1, contents.size(), file) : 0;
-        if (!file || std::fclose(file) != 0 || written != contents.size()) std::abort();
+        std::ofstream file(path_, std::ios::binary | std::ios::trunc);
+        file.write(reinterpret_cast<const char*>(contents.data()),
+                   static_cast<std::streamsize>(contents.size()));
+        file.close();
+        if (!file) std::abort();
     }
     const std::string& path() const { return path_; }
 

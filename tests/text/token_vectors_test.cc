@@ -1,6 +1,7 @@
 // llama.cpp's own tokenizer vectors, and word splits by Hugging Face's tokenizers.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <sstream>
 
 #include "text/golden_tokens.h"
@@ -59,8 +60,8 @@ INSTANTIATE_TEST_SUITE_P(, TokenVectors,
                          testing::Values("ggml-vocab-llama-spm", "ggml-vocab-phi-3", "ggml-vocab-gpt-2",
                                          "ggml-vocab-starcoder", "ggml-vocab-refact", "ggml-vocab-mpt",
                                          "ggml-vocab-falcon", "ggml-vocab-deepseek-coder"),
-                         [](const auto& info) {
-                             std::string name = info.param + 11;
+                         [](const auto& test_case) {
+                             std::string name = test_case.param + 11;
                              std::replace(name.begin(), name.end(), '-', '_');
                              return name;
                          });

@@ -67,14 +67,24 @@ TEST(BpeTokenizer, OddMergesAreHarmless) {
     EXPECT_EQ(pieces(*Tokenizer::create(v.data), "the ab"), (Pieces{"the", " ", "a", "b"}));
 }
 
-TEST(BpeTokenizer, BytesWithoutATokenBecomeUnknown) {
+TEST(BpeTokenizer, BytesWithoutATokenAreLost) {
     TinyVocab v;
     v.data.kind = VocabKind::kBpe;
     v.data.pre = "gpt-2";
     v.add("a");
-    EXPECT_EQ(Tokenizer::create(v.data)->encode("aba", false, false), (std::vector<Token>{0, 0}));
     v.data.unk = v.add("<unk>", test::kUnknown);
-    EXPECT_EQ(Tokenizer::create(v.data)->encode("aba", false, false), (std::vector<Token>{0, 1, 0}));
+    EXPECT_EQ(Tokenizer::create(v.data)->encode("aba", false, false), (std::vector<Token>{0, 0}));
+}
+
+TEST(Tokenizer, RepeatedWordsGiveTheSameTokensAgain) {
+    const TinyVocab bpe = tiny_bpe(), spm = tiny_spm();
+    for (const TinyVocab* v : {&bpe, &spm}) {
+        const auto tokenizer = Tokenizer::create(v->data);
+        const auto once = tokenizer->encode(" hello other", false, false);
+        auto thrice = once;
+        for (int i = 0; i < 2; ++i) thrice.insert(thrice.end(), once.begin(), once.end());
+        EXPECT_EQ(tokenizer->encode(" hello other hello other hello other", false, false), thrice);
+    }
 }
 
 TEST(SpmTokenizer, MergesByScore) {

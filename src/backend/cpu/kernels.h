@@ -6,6 +6,7 @@
 
 #include "backend/cpu/attention_kernels.h"
 #include "backend/cpu/matmul_kernels.h"
+#include "backend/cpu/seal_kernels.h"
 #include "base/cpu_features.h"
 
 namespace kvsplit::cpu {
@@ -45,6 +46,7 @@ struct Kernels {
     void (*append_token)(const codec::HeadShape& head, const float* key, const float* value, int token,
                          std::uint16_t* keys, std::uint16_t* values);
     MatmulKernels matmul;  // see matmul.h
+    SealKernels seal;  // pages into codes
 };
 
 // The table for `isa`, which must not exceed detect_isa().

@@ -6,6 +6,7 @@
 #include "backend/cpu/elementwise_impl.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/matmul_impl.h"
+#include "backend/cpu/seal_impl.h"
 
 namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
 
@@ -26,6 +27,7 @@ constinit const Kernels table = {
     .prepare_query = prepare_query,
     .append_token = append_token,
     .matmul = matmul_kernels(),
+    .seal = {.key_page = seal_key_page, .value_page = seal_value_page},
 };
 
 }  // namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE

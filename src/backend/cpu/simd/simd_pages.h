@@ -1,0 +1,138 @@
+// Sixteen-lane operations that only the encoding of cache pages needs. Included after simd.h.
+//
+//   table8f, table8i        eight floats or integers; load_table8(p); lookup8(table, index): lanes of index
+//   in 0 .. 7 round_f16(a)            to f16 and back, nearest even shift_left<n>(a), a | b, a ^ b   on
+//   i32x16 store_low_bytes(p, a)   the low byte of each lane: 16 bytes transpose_8x8(in, in_stride, out,
+//   out_stride)   16-bit elements; strides in elements
+#pragma once
+
+#include "backend/cpu/simd/simd.h"
+
+namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
+
+#if defined(KVSPLIT_ISA_AVX512) || defined(KVSPLIT_ISA_AVX2)
+
+KVSPLIT_INLINE void transpose_8x8(const std::uint16_t* in, std::ptrdiff_t in_stride, std::uint16_t* out,
+                                  std::ptrdiff_t out_stride) {
+    __m128i a[8], b[8];
+    for (int i = 0; i < 8; ++i) a[i] = _mm_loadu_si128(reinterpret_cast<const __m128i*>(in + i * in_stride));
+    // After step k, b holds runs of 2^k elements of one column; rows r and r + 4 meet in each step.
+    for (int i = 0; i < 4; ++i) {
+        b[2 * i] = _mm_unpacklo_epi16(a[i], a[i + 4]);
+        b[2 * i + 1] = _mm_unpackhi_epi16(a[i], a[i + 4]);
+    }
+    for (int i = 0; i < 4; ++i) {
+        a[2 * i] = _mm_unpacklo_epi16(b[i], b[i + 4]);
+        a[2 * i + 1] = _mm_unpackhi_epi16(b[i], b[i + 4]);
+    }
+    for (int i = 0; i < 4; ++i) {
+        b[2 * i] = _mm_unpacklo_epi16(a[i], a[i + 4]);
+        b[2 * i + 1] = _mm_unpackhi_epi16(a[i], a[i + 4]);
+    }
+    for (int i = 0; i < 8; ++i) _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i * out_stride), b[i]);
+}
+
+#endif
+
+#if defined(KVSPLIT_ISA_AVX512)
+
+struct table8f {
+    __m512 v;  // twice
+};
+struct table8i {
+    __m512i v;
+};
+KVSPLIT_INLINE table8f load_table8(const float* p) {
+    const __m512 once = _mm512_castps256_ps512(_mm256_loadu_ps(p));
+    return {_mm512_shuffle_f32x4(once, once, 0x44)};
+}
+KVSPLIT_INLINE table8i load_table8(const std::int32_t* p) {
+    return {_mm512_broadcast_i64x4(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+}
+KVSPLIT_INLINE f32x16 lookup8(table8f table, i32x16 index) {
+    return {_mm512_permutexvar_ps(index.v, table.v)};
+}
+KVSPLIT_INLINE i32x16 lookup8(table8i table, i32x16 index) {
+    return {_mm512_permutexvar_epi32(index.v, table.v)};
+}
+KVSPLIT_INLINE f32x16 round_f16(f32x16 a) {
+    return {_mm512_cvtph_ps(_mm512_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT))};
+}
+KVSPLIT_INLINE i32x16 operator|(i32x16 a, i32x16 b) { return {_mm512_or_si512(a.v, b.v)}; }
+KVSPLIT_INLINE i32x16 operator^(i32x16 a, i32x16 b) { return {_mm512_xor_si512(a.v, b.v)}; }
+KVSPLIT_INLINE void store_low_bytes(std::uint8_t* p, i32x16 a) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a.v));
+}
+
+#elif defined(KVSPLIT_ISA_AVX2)
+
+struct table8f {
+    __m256 v;
+};
+struct table8i {
+    __m256i v;
+};
+KVSPLIT_INLINE table8f load_table8(const float* p) { return {_mm256_loadu_ps(p)}; }
+KVSPLIT_INLINE table8i load_table8(const std::int32_t* p) { return {load_256(p)}; }
+KVSPLIT_INLINE f32x16 lookup8(table8f table, i32x16 index) {
+    return {_mm256_permutevar8x32_ps(table.v, index.lo), _mm256_permutevar8x32_ps(table.v, index.hi)};
+}
+KVSPLIT_INLINE i32x16 lookup8(table8i table, i32x16 index) {
+    return {_mm256_permutevar8x32_epi32(table.v, index.lo), _mm256_permutevar8x32_epi32(table.v, index.hi)};
+}
+KVSPLIT_INLINE f32x16 round_f16(f32x16 a) {
+    return {_mm256_cvtph_ps(_mm256_cvtps_ph(a.lo, _MM_FROUND_TO_NEAREST_INT)),
+            _mm256_cvtph_ps(_mm256_cvtps_ph(a.hi, _MM_FROUND_TO_NEAREST_INT))};
+}
+KVSPLIT_INLINE i32x16 operator|(i32x16 a, i32x16 b) {
+    return {_mm256_or_si256(a.lo, b.lo), _mm256_or_si256(a.hi, b.hi)};
+}
+KVSPLIT_INLINE i32x16 operator^(i32x16 a, i32x16 b) {
+    return {_mm256_xor_si256(a.lo, b.lo), _mm256_xor_si256(a.hi, b.hi)};
+}
+KVSPLIT_INLINE void store_low_bytes(std::uint8_t* p, i32x16 a) {
+    const __m256i low = _mm256_set1_epi32(0xff);
+    const __m256i words = _mm256_packus_epi32(_mm256_and_si256(a.lo, low), _mm256_and_si256(a.hi, low));
+    const __m256i ordered = _mm256_permute4x64_epi64(words, 0xd8);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
+                     _mm_packus_epi16(_mm256_castsi256_si128(ordered), _mm256_extracti128_si256(ordered, 1)));
+}
+
+#else
+
+struct table8f {
+    float v[8];
+};
+struct table8i {
+    std::int32_t v[8];
+};
+KVSPLIT_INLINE table8f load_table8(const float* p) { return load_raw<table8f>(p); }
+KVSPLIT_INLINE table8i load_table8(const std::int32_t* p) { return load_raw<table8i>(p); }
+KVSPLIT_INLINE f32x16 lookup8(table8f table, i32x16 index) {
+    return lanes<f32x16, 16>([&](int i) { return table.v[index.v[i] & 7]; });
+}
+KVSPLIT_INLINE i32x16 lookup8(table8i table, i32x16 index) {
+    return lanes<i32x16, 16>([&](int i) { return table.v[index.v[i] & 7]; });
+}
+KVSPLIT_INLINE f32x16 round_f16(f32x16 a) {
+    return lanes<f32x16, 16>([&](int i) { return f16_to_f32(f32_to_f16(a.v[i])); });
+}
+KVSPLIT_INLINE i32x16 operator|(i32x16 a, i32x16 b) {
+    return lanes<i32x16, 16>([&](int i) { return a.v[i] | b.v[i]; });
+}
+KVSPLIT_INLINE i32x16 operator^(i32x16 a, i32x16 b) {
+    return lanes<i32x16, 16>([&](int i) { return a.v[i] ^ b.v[i]; });
+}
+KVSPLIT_INLINE void store_low_bytes(std::uint8_t* p, i32x16 a) {
+    for (int i = 0; i < 16; ++i) p[i] = static_cast<std::uint8_t>(bits_of(a.v[i]));
+}
+KVSPLIT_INLINE void transpose_8x8(const std::uint16_t* in, std::ptrdiff_t in_stride, std::uint16_t* out,
+                                  std::ptrdiff_t out_stride) {
+    for (int i = 0; i < 8; ++i) {
+        for (int j = 0; j < 8; ++j) out[j * out_stride + i] = in[i * in_stride + j];
+    }
+}
+
+#endif
+
+}  // namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE

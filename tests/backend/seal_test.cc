@@ -1,0 +1,69 @@
+// The fast page encoders against the scalar definition: every byte of the page equal.
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "backend/cpu/kernels.h"
+#include "codec/pages.h"
+#include "codec/reference.h"
+
+namespace kvsplit::cpu {
+namespace {
+
+using namespace codec;
+
+class Seal : public ::testing::TestWithParam<CpuIsa> {
+  protected:
+    void SetUp() override {
+        if (GetParam() > detect_isa()) GTEST_SKIP() << "this processor has no " << isa_name(GetParam());
+    }
+};
+
+TEST_P(Seal, EqualsReferenceBitForBit) {
+    const SealKernels& seal = kernels(GetParam()).seal;
+    for (int dim : {16, 32, 48, 64, 80, 96, 112, 128, 160, 256, 576}) {
+        const HeadShape shape = head_shape(dim);
+        for (testing::PageKind kind : testing::kPageKinds) {
+            const unsigned seed = static_cast<unsigned>(dim) + static_cast<unsigned>(kind);
+            const auto tokens = testing::make_tokens(kind, dim, seed);
+            const auto keys = testing::open_keys(tokens, dim), values = testing::open_values(tokens, shape);
+            const auto smoothing = testing::make_smoothing(dim, seed);
+            for (int bits : {8, 4}) {
+                for (bool first_page : {false, true}) {
+                    const PageLayout layout = page_layout(bits, bits, shape, 2, first_page);
+                    std::vector<std::uint8_t> expected(layout.bytes, 0x5a), page = expected;
+                    const int head = bits == 8 ? 1 : 0;
+                    encode_key_page(layout, head, keys.data(), smoothing.data(), expected.data());
+                    encode_value_page(layout, head, values.data(), expected.data());
+                    seal.key_page(layout, head, keys.data(), smoothing.data(), page.data());
+                    seal.value_page(layout, head, values.data(), page.data());
+                    std::size_t differing = 0;
+                    for (std::size_t i = 0; i < page.size(); ++i) differing += page[i] != expected[i];
+                    ASSERT_EQ(differing, 0u) << "head_dim " << dim << ", kind " << static_cast<int>(kind)
+                                             << ", " << bits << " bits, first page " << first_page;
+                }
+            }
+        }
+    }
+}
+
+TEST_P(Seal, SixteenBitsIsACopy) {
+    const SealKernels& seal = kernels(GetParam()).seal;
+    const HeadShape shape = head_shape(72);
+    const auto tokens = testing::make_tokens(testing::PageKind::kNoise, 72, 1);
+    const auto keys = testing::open_keys(tokens, 72), values = testing::open_values(tokens, shape);
+    const std::vector<float> smoothing(72, 1.0f);
+    const PageLayout layout = page_layout(16, 16, shape, 2, true);
+    std::vector<std::uint8_t> expected(layout.bytes, 0x5a), page = expected;
+    encode_key_page(layout, 1, keys.data(), smoothing.data(), expected.data());
+    encode_value_page(layout, 1, values.data(), expected.data());
+    seal.key_page(layout, 1, keys.data(), smoothing.data(), page.data());
+    seal.value_page(layout, 1, values.data(), page.data());
+    EXPECT_EQ(page, expected);
+}
+
+INSTANTIATE_TEST_SUITE_P(Isa, Seal, ::testing::Values(CpuIsa::kPortable, CpuIsa::kAvx2, CpuIsa::kAvx512),
+                         [](const auto& isa) { return std::string(isa_name(isa.param)); });
+
+}  // namespace
+}  // namespace kvsplit::cpu
