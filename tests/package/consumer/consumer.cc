@@ -1,4 +1,5 @@
 // The public C++ API from outside: `consumer_cpp [MODEL]`. Without a model only the error path runs.
+#include <kvsplit/error.h>
 #include <kvsplit/model.h>
 #include <kvsplit/sampler.h>
 
@@ -10,7 +11,7 @@ namespace {
 
 bool reports_missing_file() {
     try {
-        kvsplit::Model::load("no-such-file.gguf");
+        (void)kvsplit::Model::load("no-such-file.gguf");
     } catch (const kvsplit::Error& e) {
         return e.code() == kvsplit::ErrorCode::kNotFound &&
                std::string(e.what()).find("no-such-file.gguf") != std::string::npos;
