@@ -107,7 +107,8 @@ class Run(unittest.TestCase):
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         process.stdout.read(1)
         process.stdout.close()
-        errors = process.stderr.read().decode()
+        with process.stderr:
+            errors = process.stderr.read().decode()
         self.assertEqual(process.wait(timeout=120), 0)
         self.assertIn("ended by: closed", errors)
         self.assertNotIn("error", errors)
