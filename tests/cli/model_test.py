@@ -201,6 +201,19 @@ class Perplexity(unittest.TestCase):
         for word in ["f16", "k8v4", "PPL", "KLD mean", "saved"]:
             self.assertIn(word, done.stdout)
 
+    def test_control_c_before_the_first_figure(self):
+        with tempfile.NamedTemporaryFile(suffix=".txt") as file:
+            file.write((self.text * 20).encode())
+            file.flush()
+            process = subprocess.Popen([program.BINARY, "perplexity", "-m", program.MODEL, "-f", file.name, "-c",
+                                        "8000", "--exact"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            time.sleep(2)
+            process.send_signal(signal.SIGINT)
+            text, _ = process.communicate(timeout=120)
+        # Before the model was loaded the signal's own effect holds, afterwards the command ends in order.
+        self.assertIn(process.returncode, [130, -signal.SIGINT])
+        self.assertEqual(text, b"")
+
     def test_short_text(self):
         done, _ = self.measure("-c", 4096)
         self.assertEqual(done.returncode, 1)
