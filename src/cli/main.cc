@@ -1,6 +1,7 @@
 // kvsplit: the command line. Exit codes: 0 done, 1 failed, 2 the command line makes no sense, 130 Ctrl-C.
 #include <csignal>
 #include <exception>
+#include <memory>
 #include <new>
 
 #include "base/cpu_features.h"
@@ -13,6 +14,22 @@ namespace kvsplit::cli {
 namespace {
 
 constexpr int kFailed = 1, kBadUsage = 2;
+
+// Help that a person reads: no lists of what excludes what, no ranges (an error states both when they
+// matter).
+class HelpFormatter : public CLI::Formatter {
+  public:
+    HelpFormatter() { column_width(34); }
+    std::string make_option_opts(const CLI::Option* option) const override {
+        if (option->get_type_size() == 0) return "";
+        std::string name = option->get_type_name();
+        name = name.substr(0, name.find(':'));  // behind it stands the check's description
+        std::string out = " " + name;
+        if (!option->get_default_str().empty()) out += " (" + option->get_default_str() + ")";
+        if (option->get_required()) out += " (required)";
+        return out;
+    }
+};
 
 std::string compiler_text() {
 #if defined(__clang__)
@@ -43,6 +60,7 @@ int report_usage(const CLI::App& app, std::string_view message) {
 int run_app(int argc, char** argv) {
     CLI::App app("Runs language models with separate precision for the keys and values of the cache",
                  "kvsplit");
+    app.formatter(std::make_shared<HelpFormatter>());
     int exit_code = 0;
     app.require_subcommand(1);
     app.set_version_flag("--version", version_text);

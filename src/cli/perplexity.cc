@@ -95,13 +95,17 @@ int perplexity(PerplexityArgs& args) {
             return !interrupt.raised();
         });
     line.clear();
+    if (report.tokens_scored == 0) {
+        note("interrupted before any token was scored");
+        return kInterruptedExitCode;
+    }
     if (args.json) {
         write_json(to_json(report, args));
     } else {
         write_out(table(report, args));
     }
     if (!interrupt.raised()) return 0;
-    note("interrupted: these are the figures of the {} chunks done", report.chunks);
+    note("interrupted: these are the figures of the {} tokens scored", report.tokens_scored);
     return kInterruptedExitCode;
 }
 

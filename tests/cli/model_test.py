@@ -107,7 +107,8 @@ class Run(unittest.TestCase):
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         process.stdout.read(1)
         process.stdout.close()
-        errors = process.stderr.read().decode()
+        with process.stderr:
+            errors = process.stderr.read().decode()
         self.assertEqual(process.wait(timeout=120), 0)
         self.assertIn("ended by: closed", errors)
         self.assertNotIn("error", errors)
@@ -199,6 +200,19 @@ class Perplexity(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         for word in ["f16", "k8v4", "PPL", "KLD mean", "saved"]:
             self.assertIn(word, done.stdout)
+
+    def test_control_c_before_the_first_figure(self):
+        with tempfile.NamedTemporaryFile(suffix=".txt") as file:
+            file.write((self.text * 20).encode())
+            file.flush()
+            process = subprocess.Popen([program.BINARY, "perplexity", "-m", program.MODEL, "-f", file.name, "-c",
+                                        "8000", "--exact"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            time.sleep(2)
+            process.send_signal(signal.SIGINT)
+            text, _ = process.communicate(timeout=120)
+        # Before the model was loaded the signal's own effect holds, afterwards the command ends in order.
+        self.assertIn(process.returncode, [130, -signal.SIGINT])
+        self.assertEqual(text, b"")
 
     def test_short_text(self):
         done, _ = self.measure("-c", 4096)
