@@ -3,10 +3,14 @@
 // f16 is IEEE 754 binary16, bf16 the upper half of a binary32. Conversions from float round to nearest, ties
 // to even. NaN stays NaN with its sign and upper payload and becomes quiet, as the processors' own
 // instructions do.
+//
+// The functions are static on purpose: files compiled for newer processors include this header, too, and the
+// linker must not let their copies replace those of files that run everywhere.
 #pragma once
 
 #include <bit>
 #include <cstdint>
+#include <cstring>
 
 #if defined(__F16C__)
 #include <immintrin.h>
@@ -15,7 +19,7 @@
 namespace kvsplit {
 
 // The definition in plain integers; the fast forms below give the same bits.
-constexpr float f16_to_f32_portable(std::uint16_t half) {
+static constexpr float f16_to_f32_portable(std::uint16_t half) {
     const std::uint32_t sign = (half & 0x8000u) << 16;
     const std::uint32_t magnitude = half & 0x7fffu;
     std::uint32_t bits;
@@ -29,7 +33,7 @@ constexpr float f16_to_f32_portable(std::uint16_t half) {
     return std::bit_cast<float>(bits | sign);
 }
 
-constexpr std::uint16_t f32_to_f16_portable(float value) {
+static constexpr std::uint16_t f32_to_f16_portable(float value) {
     const auto bits = std::bit_cast<std::uint32_t>(value);
     const std::uint32_t sign = bits >> 16 & 0x8000u;
     const std::uint32_t magnitude = bits & 0x7fffffffu;
@@ -47,27 +51,32 @@ constexpr std::uint16_t f32_to_f16_portable(float value) {
     return static_cast<std::uint16_t>(half | sign);
 }
 
-inline float f16_to_f32(std::uint16_t half) {
+static inline float f16_to_f32(std::uint16_t half) {
 #if defined(__F16C__)
     return _cvtsh_ss(half);
 #elif defined(__aarch64__)
-    return static_cast<float>(std::bit_cast<__fp16>(half));
+    __fp16 number;  // may not be returned from functions everywhere, hence no bit_cast
+    std::memcpy(&number, &half, sizeof number);
+    return static_cast<float>(number);
 #else
     return f16_to_f32_portable(half);
 #endif
 }
 
-inline std::uint16_t f32_to_f16(float value) {
+static inline std::uint16_t f32_to_f16(float value) {
 #if defined(__F16C__)
     return static_cast<std::uint16_t>(_cvtss_sh(value, _MM_FROUND_TO_NEAREST_INT));
 #elif defined(__aarch64__)
-    return std::bit_cast<std::uint16_t>(static_cast<__fp16>(value));
+    const auto number = static_cast<__fp16>(value);
+    std::uint16_t half;
+    std::memcpy(&half, &number, sizeof half);
+    return half;
 #else
     return f32_to_f16_portable(value);
 #endif
 }
 
-constexpr float bf16_to_f32(std::uint16_t bits) {
+static constexpr float bf16_to_f32(std::uint16_t bits) {
     return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
 }
 

@@ -1,6 +1,11 @@
 // The table of inner loops that exist once per instruction set. Code outside the kernels calls through it.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+
+#include "backend/cpu/attention_kernels.h"
+#include "backend/cpu/matmul_kernels.h"
 #include "backend/cpu/seal_kernels.h"
 #include "base/cpu_features.h"
 
@@ -31,6 +36,16 @@ struct Kernels {
     void (*rope_pairs)(float* x, int n_heads, int stride, int n_pairs, const float* cos, const float* sin);
     void (*rope_halves)(float* x, int n_heads, int stride, int n_pairs, const float* cos, const float* sin);
 
+    // Attention, see attention_impl.h and attention_kernels.h.
+    void (*attend)(const AttentionShape& shape, const PageRun& run, const QueryTile& tile, SoftmaxState& state);
+    void (*merge_states)(SoftmaxState& into, const SoftmaxState& from, int n_rows, int dim);
+    void (*finish_rows)(const codec::HeadShape& head, SoftmaxState& rotated, const SoftmaxState& plain, int n_rows,
+                        int group, float* out, std::ptrdiff_t token_stride);
+    float (*prepare_query)(const codec::HeadShape& head, const float* q, const float* smoothing, float* rotated,
+                           std::int8_t* codes, std::int32_t* sums);
+    void (*append_token)(const codec::HeadShape& head, const float* key, const float* value, int token,
+                         std::uint16_t* keys, std::uint16_t* values);
+    MatmulKernels matmul;  // see matmul.h
     SealKernels seal;  // pages into codes
 };
 

@@ -2,14 +2,16 @@
 // only.
 #pragma once
 
+#include "backend/cpu/attention_impl.h"
 #include "backend/cpu/elementwise_impl.h"
 #include "backend/cpu/kernels.h"
+#include "backend/cpu/matmul_impl.h"
 #include "backend/cpu/seal_impl.h"
 
 namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
 
 extern const Kernels table;
-const Kernels table = {
+constinit const Kernels table = {
     .isa = KVSPLIT_ISA_ENUM,
     .rms_norm = rms_norm<false>,
     .add_rms_norm = rms_norm<true>,
@@ -19,6 +21,12 @@ const Kernels table = {
     .scale = scale,
     .rope_pairs = rope_pairs,
     .rope_halves = rope_halves,
+    .attend = attend,
+    .merge_states = merge_states,
+    .finish_rows = finish_rows,
+    .prepare_query = prepare_query,
+    .append_token = append_token,
+    .matmul = matmul_kernels(),
     .seal = {.key_page = seal_key_page, .value_page = seal_value_page},
 };
 

@@ -14,20 +14,28 @@
 // rounds twice (a * b, then + c) where the others round once. Integer operations, conversions and reductions
 // agree exactly.
 //
-//   load(p), store(p, v)        unaligned, float and int32;  load_bytes / store_bytes for bytes64
+// clang-format off
+//   load(p), store(p, v)        unaligned, float and int32; load_bytes, store_bytes for bytes64
 //   load_first(p, n)            lanes n.. are 0; store_first(p, v, n) writes lanes below n (0 <= n <= 16)
-//   set1, zero_f32, zero_i32    f32x16 + - * /, i32x16 + - and *, unary minus, fmadd(a, b, c) = a * b + c,
-//                               fnmadd(a, b, c) = c - a * b
+//   set1, zero_f32, zero_i32
+//   + - * /                     f32x16; + - * & i32x16; + & | ^ bytes64
+//   fmadd(a, b, c) = a * b + c, fnmadd(a, b, c) = c - a * b, sqrt, abs
 //   max(a, b) = a > b ? a : b   so a NaN in either argument gives b; min(a, b) = a < b ? a : b
-//   shift_left<n>, shift_right_signed<n>, shift_right_logical<n> on i32x16;  swap_pairs(v): lanes 2i and 2i +
-//   1 lt, le, eq -> mask16;       select(m, a, b) = m ? a : b;  mask_first(n);  mask_bits(m) reduce_add,
-//   reduce_max      halves are folded: lane i with i+8, then i+4, i+2, i+1 to_f32, to_i32              to_i32
-//   rounds to nearest even; NaN and values out of range give INT32_MIN load_f16/store_f16, load_bf16,
-//   load_i8_f32/load_i8_i32, load_u8_i32, store_i8 (rounds, saturates) dot4(acc, a, b)             acc[i] +=
-//   sum over j < 4 of u8 a[4i+j] * s8 b[4i+j], exact dot4_small(acc, a, b)       the same for a <= 127,
-//   cheaper on AVX2 set1_4bytes(p)              the four bytes at p in every lane low_nibbles, high_nibbles,
-//   lookup16(table, index < 16), load_table16(p), shift_right_bytes<n>, and, or, xor, add load_mask64(p),
-//   add_where(m, a, b)   a + (m ? b : 0) per byte exp, sigmoid, silu, gelu_tanh, tanh
+//   shift_left<n>, shift_right_signed<n>, shift_right_logical<n>, power_of_two    on i32x16
+//   swap_pairs(v)               lanes 2i and 2i + 1 exchanged
+//   lt, le, eq                  mask16; select(m, a, b) = m ? a : b; mask_first(n); mask_bits(m)
+//   reduce_add, reduce_max      halves are folded: lane i with i + 8, then i + 4, i + 2, i + 1
+//   to_f32, to_i32              to_i32 rounds to nearest even; NaN and values out of range give INT32_MIN
+//   load_f16, store_f16, load_bf16, load_i8_f32, load_i8_i32, load_u8_i32
+//   store_i8(p, v)              rounds and saturates; store_low_bytes(p, v): the lowest byte of each i32 lane
+//   dot4(acc, a, b)             acc[i] += sum over j < 4 of u8 a[4i+j] * s8 b[4i+j], exact
+//   dot4_small(acc, a, b)       the same for a <= 127, cheaper on AVX2
+//   set1_4bytes(p)              the four bytes at p in every lane
+//   low_nibbles, high_nibbles, shift_left_bytes<n>, shift_right_bytes<n>
+//   lookup16(load_table16(p), index < 16)
+//   load_mask64(p)              bit i of the 8 bytes at p; add_where(m, a, b) = a + (m ? b : 0) per byte
+//   exp, sigmoid, silu, gelu_tanh, tanh
+// clang-format on
 #pragma once
 
 #if !defined(KVSPLIT_ISA_NAMESPACE)

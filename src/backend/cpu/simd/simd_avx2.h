@@ -216,6 +216,14 @@ KVSPLIT_INLINE void store_i8(std::int8_t* p, f32x16 a) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
 }
 
+KVSPLIT_INLINE void store_low_bytes(std::uint8_t* p, i32x16 a) {
+    const __m256i mask = _mm256_set1_epi32(0xff);
+    const __m256i words = _mm256_permute4x64_epi64(
+        _mm256_packus_epi32(_mm256_and_si256(a.lo, mask), _mm256_and_si256(a.hi, mask)), 0xd8);
+    const __m128i bytes = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
+}
+
 // Bytes
 // Even and odd bytes of a apart: each 16-bit sum then holds one product and cannot saturate.
 KVSPLIT_INLINE __m256i dot4_256(__m256i acc, __m256i a, __m256i b) {
@@ -255,6 +263,10 @@ KVSPLIT_INLINE bytes64 low_nibbles(bytes64 a) { return a & set1_byte(0x0f); }
 template <int n>
 KVSPLIT_INLINE bytes64 shift_right_bytes(bytes64 a) {
     return bytes64{_mm256_srli_epi16(a.lo, n), _mm256_srli_epi16(a.hi, n)} & set1_byte(0xff >> n);
+}
+template <int n>
+KVSPLIT_INLINE bytes64 shift_left_bytes(bytes64 a) {
+    return bytes64{_mm256_slli_epi16(a.lo, n), _mm256_slli_epi16(a.hi, n)} & set1_byte(0xff << n);
 }
 KVSPLIT_INLINE bytes64 high_nibbles(bytes64 a) { return shift_right_bytes<4>(a); }
 KVSPLIT_INLINE bytes64 load_table16(const void* p) {

@@ -124,6 +124,10 @@ KVSPLIT_INLINE void store_i8(std::int8_t* p, f32x16 a) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtsepi32_epi8(to_i32(a).v));
 }
 
+KVSPLIT_INLINE void store_low_bytes(std::uint8_t* p, i32x16 a) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a.v));
+}
+
 // Bytes
 KVSPLIT_INLINE i32x16 dot4(i32x16 acc, bytes64 a, bytes64 b) {
     return {_mm512_dpbusd_epi32(acc.v, a.v, b.v)};
@@ -142,6 +146,10 @@ KVSPLIT_INLINE bytes64 low_nibbles(bytes64 a) { return a & set1_byte(0x0f); }
 template <int n>
 KVSPLIT_INLINE bytes64 shift_right_bytes(bytes64 a) {
     return bytes64{_mm512_srli_epi16(a.v, n)} & set1_byte(0xff >> n);
+}
+template <int n>
+KVSPLIT_INLINE bytes64 shift_left_bytes(bytes64 a) {
+    return bytes64{_mm512_slli_epi16(a.v, n)} & set1_byte(0xff << n);
 }
 KVSPLIT_INLINE bytes64 high_nibbles(bytes64 a) { return shift_right_bytes<4>(a); }
 KVSPLIT_INLINE bytes64 load_table16(const void* p) { return {_mm512_broadcast_i32x4(load_16_bytes(p))}; }

@@ -60,9 +60,6 @@ KVSPLIT_INLINE f32x16 round_f16(f32x16 a) {
 }
 KVSPLIT_INLINE i32x16 operator|(i32x16 a, i32x16 b) { return {_mm512_or_si512(a.v, b.v)}; }
 KVSPLIT_INLINE i32x16 operator^(i32x16 a, i32x16 b) { return {_mm512_xor_si512(a.v, b.v)}; }
-KVSPLIT_INLINE void store_low_bytes(std::uint8_t* p, i32x16 a) {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a.v));
-}
 
 #elif defined(KVSPLIT_ISA_AVX2)
 
@@ -90,13 +87,6 @@ KVSPLIT_INLINE i32x16 operator|(i32x16 a, i32x16 b) {
 KVSPLIT_INLINE i32x16 operator^(i32x16 a, i32x16 b) {
     return {_mm256_xor_si256(a.lo, b.lo), _mm256_xor_si256(a.hi, b.hi)};
 }
-KVSPLIT_INLINE void store_low_bytes(std::uint8_t* p, i32x16 a) {
-    const __m256i low = _mm256_set1_epi32(0xff);
-    const __m256i words = _mm256_packus_epi32(_mm256_and_si256(a.lo, low), _mm256_and_si256(a.hi, low));
-    const __m256i ordered = _mm256_permute4x64_epi64(words, 0xd8);
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
-                     _mm_packus_epi16(_mm256_castsi256_si128(ordered), _mm256_extracti128_si256(ordered, 1)));
-}
 
 #else
 
@@ -109,22 +99,25 @@ struct table8i {
 KVSPLIT_INLINE table8f load_table8(const float* p) { return load_raw<table8f>(p); }
 KVSPLIT_INLINE table8i load_table8(const std::int32_t* p) { return load_raw<table8i>(p); }
 KVSPLIT_INLINE f32x16 lookup8(table8f table, i32x16 index) {
-    return lanes<f32x16, 16>([&](int i) { return table.v[index.v[i] & 7]; });
+    f32x16 r;
+    for (int i = 0; i < 16; ++i) r.v[i] = table.v[index.v[i] & 7];
+    return r;
 }
 KVSPLIT_INLINE i32x16 lookup8(table8i table, i32x16 index) {
-    return lanes<i32x16, 16>([&](int i) { return table.v[index.v[i] & 7]; });
+    i32x16 r;
+    for (int i = 0; i < 16; ++i) r.v[i] = table.v[index.v[i] & 7];
+    return r;
 }
 KVSPLIT_INLINE f32x16 round_f16(f32x16 a) {
-    return lanes<f32x16, 16>([&](int i) { return f16_to_f32(f32_to_f16(a.v[i])); });
+    std::uint16_t half[16];
+    store_f16(half, a);
+    return load_f16(half);
 }
 KVSPLIT_INLINE i32x16 operator|(i32x16 a, i32x16 b) {
-    return lanes<i32x16, 16>([&](int i) { return a.v[i] | b.v[i]; });
+    return {a.v | b.v};
 }
 KVSPLIT_INLINE i32x16 operator^(i32x16 a, i32x16 b) {
-    return lanes<i32x16, 16>([&](int i) { return a.v[i] ^ b.v[i]; });
-}
-KVSPLIT_INLINE void store_low_bytes(std::uint8_t* p, i32x16 a) {
-    for (int i = 0; i < 16; ++i) p[i] = static_cast<std::uint8_t>(bits_of(a.v[i]));
+    return {a.v ^ b.v};
 }
 KVSPLIT_INLINE void transpose_8x8(const std::uint16_t* in, std::ptrdiff_t in_stride, std::uint16_t* out,
                                   std::ptrdiff_t out_stride) {

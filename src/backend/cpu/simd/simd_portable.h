@@ -1,192 +1,153 @@
-// Plain C++ form of simd.h: arrays in loops that compilers vectorise as far as the target allows.
-// Included by simd.h only.
+// Portable form of simd.h: generic vectors of gcc and clang, which the compiler splits into what the target
+// has. Included by simd.h only.
 #pragma once
 
 namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
 
+typedef float vec_f32 __attribute__((vector_size(64)));
+typedef std::int32_t vec_i32 __attribute__((vector_size(64)));
+typedef std::uint32_t vec_u32 __attribute__((vector_size(64)));
+typedef std::uint8_t vec_u8 __attribute__((vector_size(64)));
+
 struct f32x16 {
-    float v[16];
+    vec_f32 v;
 };
 struct i32x16 {
-    std::int32_t v[16];
+    vec_i32 v;
 };
 struct bytes64 {
-    std::uint8_t v[64];
+    vec_u8 v;
 };
 struct mask16 {
-    bool v[16];
+    vec_i32 v;  // all bits of a lane set or clear
 };
 struct mask64 {
-    std::uint8_t v[64];
-};  // 0 or 255
+    vec_u8 v;  // all bits of a byte set or clear
+};
 
-// result[i] = op(i) for all lanes
-template <typename V, int n, typename Op>
-KVSPLIT_INLINE V lanes(Op op) {
-    V r;
-    for (int i = 0; i < n; ++i) r.v[i] = op(i);
-    return r;
-}
-
-// Two's complement, wrapping like the vector instructions.
-KVSPLIT_INLINE std::int32_t wrap(std::uint32_t x) { return static_cast<std::int32_t>(x); }
-KVSPLIT_INLINE std::uint32_t bits_of(std::int32_t x) { return static_cast<std::uint32_t>(x); }
+// Lanes one by one, where there is no vector form; not inlined, to keep kernels small.
+#define KVSPLIT_LANEWISE static inline __attribute__((noinline, unused))
 
 // Loads, stores, constants
 template <typename V>
 KVSPLIT_INLINE V load_raw(const void* p) {
     V r;
-    std::memcpy(r.v, p, sizeof r.v);
+    std::memcpy(&r, p, sizeof r);
     return r;
 }
 KVSPLIT_INLINE f32x16 load(const float* p) { return load_raw<f32x16>(p); }
 KVSPLIT_INLINE i32x16 load(const std::int32_t* p) { return load_raw<i32x16>(p); }
 KVSPLIT_INLINE bytes64 load_bytes(const void* p) { return load_raw<bytes64>(p); }
-KVSPLIT_INLINE void store(float* p, f32x16 a) { std::memcpy(p, a.v, sizeof a.v); }
-KVSPLIT_INLINE void store(std::int32_t* p, i32x16 a) { std::memcpy(p, a.v, sizeof a.v); }
-KVSPLIT_INLINE void store_bytes(void* p, bytes64 a) { std::memcpy(p, a.v, sizeof a.v); }
+KVSPLIT_INLINE void store(float* p, f32x16 a) { std::memcpy(p, &a, sizeof a); }
+KVSPLIT_INLINE void store(std::int32_t* p, i32x16 a) { std::memcpy(p, &a, sizeof a); }
+KVSPLIT_INLINE void store_bytes(void* p, bytes64 a) { std::memcpy(p, &a, sizeof a); }
+KVSPLIT_INLINE f32x16 set1(float x) { return {x - vec_f32{}}; }
+KVSPLIT_INLINE i32x16 set1(std::int32_t x) { return {x - vec_i32{}}; }
+KVSPLIT_INLINE bytes64 set1_byte(int x) { return {static_cast<std::uint8_t>(x) - vec_u8{}}; }
+KVSPLIT_INLINE f32x16 zero_f32() { return {vec_f32{}}; }
+KVSPLIT_INLINE i32x16 zero_i32() { return {vec_i32{}}; }
 KVSPLIT_INLINE mask16 mask_first(int n) {
-    return lanes<mask16, 16>([&](int i) { return i < n; });
+    return {vec_i32{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15} < set1(std::int32_t{n}).v};
 }
-KVSPLIT_INLINE unsigned mask_bits(mask16 m) {
+KVSPLIT_LANEWISE unsigned mask_bits(mask16 m) {
     unsigned bits = 0;
-    for (int i = 0; i < 16; ++i) bits |= static_cast<unsigned>(m.v[i]) << i;
+    for (int i = 0; i < 16; ++i) bits |= (static_cast<unsigned>(m.v[i]) & 1) << i;
     return bits;
 }
 KVSPLIT_INLINE f32x16 load_first(const float* p, int n) {
-    return lanes<f32x16, 16>([&](int i) { return i < n ? p[i] : 0.0f; });
+    f32x16 r = zero_f32();
+    std::memcpy(&r, p, static_cast<std::size_t>(n) * 4);
+    return r;
 }
 KVSPLIT_INLINE void store_first(float* p, f32x16 a, int n) {
-    for (int i = 0; i < n; ++i) p[i] = a.v[i];
+    std::memcpy(p, &a, static_cast<std::size_t>(n) * 4);
 }
-KVSPLIT_INLINE f32x16 set1(float x) {
-    return lanes<f32x16, 16>([&](int) { return x; });
-}
-KVSPLIT_INLINE i32x16 set1(std::int32_t x) {
-    return lanes<i32x16, 16>([&](int) { return x; });
-}
-KVSPLIT_INLINE bytes64 set1_byte(int x) {
-    return lanes<bytes64, 64>([&](int) { return static_cast<std::uint8_t>(x); });
-}
-KVSPLIT_INLINE f32x16 zero_f32() { return set1(0.0f); }
-KVSPLIT_INLINE i32x16 zero_i32() { return set1(std::int32_t{0}); }
 
-// Arithmetic
-KVSPLIT_INLINE f32x16 operator+(f32x16 a, f32x16 b) {
-    return lanes<f32x16, 16>([&](int i) { return a.v[i] + b.v[i]; });
-}
-KVSPLIT_INLINE f32x16 operator-(f32x16 a, f32x16 b) {
-    return lanes<f32x16, 16>([&](int i) { return a.v[i] - b.v[i]; });
-}
-KVSPLIT_INLINE f32x16 operator*(f32x16 a, f32x16 b) {
-    return lanes<f32x16, 16>([&](int i) { return a.v[i] * b.v[i]; });
-}
-KVSPLIT_INLINE f32x16 operator/(f32x16 a, f32x16 b) {
-    return lanes<f32x16, 16>([&](int i) { return a.v[i] / b.v[i]; });
-}
-KVSPLIT_INLINE f32x16 operator-(f32x16 a) {
-    return lanes<f32x16, 16>([&](int i) { return -a.v[i]; });
-}
+// Arithmetic. Integers wrap: they are added as unsigned.
+KVSPLIT_INLINE vec_u32 as_unsigned(i32x16 a) { return reinterpret_cast<vec_u32>(a.v); }
+KVSPLIT_INLINE i32x16 as_signed(vec_u32 a) { return {reinterpret_cast<vec_i32>(a)}; }
+KVSPLIT_INLINE f32x16 operator+(f32x16 a, f32x16 b) { return {a.v + b.v}; }
+KVSPLIT_INLINE f32x16 operator-(f32x16 a, f32x16 b) { return {a.v - b.v}; }
+KVSPLIT_INLINE f32x16 operator*(f32x16 a, f32x16 b) { return {a.v * b.v}; }
+KVSPLIT_INLINE f32x16 operator/(f32x16 a, f32x16 b) { return {a.v / b.v}; }
+KVSPLIT_INLINE f32x16 operator-(f32x16 a) { return {-a.v}; }
 KVSPLIT_INLINE f32x16 abs(f32x16 a) {
-    return lanes<f32x16, 16>([&](int i) { return __builtin_fabsf(a.v[i]); });
+    return {reinterpret_cast<vec_f32>(reinterpret_cast<vec_i32>(a.v) & set1(INT32_MAX).v)};
 }
 KVSPLIT_INLINE f32x16 fmadd(f32x16 a, f32x16 b, f32x16 c) { return a * b + c; }
 KVSPLIT_INLINE f32x16 fnmadd(f32x16 a, f32x16 b, f32x16 c) { return c - a * b; }
-KVSPLIT_INLINE f32x16 max(f32x16 a, f32x16 b) {
-    return lanes<f32x16, 16>([&](int i) { return a.v[i] > b.v[i] ? a.v[i] : b.v[i]; });
+KVSPLIT_INLINE f32x16 max(f32x16 a, f32x16 b) { return {a.v > b.v ? a.v : b.v}; }
+KVSPLIT_INLINE f32x16 min(f32x16 a, f32x16 b) { return {a.v < b.v ? a.v : b.v}; }
+KVSPLIT_LANEWISE f32x16 sqrt(f32x16 a) {
+    for (int i = 0; i < 16; ++i) a.v[i] = __builtin_sqrtf(a.v[i]);
+    return a;
 }
-KVSPLIT_INLINE f32x16 min(f32x16 a, f32x16 b) {
-    return lanes<f32x16, 16>([&](int i) { return a.v[i] < b.v[i] ? a.v[i] : b.v[i]; });
-}
-KVSPLIT_INLINE f32x16 sqrt(f32x16 a) {
-    return lanes<f32x16, 16>([&](int i) { return __builtin_sqrtf(a.v[i]); });
-}
-KVSPLIT_INLINE i32x16 operator+(i32x16 a, i32x16 b) {
-    return lanes<i32x16, 16>([&](int i) { return wrap(bits_of(a.v[i]) + bits_of(b.v[i])); });
-}
-KVSPLIT_INLINE i32x16 operator-(i32x16 a, i32x16 b) {
-    return lanes<i32x16, 16>([&](int i) { return wrap(bits_of(a.v[i]) - bits_of(b.v[i])); });
-}
-KVSPLIT_INLINE i32x16 operator*(i32x16 a, i32x16 b) {
-    return lanes<i32x16, 16>([&](int i) { return wrap(bits_of(a.v[i]) * bits_of(b.v[i])); });
+KVSPLIT_INLINE i32x16 operator+(i32x16 a, i32x16 b) { return as_signed(as_unsigned(a) + as_unsigned(b)); }
+KVSPLIT_INLINE i32x16 operator-(i32x16 a, i32x16 b) { return as_signed(as_unsigned(a) - as_unsigned(b)); }
+KVSPLIT_INLINE i32x16 operator*(i32x16 a, i32x16 b) { return as_signed(as_unsigned(a) * as_unsigned(b)); }
+KVSPLIT_INLINE i32x16 operator&(i32x16 a, i32x16 b) { return {a.v & b.v}; }
+template <int n>
+KVSPLIT_INLINE i32x16 shift_left(i32x16 a) {
+    return as_signed(as_unsigned(a) << n);
 }
 template <int n>
 KVSPLIT_INLINE i32x16 shift_right_signed(i32x16 a) {
-    return lanes<i32x16, 16>([&](int i) { return a.v[i] >> n; });
-}
-template <int n>
-KVSPLIT_INLINE i32x16 shift_left(i32x16 a) {
-    return lanes<i32x16, 16>([&](int i) { return wrap(bits_of(a.v[i]) << n); });
+    return {a.v >> n};
 }
 template <int n>
 KVSPLIT_INLINE i32x16 shift_right_logical(i32x16 a) {
-    return lanes<i32x16, 16>([&](int i) { return wrap(bits_of(a.v[i]) >> n); });
-}
-KVSPLIT_INLINE i32x16 operator&(i32x16 a, i32x16 b) {
-    return lanes<i32x16, 16>([&](int i) { return wrap(bits_of(a.v[i]) & bits_of(b.v[i])); });
+    return as_signed(as_unsigned(a) >> n);
 }
 // 2^n for -127 < n < 128
 KVSPLIT_INLINE f32x16 power_of_two(i32x16 n) {
-    const i32x16 bits = lanes<i32x16, 16>([&](int i) { return wrap(bits_of(n.v[i] + 127) << 23); });
-    return load_raw<f32x16>(bits.v);
+    return {reinterpret_cast<vec_f32>(shift_left<23>(n + set1(std::int32_t{127})).v)};
 }
 
 // Comparison
-KVSPLIT_INLINE mask16 lt(f32x16 a, f32x16 b) {
-    return lanes<mask16, 16>([&](int i) { return a.v[i] < b.v[i]; });
-}
-KVSPLIT_INLINE mask16 le(f32x16 a, f32x16 b) {
-    return lanes<mask16, 16>([&](int i) { return a.v[i] <= b.v[i]; });
-}
-KVSPLIT_INLINE mask16 eq(f32x16 a, f32x16 b) {
-    return lanes<mask16, 16>([&](int i) { return a.v[i] == b.v[i]; });
-}
-KVSPLIT_INLINE mask16 lt(i32x16 a, i32x16 b) {
-    return lanes<mask16, 16>([&](int i) { return a.v[i] < b.v[i]; });
-}
-KVSPLIT_INLINE mask16 eq(i32x16 a, i32x16 b) {
-    return lanes<mask16, 16>([&](int i) { return a.v[i] == b.v[i]; });
-}
-KVSPLIT_INLINE f32x16 select(mask16 m, f32x16 a, f32x16 b) {
-    return lanes<f32x16, 16>([&](int i) { return m.v[i] ? a.v[i] : b.v[i]; });
-}
-KVSPLIT_INLINE i32x16 select(mask16 m, i32x16 a, i32x16 b) {
-    return lanes<i32x16, 16>([&](int i) { return m.v[i] ? a.v[i] : b.v[i]; });
-}
+KVSPLIT_INLINE mask16 lt(f32x16 a, f32x16 b) { return {a.v < b.v}; }
+KVSPLIT_INLINE mask16 le(f32x16 a, f32x16 b) { return {a.v <= b.v}; }
+KVSPLIT_INLINE mask16 eq(f32x16 a, f32x16 b) { return {a.v == b.v}; }
+KVSPLIT_INLINE mask16 lt(i32x16 a, i32x16 b) { return {a.v < b.v}; }
+KVSPLIT_INLINE mask16 eq(i32x16 a, i32x16 b) { return {a.v == b.v}; }
+KVSPLIT_INLINE f32x16 select(mask16 m, f32x16 a, f32x16 b) { return {m.v ? a.v : b.v}; }
+KVSPLIT_INLINE i32x16 select(mask16 m, i32x16 a, i32x16 b) { return {m.v ? a.v : b.v}; }
 
 // Lanes 2i and 2i + 1 exchanged
-KVSPLIT_INLINE f32x16 swap_pairs(f32x16 a) {
-    return lanes<f32x16, 16>([&](int i) { return a.v[i ^ 1]; });
+KVSPLIT_LANEWISE f32x16 swap_pairs(f32x16 a) {
+    f32x16 r;
+    for (int i = 0; i < 16; ++i) r.v[i] = a.v[i ^ 1];
+    return r;
 }
 
 // Reductions
-KVSPLIT_INLINE float reduce_add(f32x16 a) {
+KVSPLIT_LANEWISE float reduce_add(f32x16 a) {
     for (int half = 8; half >= 1; half /= 2) {
         for (int i = 0; i < half; ++i) a.v[i] = a.v[i] + a.v[i + half];
     }
     return a.v[0];
 }
-KVSPLIT_INLINE float reduce_max(f32x16 a) {
+KVSPLIT_LANEWISE float reduce_max(f32x16 a) {
     for (int half = 8; half >= 1; half /= 2) {
         for (int i = 0; i < half; ++i) a.v[i] = a.v[i] > a.v[i + half] ? a.v[i] : a.v[i + half];
     }
     return a.v[0];
 }
-KVSPLIT_INLINE std::int32_t reduce_add(i32x16 a) {
+KVSPLIT_LANEWISE std::int32_t reduce_add(i32x16 a) {
+    const vec_u32 u = as_unsigned(a);
     std::uint32_t sum = 0;
-    for (int i = 0; i < 16; ++i) sum += bits_of(a.v[i]);
-    return wrap(sum);
+    for (int i = 0; i < 16; ++i) sum += u[i];
+    return static_cast<std::int32_t>(sum);
 }
 
 // Conversions
-KVSPLIT_INLINE f32x16 to_f32(i32x16 a) {
-    return lanes<f32x16, 16>([&](int i) { return static_cast<float>(a.v[i]); });
-}
-KVSPLIT_INLINE i32x16 to_i32(f32x16 a) {
-    return lanes<i32x16, 16>([&](int i) {
+KVSPLIT_INLINE f32x16 to_f32(i32x16 a) { return {__builtin_convertvector(a.v, vec_f32)}; }
+KVSPLIT_LANEWISE i32x16 to_i32(f32x16 a) {
+    i32x16 r;
+    for (int i = 0; i < 16; ++i) {
         const bool in_range = a.v[i] >= -2147483648.0f && a.v[i] < 2147483648.0f;
-        return in_range ? static_cast<std::int32_t>(__builtin_rintf(a.v[i])) : INT32_MIN;
-    });
+        r.v[i] = in_range ? static_cast<std::int32_t>(__builtin_rintf(a.v[i])) : INT32_MIN;
+    }
+    return r;
 }
 KVSPLIT_INLINE float f32_of_bits(std::uint32_t bits) {
     float f;
@@ -212,7 +173,7 @@ KVSPLIT_INLINE std::uint16_t f32_to_f16(float f) {
         h = 0x7e00u | (magnitude >> 13 & 0x3ff);
     } else if (magnitude >= 0x477ff000u) {  // rounds to 65536 or more
         h = 0x7c00u;
-    } else if (magnitude < 0x38800000u) {  // subnormal: adding 0.5 puts the last kept bit at the end, rounded
+    } else if (magnitude < 0x38800000u) {  // subnormal: adding 0.5 rounds at f16's last bit
         const float shifted = f32_of_bits(magnitude) + 0.5f;
         std::uint32_t shifted_bits;
         std::memcpy(&shifted_bits, &shifted, 4);
@@ -222,81 +183,95 @@ KVSPLIT_INLINE std::uint16_t f32_to_f16(float f) {
     }
     return static_cast<std::uint16_t>(sign | h);
 }
-KVSPLIT_INLINE f32x16 load_f16(const std::uint16_t* p) {
-    return lanes<f32x16, 16>([&](int i) { return f16_to_f32(p[i]); });
+KVSPLIT_LANEWISE f32x16 load_f16(const std::uint16_t* p) {
+    f32x16 r;
+    for (int i = 0; i < 16; ++i) r.v[i] = f16_to_f32(p[i]);
+    return r;
 }
-KVSPLIT_INLINE void store_f16(std::uint16_t* p, f32x16 a) {
+KVSPLIT_LANEWISE void store_f16(std::uint16_t* p, f32x16 a) {
     for (int i = 0; i < 16; ++i) p[i] = f32_to_f16(a.v[i]);
 }
-KVSPLIT_INLINE f32x16 load_bf16(const std::uint16_t* p) {
-    return lanes<f32x16, 16>([&](int i) { return f32_of_bits(std::uint32_t{p[i]} << 16); });
+KVSPLIT_LANEWISE f32x16 load_bf16(const std::uint16_t* p) {
+    f32x16 r;
+    for (int i = 0; i < 16; ++i) r.v[i] = f32_of_bits(std::uint32_t{p[i]} << 16);
+    return r;
 }
-KVSPLIT_INLINE i32x16 load_i8_i32(const std::int8_t* p) {
-    return lanes<i32x16, 16>([&](int i) { return std::int32_t{p[i]}; });
+KVSPLIT_LANEWISE i32x16 load_i8_i32(const std::int8_t* p) {
+    i32x16 r;
+    for (int i = 0; i < 16; ++i) r.v[i] = p[i];
+    return r;
 }
-KVSPLIT_INLINE i32x16 load_u8_i32(const std::uint8_t* p) {
-    return lanes<i32x16, 16>([&](int i) { return std::int32_t{p[i]}; });
+KVSPLIT_LANEWISE i32x16 load_u8_i32(const std::uint8_t* p) {
+    i32x16 r;
+    for (int i = 0; i < 16; ++i) r.v[i] = p[i];
+    return r;
 }
-KVSPLIT_INLINE void store_i8(std::int8_t* p, f32x16 a) {
+KVSPLIT_INLINE f32x16 load_i8_f32(const std::int8_t* p) { return to_f32(load_i8_i32(p)); }
+KVSPLIT_LANEWISE void store_i8(std::int8_t* p, f32x16 a) {
     const i32x16 n = to_i32(a);
     for (int i = 0; i < 16; ++i) {
         const std::int32_t low = n.v[i] < -128 ? -128 : n.v[i];
         p[i] = static_cast<std::int8_t>(low > 127 ? 127 : low);
     }
 }
+KVSPLIT_LANEWISE void store_low_bytes(std::uint8_t* p, i32x16 a) {
+    for (int i = 0; i < 16; ++i) p[i] = static_cast<std::uint8_t>(a.v[i]);
+}
 
 // Bytes
+KVSPLIT_INLINE bytes64 as_bytes(i32x16 a) { return {reinterpret_cast<vec_u8>(a.v)}; }
+KVSPLIT_INLINE i32x16 as_i32(bytes64 a) { return {reinterpret_cast<vec_i32>(a.v)}; }
+// Byte j of each lane of a, unsigned, times that of b, signed.
+template <int j>
+KVSPLIT_INLINE i32x16 byte_products(bytes64 a, bytes64 b) {
+    const vec_i32 u = shift_right_logical<24>(shift_left<24 - 8 * j>(as_i32(a))).v;
+    const vec_i32 s = shift_right_signed<24>(shift_left<24 - 8 * j>(as_i32(b))).v;
+    return {u * s};
+}
 KVSPLIT_INLINE i32x16 dot4(i32x16 acc, bytes64 a, bytes64 b) {
-    return lanes<i32x16, 16>([&](int i) {
-        std::int32_t sum = 0;
-        for (int j = 4 * i; j < 4 * i + 4; ++j)
-            sum += std::int32_t{a.v[j]} * static_cast<std::int8_t>(b.v[j]);
-        return wrap(bits_of(acc.v[i]) + bits_of(sum));
-    });
+    return acc + byte_products<0>(a, b) + byte_products<1>(a, b) + byte_products<2>(a, b) +
+           byte_products<3>(a, b);
 }
 KVSPLIT_INLINE i32x16 dot4_small(i32x16 acc, bytes64 a, bytes64 b) { return dot4(acc, a, b); }
 KVSPLIT_INLINE bytes64 set1_4bytes(const void* p) {
-    bytes64 r;
-    for (int i = 0; i < 16; ++i) std::memcpy(r.v + 4 * i, p, 4);
-    return r;
+    std::int32_t word;
+    std::memcpy(&word, p, 4);
+    return as_bytes(set1(word));
 }
-KVSPLIT_INLINE bytes64 operator&(bytes64 a, bytes64 b) {
-    return lanes<bytes64, 64>([&](int i) { return static_cast<std::uint8_t>(a.v[i] & b.v[i]); });
-}
-KVSPLIT_INLINE bytes64 operator|(bytes64 a, bytes64 b) {
-    return lanes<bytes64, 64>([&](int i) { return static_cast<std::uint8_t>(a.v[i] | b.v[i]); });
-}
-KVSPLIT_INLINE bytes64 operator^(bytes64 a, bytes64 b) {
-    return lanes<bytes64, 64>([&](int i) { return static_cast<std::uint8_t>(a.v[i] ^ b.v[i]); });
-}
-KVSPLIT_INLINE bytes64 operator+(bytes64 a, bytes64 b) {
-    return lanes<bytes64, 64>([&](int i) { return static_cast<std::uint8_t>(a.v[i] + b.v[i]); });
-}
+KVSPLIT_INLINE bytes64 operator&(bytes64 a, bytes64 b) { return {a.v & b.v}; }
+KVSPLIT_INLINE bytes64 operator|(bytes64 a, bytes64 b) { return {a.v | b.v}; }
+KVSPLIT_INLINE bytes64 operator^(bytes64 a, bytes64 b) { return {a.v ^ b.v}; }
+KVSPLIT_INLINE bytes64 operator+(bytes64 a, bytes64 b) { return {a.v + b.v}; }
 KVSPLIT_INLINE bytes64 low_nibbles(bytes64 a) { return a & set1_byte(0x0f); }
 template <int n>
+KVSPLIT_INLINE bytes64 shift_left_bytes(bytes64 a) {
+    return {a.v << n};
+}
+template <int n>
 KVSPLIT_INLINE bytes64 shift_right_bytes(bytes64 a) {
-    return lanes<bytes64, 64>([&](int i) { return static_cast<std::uint8_t>(a.v[i] >> n); });
+    return {a.v >> n};
 }
 KVSPLIT_INLINE bytes64 high_nibbles(bytes64 a) { return shift_right_bytes<4>(a); }
 KVSPLIT_INLINE bytes64 load_table16(const void* p) {
+    unsigned char bytes[64];
+    for (int i = 0; i < 4; ++i) std::memcpy(bytes + 16 * i, p, 16);
+    return load_bytes(bytes);
+}
+KVSPLIT_LANEWISE bytes64 lookup16(bytes64 table, bytes64 index) {
     bytes64 r;
-    for (int i = 0; i < 4; ++i) std::memcpy(r.v + 16 * i, p, 16);
+    for (int i = 0; i < 64; ++i) r.v[i] = table.v[index.v[i] & 15];
     return r;
 }
-KVSPLIT_INLINE bytes64 lookup16(bytes64 table, bytes64 index) {
-    return lanes<bytes64, 64>([&](int i) { return table.v[index.v[i] & 15]; });
-}
-KVSPLIT_INLINE mask64 load_mask64(const void* p) {
+KVSPLIT_LANEWISE mask64 load_mask64(const void* p) {
     const unsigned char* bytes = static_cast<const unsigned char*>(p);
-    return lanes<mask64, 64>([&](int i) { return static_cast<std::uint8_t>(-(bytes[i / 8] >> i % 8 & 1)); });
+    mask64 r;
+    for (int i = 0; i < 64; ++i) r.v[i] = static_cast<std::uint8_t>(-(bytes[i / 8] >> i % 8 & 1));
+    return r;
 }
-KVSPLIT_INLINE bytes64 add_where(mask64 m, bytes64 a, bytes64 b) {
-    return lanes<bytes64, 64>([&](int i) { return static_cast<std::uint8_t>(a.v[i] + (m.v[i] & b.v[i])); });
-}
-KVSPLIT_INLINE bytes64 as_bytes(i32x16 a) { return load_raw<bytes64>(a.v); }
-KVSPLIT_INLINE i32x16 as_i32(bytes64 a) { return load_raw<i32x16>(a.v); }
-KVSPLIT_INLINE f32x16 load_i8_f32(const std::int8_t* p) { return to_f32(load_i8_i32(p)); }
+KVSPLIT_INLINE bytes64 add_where(mask64 m, bytes64 a, bytes64 b) { return {a.v + (m.v & b.v)}; }
 
 KVSPLIT_INLINE void prefetch(const void* p) { __builtin_prefetch(p); }
+
+#undef KVSPLIT_LANEWISE
 
 }  // namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE

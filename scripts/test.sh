@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Builds KVSplit with its tests and runs all of them.
+#
+#   ./scripts/test.sh                the tests, with the two models they use
+#   ./scripts/test.sh --sanitize     then the unit tests again under ASan + UBSan, and those of threads under TSan
+#   ./scripts/test.sh --help
+#
+# Installs what is missing (see scripts/lib.sh), and gets the models into ~/.cache/kvsplit. Safe to run again;
+# asks for nothing. The exit status is 0 only if every test of every build passed.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+sanitize=no
+for option in "$@"; do
+    case $option in
+        --sanitize) sanitize=yes ;;
+        -h | --help) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0"; exit 0 ;;
+        *) die "unknown option '$option'; see test.sh --help" ;;
+    esac
+done
+
+need_packages "${BUILD_NEEDS[@]}" "${MODEL_NEEDS[@]}" "${TEST_NEEDS[@]}"
+KVSPLIT_SMOLLM2=${KVSPLIT_SMOLLM2:-$("$KVSPLIT_ROOT/scripts/models.sh" smollm2)}
+KVSPLIT_GEMMA3=${KVSPLIT_GEMMA3:-$("$KVSPLIT_ROOT/scripts/models.sh" gemma3)}
+export KVSPLIT_SMOLLM2 KVSPLIT_GEMMA3
+
+failed=()
+
+# run_tests PRESET CTEST-ARGUMENT...: builds and tests one preset; goes on after a failure, so that one run shows
+# everything.
+run_tests() {
+    local preset=$1
+    shift
+    build "$preset" || { failed+=("$preset (build)"); return; }
+    say "Testing preset '$preset'"
+    (cd "$KVSPLIT_ROOT" && ctest --preset "$preset" "$@") || failed+=("$preset")
+}
+
+# The sanitizers come first: the last lines on the screen are then the summary of the full run.
+if [ "$sanitize" = yes ]; then
+    run_tests tsan -L unit -R '[Tt]hread' --no-tests=error
+    run_tests asan-ubsan -L unit --no-tests=error
+fi
+run_tests dev --no-tests=error
+
+if [ ${#failed[@]} -gt 0 ]; then
+    die "failed: ${failed[*]}"
+fi

@@ -1,0 +1,96 @@
+// Backend: the operations of a forward pass on one kind of processor. The forward pass is written once
+// against it.
+//
+// Pointers named x, out, ... are to the backend's own memory (allocate()). Operations run eagerly, in order;
+// the backend uses its own threads inside. One caller at a time.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "cache/kv_cache.h"
+#include "gguf/gguf.h"
+
+namespace kvsplit {
+
+// Weights in the backend's own form.
+class WeightMatrix {
+  public:
+    virtual ~WeightMatrix() = default;
+    virtual int rows() const = 0;
+    virtual int cols() const = 0;
+    virtual std::size_t bytes() const = 0;
+};
+
+// Floats in the backend's memory.
+class Buffer {
+  public:
+    virtual ~Buffer() = default;
+    virtual float* data() = 0;
+    virtual std::size_t size() const = 0;  // floats
+};
+
+enum class Activation { kSilu, kGeluTanh };
+enum class RopeKind { kPairs, kHalves };  // which elements turn together: (2i, 2i+1) or (i, i + n/2)
+
+// A run of consecutive tokens of one sequence inside a batch: rows first_row .. first_row + n_tokens - 1, at
+// positions cache->length() onwards.
+struct SequenceRun {
+    KvCache* cache;
+    int first_row;
+    int n_tokens;
+};
+
+struct AttentionParams {
+    int layer;
+    int n_heads, n_kv_heads;
+    codec::HeadShape head;
+    float scale;          // of the logits
+    const float* q_norm;  // (head_dim) RMS norm gains before RoPE, or null
+    const float* k_norm;
+    float norm_eps;
+    RopeKind rope;
+    int n_rope_pairs;
+    const float* cos;  // (rows, n_rope_pairs) for the batch's positions
+    const float* sin;
+    int window;  // tokens, 0: all
+};
+
+class Backend {
+  public:
+    virtual ~Backend() = default;
+
+    virtual std::string description() const = 0;  // "cpu avx512, 2 threads"
+    virtual PageMemory page_memory() = 0;
+
+    virtual std::unique_ptr<Buffer> allocate(std::size_t floats) = 0;
+    // Tensors of equal width, stacked by rows. Throws Error naming the file and the tensor.
+    virtual std::unique_ptr<WeightMatrix> load(const gguf::File& file,
+                                               std::span<const gguf::Tensor* const> tensors) = 0;
+
+    // out (n, cols) = scale * rows of w
+    virtual void embed(const WeightMatrix& w, std::span<const Token> tokens, float scale, float* out) = 0;
+    // out (n, w.rows) = x (n, w.cols) w^T, or += with accumulate
+    virtual void matmul(const WeightMatrix& w, const float* x, int n, float* out, bool accumulate) = 0;
+    // out (n, dim) = rms_norm(x) * gain, or += with accumulate. out may be x.
+    virtual void rms_norm(const float* x, const float* gain, float eps, int n, int dim, float* out,
+                          bool accumulate) = 0;
+    // out (n, dim) = f(gate) * up of gate_up (n, [gate | up], 2 dim)
+    virtual void gated_activation(Activation f, const float* gate_up, int n, int dim, float* out) = 0;
+    // qkv (n, [n_heads q | n_kv_heads k | n_kv_heads v] of head_dim): normalises and rotates q and k, appends
+    // k and v to the caches, seals pages that fall due, attends, retires pages. out (n, n_heads * head_dim).
+    // The caches' lengths are advanced by the caller after the last layer.
+    virtual void attention(const AttentionParams& params, std::span<const SequenceRun> runs, const float* qkv,
+                           int n, float* out) = 0;
+};
+
+struct CpuOptions {
+    int threads = 0;     // 0: physical cores
+    bool exact = false;  // f32 activations
+};
+std::unique_ptr<Backend> make_cpu_backend(const CpuOptions& options);
+
+}  // namespace kvsplit

@@ -1,0 +1,499 @@
+#include "backend/cpu/attention.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "base/check.h"
+#include "codec/smoothing.h"
+
+namespace kvsplit::cpu {
+namespace {
+
+constexpr int P = codec::kPageTokens;
+constexpr int T = codec::kOpenPages;
+constexpr int S = codec::kSinkTokens;
+constexpr int kStatisticsTokens = T * P;  // tokens whose queries and keys shape the smoothing vector
+
+std::size_t round_up(std::size_t n, std::size_t to) { return (n + to - 1) / to * to; }
+
+float* floats(const AlignedBuffer& buffer) {
+    return const_cast<float*>(reinterpret_cast<const float*>(buffer.data()));
+}
+
+// A state of n_rows rows inside `memory`; state_floats(n_rows, dim) floats.
+std::size_t state_floats(int n_rows, int dim) {
+    return round_up(static_cast<std::size_t>(n_rows) * static_cast<std::size_t>(dim + 2), 16);
+}
+SoftmaxState state_at(float* memory, int n_rows, int dim) {
+    float* max = memory + static_cast<std::ptrdiff_t>(n_rows) * dim;
+    return {max, max + n_rows, memory};
+}
+SoftmaxState fresh_state(float* memory, int n_rows, int dim) {
+    SoftmaxState state = state_at(memory, n_rows, dim);
+    std::fill_n(state.acc, static_cast<std::ptrdiff_t>(n_rows) * dim, 0.0f);
+    std::fill_n(state.max, n_rows, -std::numeric_limits<float>::infinity());
+    std::fill_n(state.sum, n_rows, 0.0f);
+    return state;
+}
+
+}  // namespace
+
+struct Attention::Call {
+    const AttentionParams& params;
+    AttentionShape shape;
+    const codec::PageLayout& open_layout;
+    const codec::PageLayout& sealed_layout;
+    const float* qkv;
+    int n;
+    float* out;
+    int group;      // query heads per KV head
+    int row_width;  // floats of a qkv row
+    bool all_open;  // an f16 cache: every page is read as it is
+
+    std::size_t row(int kv_head, int r) const {
+        return static_cast<std::size_t>(kv_head) * static_cast<std::size_t>(n) + static_cast<std::size_t>(r);
+    }
+};
+
+Attention::Attention(ThreadPool& pool, const Kernels& kernels)
+    : pool_(pool), kernels_(kernels), thread_memory_(static_cast<std::size_t>(pool.size())) {}
+
+void Attention::plan(const AttentionParams& params, std::span<const SequenceRun> runs) {
+    pages_.resize(runs.size());
+    blocks_.clear();
+    seals_.clear();
+    for (int r = 0; r < static_cast<int>(runs.size()); ++r) {
+        const SequenceRun& run = runs[static_cast<std::size_t>(r)];
+        KvCache& cache = *run.cache;
+        Pages& pages = pages_[static_cast<std::size_t>(r)];
+        pages.cache = &cache;
+        pages.layer = &cache.layer(params.layer);
+        pages.position = cache.length();
+        pages.n_tokens = run.n_tokens;
+        pages.first_row = run.first_row;
+        LayerCache& layer = *pages.layer;
+        cache.grow_open(params.layer, run.n_tokens);
+        const int n_seal = cache.pages_to_seal(params.layer, run.n_tokens);
+        for (int i = 0; i < n_seal; ++i) {
+            const int page = layer.first_open + i;
+            seals_.push_back({r, page});
+            layer.sealed.push_back(cache.allocate_sealed(page));
+        }
+        pages.first_seal = n_seal > 0 && cache.quantised_keys() && !layer.smoothing_frozen;
+        pages.early = cache.quantised_keys() && !layer.smoothing_frozen && pages.position < kStatisticsTokens;
+        pages.prepare = cache.quantised_keys() && !layer.sealed.empty();
+        pages.sealed.clear();
+        for (const Page& page : layer.sealed) pages.sealed.push_back(page.get());
+        pages.open.clear();
+        for (const Page& page : layer.open) pages.open.push_back(page.get());
+        for (int done = 0; done < run.n_tokens;) {
+            const int position = pages.position + done;
+            const int count = std::min(run.n_tokens - done, P - position % P);
+            blocks_.push_back({r, run.first_row + done, count, position});
+            done += count;
+        }
+    }
+}
+
+// Normalises, rotates and scales the queries of a KV head's group, appends its keys and values.
+void Attention::append(const Call& call, const Block& block, int kv_head, int thread) {
+    const AttentionParams& p = call.params;
+    const int dim = p.head.head_dim;
+    const Pages& pages = pages_[static_cast<std::size_t>(block.run)];
+    const std::byte* open =
+        pages.open[static_cast<std::size_t>(block.position / P - pages.layer->first_open)];
+    auto* page = const_cast<std::byte*>(open);
+    const codec::PageLayout& l = call.open_layout;
+    const auto h = static_cast<std::size_t>(kv_head);
+    auto* keys = reinterpret_cast<std::uint16_t*>(page + l.key_codes + h * l.key_codes_head_bytes);
+    auto* values = reinterpret_cast<std::uint16_t*>(page + l.value_codes + h * l.value_codes_head_bytes);
+    float* key = floats(thread_memory_[static_cast<std::size_t>(thread)]);
+    const auto rope = p.rope == RopeKind::kPairs ? kernels_.rope_pairs : kernels_.rope_halves;
+    for (int i = 0; i < block.n_tokens; ++i) {
+        const int row = block.first_row + i;
+        const float* source = call.qkv + static_cast<std::ptrdiff_t>(row) * call.row_width;
+        const float* cos = p.cos + static_cast<std::ptrdiff_t>(row) * p.n_rope_pairs;
+        const float* sin = p.sin + static_cast<std::ptrdiff_t>(row) * p.n_rope_pairs;
+        float* q = floats(queries_) + call.row(kv_head, row) * static_cast<std::size_t>(call.group * dim);
+        std::memcpy(q, source + kv_head * call.group * dim,
+                    static_cast<std::size_t>(call.group * dim) * sizeof(float));
+        std::memcpy(key, source + (p.n_heads + kv_head) * dim, static_cast<std::size_t>(dim) * sizeof(float));
+        if (p.q_norm) {
+            for (int g = 0; g < call.group; ++g) {
+                kernels_.rms_norm(q + g * dim, p.q_norm, dim, p.norm_eps, q + g * dim);
+            }
+        }
+        if (p.k_norm) kernels_.rms_norm(key, p.k_norm, dim, p.norm_eps, key);
+        rope(q, call.group, dim, p.n_rope_pairs, cos, sin);
+        rope(key, 1, dim, p.n_rope_pairs, cos, sin);
+        kernels_.scale(q, p.scale, call.group * dim, q);
+        kernels_.append_token(p.head, key, source + (p.n_heads + p.n_kv_heads + kv_head) * dim,
+                              (block.position + i) % P, keys, values);
+    }
+}
+
+void Attention::prepare(const Call& call, const Block& block, int kv_head, int thread) {
+    const Pages& pages = pages_[static_cast<std::size_t>(block.run)];
+    const codec::HeadShape& head = call.params.head;
+    const float* smoothing = pages.layer->smoothing.data() + kv_head * head.head_dim;
+    float* rotated = floats(thread_memory_[static_cast<std::size_t>(thread)]);
+    const std::size_t first = call.row(kv_head, block.first_row) * static_cast<std::size_t>(call.group);
+    for (std::size_t r = first; r < first + static_cast<std::size_t>(block.n_tokens * call.group); ++r) {
+        const std::size_t at = r * static_cast<std::size_t>(head.head_dim);
+        floats(scales_)[r] = kernels_.prepare_query(
+            head, floats(queries_) + at, smoothing, rotated,
+            reinterpret_cast<std::int8_t*>(codes_.data()) + at,
+            reinterpret_cast<std::int32_t*>(sums_.data()) + r * static_cast<std::size_t>(head.n_groups));
+    }
+}
+
+// Adds this call's share to the sums of q^2 (in the order of tokens, whatever the batches), and makes the
+// smoothing vector of them when the first page is about to be sealed.
+void Attention::gather_statistics(const Call& call, Pages& pages, int kv_head) {
+    const int dim = call.params.head.head_dim;
+    float* sums = pages.layer->smoothing.data() + kv_head * dim;
+    const int end = std::min(pages.position + pages.n_tokens, kStatisticsTokens);
+    for (int t = std::max(pages.position, S); t < end; ++t) {
+        const float* q = floats(queries_) + call.row(kv_head, pages.first_row + t - pages.position) *
+                                                static_cast<std::size_t>(call.group * dim);
+        for (int g = 0; g < call.group; ++g) {
+            for (int c = 0; c < dim; ++c) sums[c] += q[g * dim + c] * q[g * dim + c];
+        }
+    }
+    if (!pages.first_seal) return;
+    const codec::PageLayout& l = call.open_layout;
+    const std::uint16_t* keys[T];
+    for (int i = 0; i < T; ++i) {
+        keys[i] = reinterpret_cast<const std::uint16_t*>(
+            pages.open[static_cast<std::size_t>(i)] + l.key_codes +
+            static_cast<std::size_t>(kv_head) * l.key_codes_head_bytes);
+    }
+    std::vector<float> squares(sums, sums + dim);
+    codec::compute_smoothing(call.params.head, squares, keys, {sums, static_cast<std::size_t>(dim)});
+}
+
+void Attention::seal(const Call& call, const Seal& seal, int kv_head) {
+    const Pages& pages = pages_[static_cast<std::size_t>(seal.run)];
+    const codec::PageLayout& layout = pages.cache->layouts().sealed_page(seal.page);
+    const codec::PageLayout& l = call.open_layout;
+    const std::byte* open = pages.open[static_cast<std::size_t>(seal.page - pages.layer->first_open)];
+    const auto h = static_cast<std::size_t>(kv_head);
+    auto* sealed = reinterpret_cast<std::uint8_t*>(const_cast<std::byte*>(
+        pages.sealed[static_cast<std::size_t>(seal.page - pages.layer->first_sealed)]));
+    const bool smooth = !pages.layer->smoothing.empty();
+    kernels_.seal.key_page(
+        layout, kv_head,
+        reinterpret_cast<const std::uint16_t*>(open + l.key_codes + h * l.key_codes_head_bytes),
+        smooth ? pages.layer->smoothing.data() + kv_head * call.params.head.head_dim : nullptr, sealed);
+    kernels_.seal.value_page(
+        layout, kv_head,
+        reinterpret_cast<const std::uint16_t*>(open + l.value_codes + h * l.value_codes_head_bytes), sealed);
+}
+
+QueryTile Attention::tile(const Call& call, const Block& block, int kv_head) const {
+    const codec::HeadShape& head = call.params.head;
+    const std::size_t r = call.row(kv_head, block.first_row) * static_cast<std::size_t>(call.group);
+    return {.n_rows = block.n_tokens * call.group,
+            .q = floats(queries_) + r * static_cast<std::size_t>(head.head_dim),
+            .codes = reinterpret_cast<const std::int8_t*>(codes_.data()) +
+                     r * static_cast<std::size_t>(head.head_dim),
+            .code_scale = floats(scales_) + r,
+            .code_sums = reinterpret_cast<const std::int32_t*>(sums_.data()) +
+                         r * static_cast<std::size_t>(head.n_groups),
+            .position = positions_.data() + static_cast<std::ptrdiff_t>(block.first_row) * call.group,
+            .window = call.params.window};
+}
+
+// The pages that a block reads in chunks: sealed ones, or with an f16 cache all.
+void Attention::chunk_range(const Call& call, const Block& block, int& first, int& end) const {
+    const int page = block.position / P;
+    const int window = call.params.window;
+    first = window > 0 ? std::max(0, block.position - window + 1) / P : 0;
+    end = call.all_open ? page + 1 : page - (T - 1);
+}
+
+void Attention::attend_chunk(const Call& call, const Block& block, int kv_head, int chunk, float* memory,
+                             int) {
+    int first, end;
+    chunk_range(call, block, first, end);
+    first = std::max(first, chunk * kChunkPages);
+    end = std::min(end, (chunk + 1) * kChunkPages);
+    const Pages& pages = pages_[static_cast<std::size_t>(block.run)];
+    SoftmaxState state = fresh_state(memory, block.n_tokens * call.group, call.params.head.padded_dim);
+    if (first >= end) return;
+    const auto& list = call.all_open ? pages.open : pages.sealed;
+    const int list_first = call.all_open ? pages.layer->first_open : pages.layer->first_sealed;
+    const PageRun run{.pages = list.data() + (first - list_first),
+                      .n_pages = end - first,
+                      .first_page = first,
+                      .layout = call.all_open ? &call.open_layout : &call.sealed_layout,
+                      .head = kv_head,
+                      .key_bits = call.shape.key_bits,
+                      .value_bits = call.shape.value_bits,
+                      .first_token = call.all_open ? 0 : S,
+                      .n_tokens = P};
+    kernels_.attend(call.shape, run, tile(call, block, kv_head), state);
+}
+
+// The sinks and the open pages that a block of queries reads exactly.
+void Attention::attend_exact(const Call& call, const Block& block, int kv_head, SoftmaxState& state,
+                             int thread) {
+    const Pages& pages = pages_[static_cast<std::size_t>(block.run)];
+    const codec::HeadShape& head = call.params.head;
+    const QueryTile queries = tile(call, block, kv_head);
+    int first, end;
+    chunk_range(call, block, first, end);
+    if (first == 0 && end > 0) {
+        // The sinks as the first tokens of a page in the open layout, one head.
+        const codec::PageLayout& l = pages.cache->layouts().first_sealed;
+        const auto h = static_cast<std::size_t>(kv_head);
+        const std::byte* page = pages.sealed[0];
+        auto* keys =
+            reinterpret_cast<std::uint16_t*>(thread_memory_[static_cast<std::size_t>(thread)].data());
+        std::uint16_t* values = keys + head.head_dim * P;
+        const bool coded = call.shape.key_bits < 16;
+        const auto* sink_keys =
+            reinterpret_cast<const std::uint16_t*>(coded ? page + l.sink_keys + h * l.sink_keys_head_bytes
+                                                         : page + l.key_codes + h * l.key_codes_head_bytes);
+        for (int c = 0; c < head.head_dim; ++c) {
+            std::memset(keys + c * P, 0, 16 * sizeof(std::uint16_t));
+            for (int t = 0; t < S; ++t)
+                keys[c * P + t] = coded ? sink_keys[t * head.head_dim + c] : sink_keys[c * P + t];
+        }
+        const std::byte* sink_values = call.shape.value_bits < 16
+                                           ? page + l.sink_values + h * l.sink_values_head_bytes
+                                           : page + l.value_codes + h * l.value_codes_head_bytes;
+        std::memcpy(values, sink_values,
+                    static_cast<std::size_t>(S * head.padded_dim) * sizeof(std::uint16_t));
+        codec::PageLayout sink_layout = call.open_layout;
+        sink_layout.key_codes = 0;
+        sink_layout.value_codes = static_cast<std::size_t>(head.head_dim * P) * sizeof(std::uint16_t);
+        const std::byte* sinks = reinterpret_cast<const std::byte*>(keys);
+        const PageRun run{.pages = &sinks,
+                          .n_pages = 1,
+                          .first_page = 0,
+                          .layout = &sink_layout,
+                          .head = 0,
+                          .key_bits = 16,
+                          .value_bits = 16,
+                          .first_token = 0,
+                          .n_tokens = S};
+        kernels_.attend(call.shape, run, queries, state);
+    }
+    const int first_open = std::max({first, end, 0});
+    const PageRun run{.pages = pages.open.data() + (first_open - pages.layer->first_open),
+                      .n_pages = block.position / P + 1 - first_open,
+                      .first_page = first_open,
+                      .layout = &call.open_layout,
+                      .head = kv_head,
+                      .key_bits = 16,
+                      .value_bits = 16,
+                      .first_token = 0,
+                      .n_tokens = P};
+    kernels_.attend(call.shape, run, queries, state);
+}
+
+// Sum of the chunks' states and the exact part to output rows.
+void Attention::merge_chunks(const Call& call, const Block& block, int kv_head, int n_chunks, float* memory) {
+    const codec::HeadShape& head = call.params.head;
+    const int n_rows = block.n_tokens * call.group;
+    const std::size_t stride = state_floats(n_rows, head.padded_dim);
+    SoftmaxState total = state_at(memory, n_rows, head.padded_dim);
+    for (int c = 1; c < n_chunks; ++c) {
+        kernels_.merge_states(
+            total, state_at(memory + static_cast<std::size_t>(c) * stride, n_rows, head.padded_dim), n_rows,
+            head.padded_dim);
+    }
+    SoftmaxState exact{nullptr, nullptr, nullptr};
+    if (!call.all_open) {
+        exact = state_at(memory + static_cast<std::size_t>(n_chunks) * stride, n_rows, head.padded_dim);
+    }
+    if (n_chunks == 0) total = {nullptr, nullptr, nullptr};
+    float* out = call.out + (static_cast<std::ptrdiff_t>(block.first_row) * call.params.n_heads +
+                             static_cast<std::ptrdiff_t>(kv_head) * call.group) *
+                                head.head_dim;
+    const std::ptrdiff_t token_stride = static_cast<std::ptrdiff_t>(call.params.n_heads) * head.head_dim;
+    if (call.shape.value_bits == 16 && total.max && exact.max) {  // nothing is rotated
+        kernels_.merge_states(total, exact, n_rows, head.padded_dim);
+        exact = {nullptr, nullptr, nullptr};
+    }
+    SoftmaxState none{nullptr, nullptr, nullptr};
+    if (call.shape.value_bits == 16) {
+        kernels_.finish_rows(head, none, total.max ? total : exact, n_rows, call.group, out, token_stride);
+    } else {
+        kernels_.finish_rows(head, total, exact, n_rows, call.group, out, token_stride);
+    }
+}
+
+// One block from beginning to end, in this thread's memory: running total | chunk | exact part, as
+// merge_chunks reads them with one chunk.
+void Attention::attend_tile(const Call& call, const Block& block, int kv_head, int thread) {
+    const int dim = call.params.head.padded_dim;
+    const int n_rows = block.n_tokens * call.group;
+    const std::size_t stride = state_floats(n_rows, dim);
+    float* memory = floats(thread_memory_[static_cast<std::size_t>(thread)]) +
+                    (call.params.head.head_dim + dim) * P / 2;  // behind the sinks' page
+    float* chunk_memory = memory + 2 * stride;
+    int first, end;
+    chunk_range(call, block, first, end);
+    int n_chunks = 0;
+    for (int c = first / kChunkPages; c * kChunkPages < end; ++c, ++n_chunks) {
+        attend_chunk(call, block, kv_head, c, n_chunks == 0 ? memory : chunk_memory, thread);
+        if (n_chunks == 0) continue;
+        SoftmaxState total = state_at(memory, n_rows, dim);
+        kernels_.merge_states(total, state_at(chunk_memory, n_rows, dim), n_rows, dim);
+    }
+    n_chunks = std::min(n_chunks, 1);
+    if (!call.all_open) {
+        SoftmaxState exact = fresh_state(memory + static_cast<std::size_t>(n_chunks) * stride, n_rows, dim);
+        attend_exact(call, block, kv_head, exact, thread);
+    }
+    merge_chunks(call, block, kv_head, n_chunks, memory);
+}
+
+void Attention::run(const AttentionParams& params, std::span<const SequenceRun> runs, const float* qkv, int n,
+                    float* out) {
+    plan(params, runs);
+    const KvCache& cache = *runs[0].cache;
+    const CacheLayouts& layouts = cache.layouts();
+    const codec::HeadShape& head = params.head;
+    const Call call{.params = params,
+                    .shape = {head, cache.spec().key_bits, cache.spec().value_bits},
+                    .open_layout = layouts.open,
+                    .sealed_layout = layouts.sealed,
+                    .qkv = qkv,
+                    .n = n,
+                    .out = out,
+                    .group = params.n_heads / params.n_kv_heads,
+                    .row_width = (params.n_heads + 2 * params.n_kv_heads) * head.head_dim,
+                    .all_open = !cache.quantised()};
+    const int n_kv = params.n_kv_heads;
+    const auto rows = static_cast<std::size_t>(n) * static_cast<std::size_t>(params.n_heads);
+    queries_.reserve(rows * static_cast<std::size_t>(head.head_dim) * sizeof(float) + 64);
+    codes_.reserve(rows * static_cast<std::size_t>(head.head_dim) + 64);
+    scales_.reserve(rows * sizeof(float));
+    sums_.reserve(rows * static_cast<std::size_t>(std::max(1, head.n_groups)) * sizeof(std::int32_t));
+    positions_.resize(static_cast<std::size_t>(n * call.group));
+    int max_rows = 0;
+    for (const Block& block : blocks_) {
+        max_rows = std::max(max_rows, block.n_tokens * call.group);
+        for (int i = 0; i < block.n_tokens * call.group; ++i) {
+            positions_[static_cast<std::size_t>(block.first_row * call.group + i)] =
+                block.position + i / call.group;
+        }
+    }
+    const std::size_t memory = static_cast<std::size_t>((head.head_dim + head.padded_dim) * P / 2) +
+                               3 * state_floats(max_rows, head.padded_dim);
+    for (AlignedBuffer& m : thread_memory_) m.reserve(memory * sizeof(float));
+
+    // Few tiles: split each into chunks. item_start[b] is where block b's states begin, in states.
+    const int n_tiles = static_cast<int>(blocks_.size()) * n_kv;
+    const bool split = n_tiles < 2 * pool_.size() || n <= 2;
+    struct Item {
+        int block, kv_head, chunk;  // chunk -1: the exact part
+        std::size_t memory;
+    };
+    std::vector<Item> items;
+    struct Merge {
+        int block, kv_head, n_chunks;
+        std::size_t memory;
+    };
+    std::vector<Merge> merges;
+    if (split) {
+        std::size_t at = 0;
+        for (int b = 0; b < static_cast<int>(blocks_.size()); ++b) {
+            const Block& block = blocks_[static_cast<std::size_t>(b)];
+            const std::size_t stride = state_floats(block.n_tokens * call.group, head.padded_dim);
+            int first, end;
+            chunk_range(call, block, first, end);
+            for (int h = 0; h < n_kv; ++h) {
+                Merge merge{b, h, 0, at};
+                for (int c = first / kChunkPages; c * kChunkPages < end; ++c) {
+                    items.push_back({b, h, c, at});
+                    at += stride;
+                    ++merge.n_chunks;
+                }
+                if (!call.all_open) {
+                    items.push_back({b, h, -1, at});
+                    at += stride;
+                }
+                merges.push_back(merge);
+            }
+        }
+        states_.reserve(at * sizeof(float));
+    }
+
+    bool any_early = false, any_first_seal = false, any_prepare = false;
+    for (const Pages& pages : pages_) {
+        any_early |= pages.early;
+        any_first_seal |= pages.first_seal;
+        any_prepare |= pages.prepare;
+    }
+    const bool prepare_at_once = any_prepare && !any_first_seal;
+    for (Counter& counter : counters_) counter.next.store(0, std::memory_order_relaxed);
+    pool_.run([&](int thread) {
+        const auto share = [&](int phase, std::size_t count, auto&& work) {
+            std::atomic<int>& next = counters_[phase].next;
+            for (int i; (i = next.fetch_add(1, std::memory_order_relaxed)) < static_cast<int>(count);)
+                work(i);
+        };
+        const auto block_of = [&](int i) -> const Block& {
+            return blocks_[static_cast<std::size_t>(i / n_kv)];
+        };
+        const std::size_t n_blocks = blocks_.size() * static_cast<std::size_t>(n_kv);
+        share(0, n_blocks, [&](int i) {
+            append(call, block_of(i), i % n_kv, thread);
+            const Pages& pages = pages_[static_cast<std::size_t>(block_of(i).run)];
+            if (prepare_at_once && pages.prepare) prepare(call, block_of(i), i % n_kv, thread);
+        });
+        pool_.barrier();
+        if (any_early) {
+            share(1, pages_.size() * static_cast<std::size_t>(n_kv), [&](int i) {
+                Pages& pages = pages_[static_cast<std::size_t>(i / n_kv)];
+                if (pages.early) gather_statistics(call, pages, i % n_kv);
+            });
+            pool_.barrier();
+        }
+        if (!seals_.empty()) {
+            share(2, seals_.size() * static_cast<std::size_t>(n_kv),
+                  [&](int i) { seal(call, seals_[static_cast<std::size_t>(i / n_kv)], i % n_kv); });
+            if (any_first_seal) {
+                share(3, n_blocks, [&](int i) {
+                    if (pages_[static_cast<std::size_t>(block_of(i).run)].prepare) {
+                        prepare(call, block_of(i), i % n_kv, thread);
+                    }
+                });
+            }
+            pool_.barrier();
+        }
+        if (!split) {
+            // Later blocks see more pages: take them first, so that the last ones to finish are short.
+            share(4, n_blocks, [&](int i) {
+                const int j = static_cast<int>(n_blocks) - 1 - i;
+                attend_tile(call, block_of(j), j % n_kv, thread);
+            });
+            return;
+        }
+        share(5, items.size(), [&](int i) {
+            const Item& item = items[static_cast<std::size_t>(i)];
+            const Block& block = blocks_[static_cast<std::size_t>(item.block)];
+            float* at = floats(states_) + item.memory;
+            if (item.chunk >= 0) return attend_chunk(call, block, item.kv_head, item.chunk, at, thread);
+            SoftmaxState exact = fresh_state(at, block.n_tokens * call.group, head.padded_dim);
+            attend_exact(call, block, item.kv_head, exact, thread);
+        });
+        pool_.barrier();
+        share(6, merges.size(), [&](int i) {
+            const Merge& merge = merges[static_cast<std::size_t>(i)];
+            merge_chunks(call, blocks_[static_cast<std::size_t>(merge.block)], merge.kv_head, merge.n_chunks,
+                         floats(states_) + merge.memory);
+        });
+    });
+    for (const Pages& pages : pages_) {
+        if (pages.first_seal) pages.layer->smoothing_frozen = true;
+        pages.cache->retire(params.layer, pages.n_tokens);
+    }
+}
+
+}  // namespace kvsplit::cpu

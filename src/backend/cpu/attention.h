@@ -1,0 +1,79 @@
+// Attention of a batch over caches, on the CPU: what is done where, and by which thread.
+#pragma once
+
+#include <atomic>
+#include <vector>
+
+#include "backend/backend.h"
+#include "backend/cpu/aligned_buffer.h"
+#include "backend/cpu/kernels.h"
+#include "base/thread_pool.h"
+
+namespace kvsplit::cpu {
+
+// Holds the scratch memory of attention(); one call at a time.
+//
+// A call is one parallel region of phases with a barrier between: (1) norm, rotate, append to the open pages,
+// prepare queries; (2) only at the start of a sequence: statistics for the smoothing vector; (3) seal pages
+// that fall due; (4) attend. With many tiles of queries each is one work item; with few (decoding) every tile
+// is split into chunks of kChunkPages pages whose states are merged in a further phase. Chunks begin at fixed
+// positions and are merged in order, so both ways give the same bits.
+class Attention {
+  public:
+    static constexpr int kChunkPages = 8;
+
+    Attention(ThreadPool& pool, const Kernels& kernels);
+    void run(const AttentionParams& params, std::span<const SequenceRun> runs, const float* qkv, int n,
+             float* out);
+
+  private:
+    // Queries of one run that lie in one page: they see the same sealed pages.
+    struct Block {
+        int run;
+        int first_row, n_tokens;
+        int position;  // of the first
+    };
+    struct Seal {
+        int run, page;
+    };
+    // One run's pages in this layer, as plain pointers.
+    struct Pages {
+        KvCache* cache;
+        LayerCache* layer;
+        int position, n_tokens, first_row;
+        std::vector<const std::byte*> sealed, open;
+        bool prepare;     // queries will meet key codes
+        bool early;       // contributes to the smoothing statistics
+        bool first_seal;  // fixes the smoothing vector in this call
+    };
+    struct Call;
+
+    void plan(const AttentionParams& params, std::span<const SequenceRun> runs);
+    void append(const Call& call, const Block& block, int kv_head, int thread);
+    void prepare(const Call& call, const Block& block, int kv_head, int thread);
+    void gather_statistics(const Call& call, Pages& pages, int kv_head);
+    void seal(const Call& call, const Seal& seal, int kv_head);
+    void attend_tile(const Call& call, const Block& block, int kv_head, int thread);
+    void attend_chunk(const Call& call, const Block& block, int kv_head, int chunk, float* memory,
+                      int thread);
+    void attend_exact(const Call& call, const Block& block, int kv_head, SoftmaxState& state, int thread);
+    void merge_chunks(const Call& call, const Block& block, int kv_head, int n_chunks, float* memory);
+    void chunk_range(const Call& call, const Block& block, int& first, int& end) const;
+    QueryTile tile(const Call& call, const Block& block, int kv_head) const;
+
+    ThreadPool& pool_;
+    const Kernels& kernels_;
+    std::vector<Pages> pages_;
+    std::vector<Block> blocks_;
+    std::vector<Seal> seals_;
+    std::vector<std::int32_t> positions_;  // (n, group) for the rows of a tile
+    AlignedBuffer queries_, codes_, scales_, sums_, states_;
+    std::vector<AlignedBuffer> thread_memory_;
+    static constexpr int kPhases = 8;
+    struct alignas(64) Counter {
+        std::atomic<int> next{0};
+    };
+    Counter counters_[kPhases];
+};
+
+}  // namespace kvsplit::cpu

@@ -1,0 +1,51 @@
+// What attention kernels work on: a tile of query rows, a run of pages, the state of an online softmax.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "codec/codec.h"
+
+namespace kvsplit::cpu {
+
+// The sizes of one layer's attention and how its pages are coded.
+struct AttentionShape {
+    codec::HeadShape head;
+    int key_bits, value_bits;
+    // Softmax weights times value scales are rounded to 16 bits where keys have 6 bits and more, else to 8:
+    // the error of 8 bits shows beside accurate keys only.
+    bool wide_weights() const { return key_bits >= 6; }
+};
+
+// Query rows that share one KV head: token-major, the heads of the group within a token.
+struct QueryTile {
+    int n_rows;
+    const float* q;                 // (n_rows, head_dim) after RoPE, times the softmax scale
+    const std::int8_t* codes;       // (n_rows, head_dim) hadamard(q / smoothing) / code_scale
+    const float* code_scale;        // (n_rows)
+    const std::int32_t* code_sums;  // (n_rows, n_groups) sums of codes over the channels of a group
+    const std::int32_t* position;   // (n_rows)
+    int window;                     // tokens, 0: all
+};
+
+// Pages of one layer, seen from one KV head. All of them are open (f16) or all of them are sealed.
+struct PageRun {
+    const std::byte* const* pages;
+    int n_pages;
+    int first_page;                   // number of pages[0]
+    const codec::PageLayout* layout;  // offsets that all these pages share
+    int head;
+    int key_bits, value_bits;  // of these pages
+    int first_token;  // tokens of page 0 below this one are left out (the sinks, when they are read exactly)
+    int n_tokens;     // tokens of each page from this one on are left out; 64 but for the sinks themselves
+};
+
+// An online softmax over some keys, mergeable: weights are e^(logit - max), sum is theirs, acc the weighted
+// sum of values. (flash decoding; the state of Milakov & Gimelshein, arXiv:1805.02867.)
+struct SoftmaxState {
+    float* max;  // (n_rows), -inf: no key yet
+    float* sum;  // (n_rows)
+    float* acc;  // (n_rows, padded_dim)
+};
+
+}  // namespace kvsplit::cpu

@@ -1,0 +1,424 @@
+// Products of packed weights (packed_format.h) with tiles of activations (matmul_kernels.h). Part of a kernel
+// translation unit (simd.h).
+//
+// One weight format is one Codes policy (how units of 16 rows x 4 columns are unpacked) and one Scales
+// policy. The products are written once against them. A row group's sums over a tile stay in registers from
+// the first k-group to the last: each element sees the same operations in the same order whatever the tile's
+// size.
+#pragma once
+
+#include "backend/cpu/matmul_kernels.h"
+#include "backend/cpu/simd/simd.h"
+
+namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
+
+// ---- Codes: unit<u>() for u in 0..7 of the k-group at `p`
+
+template <int bits>
+struct Codes;
+
+// Loads are shared: the two units of a nibble pair are asked for together.
+struct UnitPair {
+    bytes64 even, odd;
+};
+
+template <>
+struct Codes<4> {
+    template <int pair>
+    KVSPLIT_INLINE static UnitPair units(const std::uint8_t* p) {
+        const bytes64 nibbles = load_bytes(p + 64 * pair);
+        return {low_nibbles(nibbles), high_nibbles(nibbles)};
+    }
+};
+
+template <>
+struct Codes<5> {
+    template <int pair>
+    KVSPLIT_INLINE static UnitPair units(const std::uint8_t* p) {
+        const UnitPair low = Codes<4>::units<pair>(p);
+        const bytes64 sixteen = set1_byte(16);
+        const std::uint8_t* plane = p + 256 + 16 * pair;
+        return {add_where(load_mask64(plane), low.even, sixteen),
+                add_where(load_mask64(plane + 8), low.odd, sixteen)};
+    }
+};
+
+template <>
+struct Codes<6> {
+    // Bits 2u, 2u + 1 of each byte, moved to bits 4 and 5.
+    template <int u>
+    KVSPLIT_INLINE static bytes64 upper(bytes64 plane) {
+        const bytes64 mask = set1_byte(0x30);
+        if constexpr (u < 2) {
+            return shift_left_bytes<4 - 2 * u>(plane) & mask;
+        } else {
+            return shift_right_bytes<2 * u - 4>(plane) & mask;
+        }
+    }
+    template <int pair>
+    KVSPLIT_INLINE static UnitPair units(const std::uint8_t* p) {
+        const UnitPair low = Codes<4>::units<pair>(p);
+        const bytes64 plane = load_bytes(p + 256 + 64 * (pair / 2));
+        return {low.even | upper<2 * (pair % 2)>(plane), low.odd | upper<2 * (pair % 2) + 1>(plane)};
+    }
+};
+
+template <>
+struct Codes<8> {
+    template <int pair>
+    KVSPLIT_INLINE static UnitPair units(const std::uint8_t* p) {
+        return {load_bytes(p + 128 * pair), load_bytes(p + 128 * pair + 64)};
+    }
+};
+
+// ---- Scales: weight = scale(h) * (code - zero) + min(), h being the half of the k-group
+
+KVSPLIT_INLINE const std::uint16_t* as_f16(const std::uint8_t* p) {
+    return reinterpret_cast<const std::uint16_t*>(p);
+}
+
+template <ScaleLayout layout>
+struct Scales;
+
+template <>
+struct Scales<ScaleLayout::kGroup> {
+    static constexpr int kHalves = 1;
+    static constexpr bool kMin = false;
+    const std::uint8_t* p;
+    KVSPLIT_INLINE void next() { p += 32; }
+    KVSPLIT_INLINE f32x16 scale(int) const { return load_f16(as_f16(p)); }
+    KVSPLIT_INLINE f32x16 min() const { return zero_f32(); }
+};
+
+template <>
+struct Scales<ScaleLayout::kGroupMin> {
+    static constexpr int kHalves = 1;
+    static constexpr bool kMin = true;
+    const std::uint8_t* p;
+    KVSPLIT_INLINE void next() { p += 64; }
+    KVSPLIT_INLINE f32x16 scale(int) const { return load_f16(as_f16(p)); }
+    KVSPLIT_INLINE f32x16 min() const { return load_f16(as_f16(p + 32)); }
+};
+
+// d and dmin are reloaded with every k-group: keeping them would cost two registers.
+template <>
+struct Scales<ScaleLayout::kSuperMin> {
+    static constexpr int kHalves = 1;
+    static constexpr bool kMin = true;
+    const std::uint8_t* p;
+    int g = 0;
+    KVSPLIT_INLINE void next() {
+        if (++g == 8) {
+            g = 0;
+            p += 320;
+        }
+    }
+    KVSPLIT_INLINE f32x16 scale(int) const {
+        return load_f16(as_f16(p)) * to_f32(load_u8_i32(p + 64 + 32 * g));
+    }
+    KVSPLIT_INLINE f32x16 min() const {
+        return -(load_f16(as_f16(p + 32)) * to_f32(load_u8_i32(p + 80 + 32 * g)));
+    }
+};
+
+template <>
+struct Scales<ScaleLayout::kSuperHalves> {
+    static constexpr int kHalves = 2;
+    static constexpr bool kMin = false;
+    const std::uint8_t* p;
+    int g = 0;
+    KVSPLIT_INLINE void next() {
+        if (++g == 8) {
+            g = 0;
+            p += 288;
+        }
+    }
+    KVSPLIT_INLINE f32x16 scale(int h) const {
+        const std::uint8_t* sc = p + 32 + 32 * g + 16 * h;
+        return load_f16(as_f16(p)) * load_i8_f32(reinterpret_cast<const std::int8_t*>(sc));
+    }
+    KVSPLIT_INLINE f32x16 min() const { return zero_f32(); }
+};
+
+// ---- Storing a row group's sums
+
+template <int nc>
+KVSPLIT_INLINE void store_sums(const f32x16 (&sum)[nc], const MatmulTask& t, int row) {
+    float* out = t.out + row;
+    const int rows = t.rows - row < kRowGroup ? t.rows - row : kRowGroup;
+    if (rows == kRowGroup) [[likely]] {
+#pragma GCC unroll 16
+        for (int c = 0; c < nc; ++c, out += t.out_stride)
+            store(out, t.accumulate ? load(out) + sum[c] : sum[c]);
+        return;
+    }
+#pragma GCC unroll 16
+    for (int c = 0; c < nc; ++c, out += t.out_stride) {
+        store_first(out, t.accumulate ? load_first(out, rows) + sum[c] : sum[c], rows);
+    }
+}
+
+// ---- Integer products
+
+template <PackedFormat format, int nc>
+struct Int8Step {
+    static constexpr FormatLayout kLayout = layout_of(format);
+    using C = Codes<kLayout.bits>;
+    using S = Scales<kLayout.scales>;
+
+    // log2 of the zero point: 8, 16, 32 or 128
+    static constexpr int kZeroShift = __builtin_ctz(kLayout.zero ? kLayout.zero : 1);
+
+    // The integer sums start at -zero * (sum of q), which makes up for the codes' zero point exactly.
+    KVSPLIT_INLINE static void start(i32x16 (&dot)[nc], const std::int32_t* neg_sum) {
+#pragma GCC unroll 16
+        for (int c = 0; c < nc; ++c) {
+            dot[c] = kLayout.zero ? shift_left<kZeroShift>(set1(neg_sum[c])) : zero_i32();
+        }
+    }
+
+    template <int pair>
+    KVSPLIT_INLINE static void dot_pair(i32x16 (&dot)[nc], const std::uint8_t* codes, const std::uint8_t* q) {
+        const UnitPair w = C::template units<pair>(codes);
+#pragma GCC unroll 16
+        for (int c = 0; c < nc; ++c) dot[c] = dot4_of(dot[c], w.even, set1_4bytes(q + 32 * c + 8 * pair));
+#pragma GCC unroll 16
+        for (int c = 0; c < nc; ++c) dot[c] = dot4_of(dot[c], w.odd, set1_4bytes(q + 32 * c + 8 * pair + 4));
+    }
+    KVSPLIT_INLINE static i32x16 dot4_of(i32x16 acc, bytes64 w, bytes64 q) {
+        return kLayout.bits < 8 ? dot4_small(acc, w, q) : dot4(acc, w, q);
+    }
+
+    KVSPLIT_INLINE static void finish(f32x16 (&sum)[nc], const i32x16 (&dot)[nc], f32x16 d,
+                                      const float* scale) {
+#pragma GCC unroll 16
+        for (int c = 0; c < nc; ++c) sum[c] = fmadd(to_f32(dot[c]), d * set1(scale[c]), sum[c]);
+    }
+
+    KVSPLIT_INLINE static void run(f32x16 (&sum)[nc], const std::uint8_t* codes, const S& scales,
+                                   const std::uint8_t* record) {
+        const float* scale = reinterpret_cast<const float*>(record + 32 * nc);
+        const std::int32_t* neg_sum = reinterpret_cast<const std::int32_t*>(record + 40 * nc);
+        i32x16 dot[nc];
+        if constexpr (S::kHalves == 1) {
+            start(dot, neg_sum);
+            dot_pair<0>(dot, codes, record);
+            dot_pair<1>(dot, codes, record);
+            dot_pair<2>(dot, codes, record);
+            dot_pair<3>(dot, codes, record);
+            finish(sum, dot, scales.scale(0), scale);
+        } else {
+            start(dot, neg_sum + nc);
+            dot_pair<0>(dot, codes, record);
+            dot_pair<1>(dot, codes, record);
+            finish(sum, dot, scales.scale(0), scale);
+            start(dot, neg_sum + 2 * nc);
+            dot_pair<2>(dot, codes, record);
+            dot_pair<3>(dot, codes, record);
+            finish(sum, dot, scales.scale(1), scale);
+        }
+        if constexpr (S::kMin) {
+            const f32x16 m = scales.min();
+#pragma GCC unroll 16
+            for (int c = 0; c < nc; ++c) sum[c] = fmadd(m, set1(scale[nc + c]), sum[c]);
+        }
+    }
+};
+
+template <PackedFormat format, int nc>
+void product_int8(const MatmulTask& t) {
+    using Step = Int8Step<format, nc>;
+    constexpr std::size_t kCodeBytes = code_bytes(Step::kLayout);
+    for (int i = 0; i < t.n_groups; ++i) {
+        const std::uint8_t* codes = t.codes + static_cast<std::size_t>(i) * t.code_stride;
+        typename Step::S scales{t.scales + static_cast<std::size_t>(i) * t.scale_stride};
+        const std::uint8_t* record = t.tile;
+        f32x16 sum[nc];
+#pragma GCC unroll 16
+        for (int c = 0; c < nc; ++c) sum[c] = zero_f32();
+        for (int g = 0; g < t.k_groups; ++g) {
+            Step::run(sum, codes, scales, record);
+            codes += kCodeBytes;
+            record += nc * kInt8RecordBytes;
+            scales.next();
+        }
+        store_sums<nc>(sum, t, i * kRowGroup);
+    }
+}
+
+// ---- Products with f32 activations
+
+// The 16 rows' weights of column 4 u + j, j the byte within a lane of unit u.
+template <int j, int zero>
+KVSPLIT_INLINE f32x16 code_column(bytes64 unit) {
+    const i32x16 q = shift_right_logical<8 * j>(as_i32(unit)) & set1(std::int32_t{0xff});
+    return to_f32(zero ? q - set1(std::int32_t{zero}) : q);
+}
+
+template <PackedFormat format, int nc>
+struct F32Step {
+    static constexpr FormatLayout kLayout = layout_of(format);
+
+    KVSPLIT_INLINE static void column(f32x16 (&part)[nc], f32x16 w, const float* x) {
+#pragma GCC unroll 16
+        for (int c = 0; c < nc; ++c) part[c] = fmadd(w, set1(x[32 * c]), part[c]);
+    }
+
+    template <int j>
+    KVSPLIT_INLINE static f32x16 weight(bytes64 unit, f32x16 d, f32x16 m) {
+        const f32x16 q = code_column<j, kLayout.zero>(unit);
+        return Scales<kLayout.scales>::kMin ? fmadd(q, d, m) : q * d;
+    }
+    KVSPLIT_INLINE static void unit(f32x16 (&part)[nc], bytes64 unit, f32x16 d, f32x16 m, const float* x) {
+        column(part, weight<0>(unit, d, m), x);
+        column(part, weight<1>(unit, d, m), x + 1);
+        column(part, weight<2>(unit, d, m), x + 2);
+        column(part, weight<3>(unit, d, m), x + 3);
+    }
+    template <int pair, typename S>
+    KVSPLIT_INLINE static void units(f32x16 (&part)[nc], const std::uint8_t* codes, const S& scales, f32x16 m,
+                                     const float* x) {
+        const UnitPair w = Codes<kLayout.bits>::template units<pair>(codes);
+        const f32x16 d = scales.scale(pair / 2);
+        unit(part, w.even, d, m, x + 8 * pair);
+        unit(part, w.odd, d, m, x + 8 * pair + 4);
+    }
+
+    KVSPLIT_INLINE static f32x16 load_weights(const std::uint8_t* p, int k) {
+        if constexpr (format == PackedFormat::kF16) return load_f16(as_f16(p) + kRowGroup * k);
+        if constexpr (format == PackedFormat::kBF16) return load_bf16(as_f16(p) + kRowGroup * k);
+        return load(reinterpret_cast<const float*>(p) + kRowGroup * k);
+    }
+};
+
+// The k-groups' sums are formed apart and then added: half the rounding error of one long chain, or less.
+template <PackedFormat format, int nc>
+void product_f32(const MatmulTask& t) {
+    using Step = F32Step<format, nc>;
+    constexpr std::size_t kCodeBytes = code_bytes(Step::kLayout);
+    for (int i = 0; i < t.n_groups; ++i) {
+        const std::uint8_t* codes = t.codes + static_cast<std::size_t>(i) * t.code_stride;
+        const float* x = reinterpret_cast<const float*>(t.tile);
+        f32x16 sum[nc], part[nc];
+#pragma GCC unroll 16
+        for (int c = 0; c < nc; ++c) sum[c] = zero_f32();
+        [[maybe_unused]] auto scales = [&] {
+            if constexpr (is_integer(format)) {
+                return Scales<Step::kLayout.scales>{t.scales + static_cast<std::size_t>(i) * t.scale_stride};
+            } else {
+                return 0;
+            }
+        }();
+        for (int g = 0; g < t.k_groups; ++g) {
+#pragma GCC unroll 16
+            for (int c = 0; c < nc; ++c) part[c] = zero_f32();
+            if constexpr (is_integer(format)) {
+                const f32x16 m = scales.min();
+                Step::template units<0>(part, codes, scales, m, x);
+                Step::template units<1>(part, codes, scales, m, x);
+                Step::template units<2>(part, codes, scales, m, x);
+                Step::template units<3>(part, codes, scales, m, x);
+                scales.next();
+            } else {
+                for (int k = 0; k < kKGroup; ++k) Step::column(part, Step::load_weights(codes, k), x + k);
+            }
+#pragma GCC unroll 16
+            for (int c = 0; c < nc; ++c) sum[c] = sum[c] + part[c];
+            codes += kCodeBytes;
+            x += nc * kKGroup;
+        }
+        store_sums<nc>(sum, t, i * kRowGroup);
+    }
+}
+
+// ---- Preparing activations
+
+void quantize(const float* x, std::ptrdiff_t x_stride, int nc, int g0, int g1, std::uint8_t* tile) {
+    for (int g = g0; g < g1; ++g) {
+        std::uint8_t* record =
+            tile + static_cast<std::size_t>(g) * static_cast<std::size_t>(nc * kInt8RecordBytes);
+        float* scale = reinterpret_cast<float*>(record + 32 * nc);
+        std::int32_t* neg_sum = reinterpret_cast<std::int32_t*>(record + 40 * nc);
+        for (int c = 0; c < nc; ++c) {
+            const float* row = x + c * x_stride + static_cast<std::ptrdiff_t>(g) * kKGroup;
+            const f32x16 a = load(row), b = load(row + 16);
+            const float peak = reduce_max(max(abs(a), abs(b)));
+            // Groups too small for 127 / peak to be finite count as zero.
+            const bool usable = peak > 1e-35f;
+            const f32x16 inverse = set1(usable ? 127.0f / peak : 0.0f);
+            const float s = usable ? peak * (1.0f / 127.0f) : 0.0f;
+            std::int8_t* q = reinterpret_cast<std::int8_t*>(record) + 32 * c;
+            store_i8(q, a * inverse);
+            store_i8(q + 16, b * inverse);
+            const std::int32_t sum0 = reduce_add(load_i8_i32(q)), sum1 = reduce_add(load_i8_i32(q + 16));
+            scale[c] = s;
+            scale[nc + c] = s * static_cast<float>(sum0 + sum1);
+            neg_sum[c] = -(sum0 + sum1);
+            neg_sum[nc + c] = -sum0;
+            neg_sum[2 * nc + c] = -sum1;
+        }
+    }
+}
+
+void gather(const float* x, std::ptrdiff_t x_stride, int nc, int cols, int g0, int g1, std::uint8_t* tile) {
+    for (int g = g0; g < g1; ++g) {
+        float* record = reinterpret_cast<float*>(tile) + static_cast<std::ptrdiff_t>(g) * nc * kKGroup;
+        for (int c = 0; c < nc; ++c) {
+            for (int k = 0; k < kKGroup; k += 16) {
+                const int at = g * kKGroup + k, left = cols - at;
+                const float* from = x + c * x_stride + at;
+                store(record + kKGroup * c + k, left >= 16 ? load(from)
+                                                : left > 0 ? load_first(from, left)
+                                                           : zero_f32());
+            }
+        }
+    }
+}
+
+// ---- The table
+
+// The widest tile is what the registers hold: two per row of activations (its sums of one k-group and of all)
+// beside the unpacked weights. Few sizes: each is one more copy of every product.
+#if defined(KVSPLIT_ISA_AVX512)
+#define KVSPLIT_INT8_TILES 12, 8, 4, 2, 1
+#define KVSPLIT_F32_TILES 8, 2, 1
+#elif defined(KVSPLIT_ISA_AVX2)
+#define KVSPLIT_INT8_TILES 4, 2, 1
+#define KVSPLIT_F32_TILES 4, 1
+#else
+#define KVSPLIT_INT8_TILES 2, 1
+#define KVSPLIT_F32_TILES 2, 1
+#endif
+
+template <int nc, int format>
+constexpr void fill_int8(MatmulKernels::Tile& tile) {
+    tile.product[format] = product_int8<static_cast<PackedFormat>(format), nc>;
+    if constexpr (format + 1 < kIntegerFormats) fill_int8<nc, format + 1>(tile);
+}
+
+template <int nc, int format>
+constexpr void fill_f32(MatmulKernels::Tile& tile) {
+    tile.product[format] = product_f32<static_cast<PackedFormat>(format), nc>;
+    if constexpr (format + 1 < kPackedFormats) fill_f32<nc, format + 1>(tile);
+}
+
+template <bool int8, int... sizes>
+constexpr MatmulKernels::Tiles tiles() {
+    MatmulKernels::Tiles t{};
+    (..., [&] {
+        MatmulKernels::Tile& tile = t.tile[t.n_sizes++];
+        tile.size = sizes;
+        if constexpr (int8) {
+            fill_int8<sizes, 0>(tile);
+        } else {
+            fill_f32<sizes, 0>(tile);
+        }
+    }());
+    return t;
+}
+
+constexpr MatmulKernels matmul_kernels() {
+    return {tiles<true, KVSPLIT_INT8_TILES>(), tiles<false, KVSPLIT_F32_TILES>(), quantize, gather};
+}
+
+}  // namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE

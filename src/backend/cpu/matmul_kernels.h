@@ -1,0 +1,56 @@
+// What matmul() and its kernels agree on: how activations are tiled, and one kernel's task.
+//
+// Rows of activations are taken in tiles of `nc` (one of the sizes of MatmulKernels::Tiles). A tile is a
+// sequence of records, one per k-group of 32 columns; it begins at (rows before it) * (row bytes) in its
+// buffer.
+//   int8 record: i8 q[nc][32], f32 scale[nc], f32 scaled_sum[nc], i32 neg_sum[nc], i32 neg_half[2][nc]
+//     x ~ scale * q; scaled_sum = scale * (sum of q); neg_sum = -(sum of q), neg_half the same per 16 columns
+//   f32 record:  f32 x[nc][32]; columns beyond the matrix are 0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "backend/cpu/packed_format.h"
+
+namespace kvsplit::cpu {
+
+inline constexpr int kInt8RecordBytes = 52;  // per row of activations
+inline constexpr int kF32RecordBytes = 128;
+
+// A run of row groups times one tile.
+struct MatmulTask {
+    const std::uint8_t* codes;
+    const std::uint8_t* scales;
+    std::size_t code_stride;  // bytes from one row group to the next
+    std::size_t scale_stride;
+    const std::uint8_t* tile;
+    float* out;  // out[c * out_stride + r]: row r of the run, column c of the tile
+    std::ptrdiff_t out_stride;
+    int n_groups;
+    int k_groups;
+    int rows;         // of the run: the last group may be partly padding
+    bool accumulate;  // out +=
+};
+
+struct MatmulKernels {
+    using Product = void (*)(const MatmulTask&);
+
+    struct Tile {
+        int size;                         // rows of activations
+        Product product[kPackedFormats];  // null for float formats among the int8 products
+    };
+    struct Tiles {
+        int n_sizes;
+        Tile tile[8];  // sizes descend; the last is 1
+    };
+    Tiles int8, f32;
+
+    // k-groups [g0, g1) of nc rows of x (x_stride elements apart) into an int8 tile.
+    void (*quantize)(const float* x, std::ptrdiff_t x_stride, int nc, int g0, int g1, std::uint8_t* tile);
+    // The same for an f32 tile; cols may end inside the last k-group.
+    void (*gather)(const float* x, std::ptrdiff_t x_stride, int nc, int cols, int g0, int g1,
+                   std::uint8_t* tile);
+};
+
+}  // namespace kvsplit::cpu

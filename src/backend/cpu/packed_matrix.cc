@@ -1,0 +1,316 @@
+#include "backend/cpu/packed_matrix.h"
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "base/half.h"
+#include "gguf/blocks.h"
+
+namespace kvsplit::cpu {
+namespace {
+
+std::optional<PackedFormat> format_of(gguf::TensorType type) {
+    using gguf::TensorType;
+    switch (type) {
+        case TensorType::kQ4_0:
+            return PackedFormat::kQ4_0;
+        case TensorType::kQ4_1:
+            return PackedFormat::kQ4_1;
+        case TensorType::kQ5_0:
+            return PackedFormat::kQ5_0;
+        case TensorType::kQ5_1:
+            return PackedFormat::kQ5_1;
+        case TensorType::kQ8_0:
+            return PackedFormat::kQ8_0;
+        case TensorType::kQ4_K:
+            return PackedFormat::kQ4_K;
+        case TensorType::kQ5_K:
+            return PackedFormat::kQ5_K;
+        case TensorType::kQ6_K:
+            return PackedFormat::kQ6_K;
+        case TensorType::kF16:
+            return PackedFormat::kF16;
+        case TensorType::kBF16:
+            return PackedFormat::kBF16;
+        case TensorType::kF32:
+            return PackedFormat::kF32;
+        default:
+            return std::nullopt;
+    }
+}
+
+std::size_t row_bytes(gguf::TensorType type, std::int64_t cols) {
+    return static_cast<std::size_t>(cols / gguf::block_size(type) * gguf::block_bytes(type));
+}
+
+void check_source(const WeightSource& source, std::int64_t cols) {
+    if (!can_pack(source.type)) {
+        fail(ErrorCode::kUnsupported, "weights of type {} cannot be multiplied",
+             gguf::type_name(source.type));
+    }
+    constexpr std::int64_t kLimit = 1 << 28;  // keeps every offset and index far from overflow
+    if (cols <= 0 || cols > kLimit || source.rows <= 0 || source.rows > kLimit ||
+        cols % gguf::block_size(source.type) != 0) {
+        fail(ErrorCode::kInvalidArgument, "a matrix of {} x {} cannot be stored as {}", source.rows, cols,
+             gguf::type_name(source.type));
+    }
+    if (source.data.size() / row_bytes(source.type, cols) < static_cast<std::size_t>(source.rows)) {
+        fail(ErrorCode::kInvalidArgument, "{} bytes are too few for {} x {} weights of type {}",
+             source.data.size(), source.rows, cols, gguf::type_name(source.type));
+    }
+}
+
+// The 16 rows of a group as `unpack_row` gives them; absent rows are all zero.
+struct UnpackedGroup {
+    gguf::AffineRow row[kRowGroup];
+    int present = 0;
+};
+
+// code(j): byte j of unit u, as [row][4].
+template <typename Code>
+void pack_codes(int bits, Code code, std::uint8_t* to) {
+    std::memset(to, 0, static_cast<std::size_t>(bits) * kRowGroup * kKGroup / 8);
+    for (int u = 0; u < 8; ++u) {
+        for (int i = 0; i < 64; ++i) {
+            const unsigned q = code(i / 4, 4 * u + i % 4);
+            if (bits == 8) {
+                to[64 * u + i] = static_cast<std::uint8_t>(q);
+                continue;
+            }
+            to[64 * (u / 2) + i] |= static_cast<std::uint8_t>((q & 15) << (u % 2 ? 4 : 0));
+            if (bits == 5) to[256 + 8 * u + i / 8] |= static_cast<std::uint8_t>((q >> 4) << (i % 8));
+            if (bits == 6) to[256 + 64 * (u / 4) + i] |= static_cast<std::uint8_t>((q >> 4) << (2 * (u % 4)));
+        }
+    }
+}
+
+// The inverse of pack_codes for one element: row r, column k of the k-group.
+unsigned code_at(int bits, const std::uint8_t* from, int r, int k) {
+    const int u = k / 4, i = 4 * r + k % 4;
+    if (bits == 8) return from[64 * u + i];
+    unsigned q = from[64 * (u / 2) + i] >> (u % 2 ? 4 : 0) & 15;
+    if (bits == 5) q |= (from[256 + 8 * u + i / 8] >> (i % 8) & 1u) << 4;
+    if (bits == 6) q |= (from[256 + 64 * (u / 4) + i] >> (2 * (u % 4)) & 3u) << 4;
+    return q;
+}
+
+// Element `index` of one of the vectors of each row, as [16].
+template <typename T>
+std::uint8_t* put_column(const UnpackedGroup& group, std::vector<T> gguf::AffineRow::*field, int index,
+                         std::uint8_t* to) {
+    for (int r = 0; r < kRowGroup; ++r, to += sizeof(T)) {
+        T value{};
+        if (r < group.present) value = (group.row[r].*field)[static_cast<std::size_t>(index)];
+        std::memcpy(to, &value, sizeof(T));
+    }
+    return to;
+}
+
+void pack_scales(const UnpackedGroup& group, ScaleLayout layout, int k_groups, std::uint8_t* to) {
+    using Row = gguf::AffineRow;
+    for (int g = 0; g < k_groups; ++g) {
+        switch (layout) {
+            case ScaleLayout::kNone:
+                break;
+            case ScaleLayout::kGroup:
+                to = put_column(group, &Row::d, g, to);
+                break;
+            case ScaleLayout::kGroupMin:
+                to = put_column(group, &Row::d, g, to);
+                to = put_column(group, &Row::m, g, to);
+                break;
+            case ScaleLayout::kSuperMin:
+                if (g % 8 == 0)
+                    to = put_column(group, &Row::dmin, g / 8, put_column(group, &Row::d, g / 8, to));
+                to = put_column(group, &Row::mn, g, put_column(group, &Row::sc, g, to));
+                break;
+            case ScaleLayout::kSuperHalves:
+                if (g % 8 == 0) to = put_column(group, &Row::d, g / 8, to);
+                to = put_column(group, &Row::sc, 2 * g + 1, put_column(group, &Row::sc, 2 * g, to));
+                break;
+        }
+    }
+}
+
+void pack_integer_group(const WeightSource& source, int first, std::int64_t cols, FormatLayout layout,
+                        std::uint8_t* codes, std::uint8_t* scales) {
+    UnpackedGroup group;
+    group.present = static_cast<int>(std::min<std::int64_t>(kRowGroup, source.rows - first));
+    const std::size_t stride = row_bytes(source.type, cols);
+    for (int r = 0; r < group.present; ++r) {
+        gguf::unpack_row(source.type, source.data.data() + static_cast<std::size_t>(first + r) * stride, cols,
+                         group.row[r]);
+    }
+    const int k_groups = static_cast<int>(cols / kKGroup);
+    for (int g = 0; g < k_groups; ++g, codes += code_bytes(layout)) {
+        pack_codes(
+            layout.bits,
+            [&](int r, int k) {
+                return r < group.present ? group.row[r].codes[static_cast<std::size_t>(g * kKGroup + k)]
+                                         : static_cast<std::uint8_t>(layout.zero);
+            },
+            codes);
+    }
+    pack_scales(group, layout.scales, k_groups, scales);
+}
+
+void pack_float_group(const WeightSource& source, int first, std::int64_t cols, int k_groups,
+                      std::size_t size, std::uint8_t* codes) {
+    std::memset(codes, 0, static_cast<std::size_t>(k_groups) * kKGroup * kRowGroup * size);
+    const int present = static_cast<int>(std::min<std::int64_t>(kRowGroup, source.rows - first));
+    const std::size_t n = static_cast<std::size_t>(cols);
+    for (int r = 0; r < present; ++r) {
+        const std::uint8_t* row = source.data.data() + static_cast<std::size_t>(first + r) * n * size;
+        for (std::size_t k = 0; k < n; ++k) {
+            std::memcpy(codes + (k * kRowGroup + static_cast<std::size_t>(r)) * size, row + k * size, size);
+        }
+    }
+}
+
+std::size_t scale_bytes(ScaleLayout layout, int k_groups) {
+    // The super layouts' k-groups come in eights: their types have blocks of 256.
+    return scale_offset(layout, k_groups);
+}
+
+float f16_at(const std::uint8_t* p, int index) {
+    std::uint16_t bits;
+    std::memcpy(&bits, p + 2 * index, 2);
+    return f16_to_f32(bits);
+}
+
+// scale and offset of row r of the group in k-group g, half h (of 16 columns): weight = scale * (code - zero)
+// + offset
+struct Affine {
+    float scale, offset;
+};
+Affine affine_at(ScaleLayout layout, const std::uint8_t* scales, int g, int h, int r) {
+    const std::uint8_t* p = scales + scale_offset(layout, g);
+    switch (layout) {
+        case ScaleLayout::kGroup:
+            return {f16_at(p, r), 0};
+        case ScaleLayout::kGroupMin:
+            return {f16_at(p, r), f16_at(p + 32, r)};
+        case ScaleLayout::kSuperMin: {
+            const std::uint8_t* sub = p + 64 + 32 * (g % 8);
+            return {f16_at(p, r) * static_cast<float>(sub[r]),
+                    -(f16_at(p + 32, r) * static_cast<float>(sub[16 + r]))};
+        }
+        case ScaleLayout::kSuperHalves: {
+            const std::uint8_t sc = p[32 + 32 * (g % 8) + 16 * h + r];
+            return {f16_at(p, r) * static_cast<float>(static_cast<std::int8_t>(sc)), 0};
+        }
+        case ScaleLayout::kNone:
+            break;
+    }
+    return {1, 0};
+}
+
+float float_at(PackedFormat format, const std::uint8_t* codes, std::size_t index) {
+    if (format == PackedFormat::kF32) {
+        float value;
+        std::memcpy(&value, codes + 4 * index, 4);
+        return value;
+    }
+    std::uint16_t bits;
+    std::memcpy(&bits, codes + 2 * index, 2);
+    if (format == PackedFormat::kF16) return f16_to_f32(bits);
+    const std::uint32_t wide = std::uint32_t{bits} << 16;
+    float value;
+    std::memcpy(&value, &wide, 4);
+    return value;
+}
+
+}  // namespace
+
+bool can_pack(gguf::TensorType type) { return format_of(type).has_value(); }
+
+PackedMatrix PackedMatrix::pack(ThreadPool& pool, std::span<const WeightSource> sources, std::int64_t cols,
+                                bool exact) {
+    std::int64_t rows = 0;
+    for (const WeightSource& source : sources) {
+        check_source(source, cols);
+        rows += source.rows;
+    }
+    if (rows == 0 || rows > INT32_MAX) fail(ErrorCode::kInvalidArgument, "a matrix of {} rows", rows);
+
+    PackedMatrix m;
+    m.rows_ = static_cast<int>(rows);
+    m.cols_ = static_cast<int>(cols);
+    m.k_groups_ = static_cast<int>((cols + kKGroup - 1) / kKGroup);
+    m.exact_ = exact;
+
+    std::size_t total = 0;
+    std::vector<std::size_t> code_offset, scale_start;
+    int first_row = 0;
+    for (const WeightSource& source : sources) {
+        Segment s{};
+        s.format = *format_of(source.type);
+        s.first_row = first_row;
+        s.rows = static_cast<int>(source.rows);
+        s.n_groups = (s.rows + kRowGroup - 1) / kRowGroup;
+        s.code_stride = code_bytes(layout_of(s.format)) * static_cast<std::size_t>(m.k_groups_);
+        s.scale_stride = scale_bytes(layout_of(s.format).scales, m.k_groups_);
+        code_offset.push_back(total);
+        total += s.code_stride * static_cast<std::size_t>(s.n_groups);
+        scale_start.push_back(total);
+        total += (s.scale_stride * static_cast<std::size_t>(s.n_groups) + 63) / 64 * 64;
+        first_row += s.rows;
+        m.segments_.push_back(s);
+    }
+    m.buffer_ = AlignedBuffer(total);
+
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+        Segment& s = m.segments_[i];
+        std::uint8_t* codes = m.buffer_.data() + code_offset[i];
+        std::uint8_t* scales = m.buffer_.data() + scale_start[i];
+        s.codes = codes;
+        s.scales = scales;
+        const FormatLayout layout = layout_of(s.format);
+        pool.for_each(s.n_groups, [&](int g) {
+            std::uint8_t* to = codes + s.code_stride * static_cast<std::size_t>(g);
+            if (is_integer(s.format)) {
+                pack_integer_group(sources[i], g * kRowGroup, cols, layout, to,
+                                   scales + s.scale_stride * static_cast<std::size_t>(g));
+            } else {
+                pack_float_group(sources[i], g * kRowGroup, cols, m.k_groups_,
+                                 static_cast<std::size_t>(layout.bits / 8), to);
+            }
+        });
+    }
+    return m;
+}
+
+void PackedMatrix::get_row(int row, float* out) const {
+    KVSPLIT_CHECK(row >= 0 && row < rows_);
+    const auto segment = std::find_if(segments_.begin(), segments_.end(),
+                                      [&](const Segment& s) { return row < s.first_row + s.rows; });
+    const Segment& s = *segment;
+    const FormatLayout layout = layout_of(s.format);
+    const int local = row - s.first_row, r = local % kRowGroup;
+    const std::uint8_t* codes = s.codes + s.code_stride * static_cast<std::size_t>(local / kRowGroup);
+    const std::uint8_t* scales = s.scales + s.scale_stride * static_cast<std::size_t>(local / kRowGroup);
+    if (!is_integer(s.format)) {
+        for (int k = 0; k < cols_; ++k) {
+            out[k] = float_at(s.format, codes,
+                              static_cast<std::size_t>(k) * kRowGroup + static_cast<std::size_t>(r));
+        }
+        return;
+    }
+    for (int k = 0; k < cols_; k += 16) {
+        const int g = k / kKGroup, h = k / 16 % 2;
+        const std::uint8_t* group = codes + code_bytes(layout) * static_cast<std::size_t>(g);
+        const Affine affine = affine_at(layout.scales, scales, g, h, r);
+        for (int j = 0; j < 16; ++j) {
+            const int q = static_cast<int>(code_at(layout.bits, group, r, 16 * h + j)) - layout.zero;
+            const float product = affine.scale * static_cast<float>(q);
+            out[k + j] = layout.scales == ScaleLayout::kGroup || layout.scales == ScaleLayout::kSuperHalves
+                             ? product
+                             : product + affine.offset;
+        }
+    }
+}
+
+}  // namespace kvsplit::cpu

@@ -1,0 +1,97 @@
+// KvCache: the keys and values of one sequence, all layers, as open and sealed pages.
+//
+// The rule (docs/design.md): position t reads position s exactly iff t/P - s/P < T or s < S, else the sealed
+// codes. It depends on positions alone, so results do not depend on how a text is cut into batches.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "cache/page_memory.h"
+#include "codec/codec.h"
+#include "kvsplit/kv_spec.h"
+#include "kvsplit/model.h"
+
+namespace kvsplit {
+
+// What a model's caches have in common.
+struct CacheGeometry {
+    int n_kv_heads = 0;
+    codec::HeadShape head;
+    std::vector<int> windows;  // one per layer: the sliding window in tokens, 0 for none
+
+    int n_layers() const { return static_cast<int>(windows.size()); }
+};
+
+// The three page layouts of one (geometry, spec).
+struct CacheLayouts {
+    codec::PageLayout open, sealed, first_sealed;
+
+    // Throws Error(kUnsupported) where the head size cannot take a width.
+    CacheLayouts(const CacheGeometry& geometry, const KvSpec& spec);
+    const codec::PageLayout& sealed_page(int page) const { return page == 0 ? first_sealed : sealed; }
+};
+
+// One layer of one sequence. Pages are numbered by position / P. A page is in exactly one of the two lists,
+// except inside attention(), which seals pages whose open form its own queries still read.
+struct LayerCache {
+    int first_sealed = 0;  // number of sealed[0]; smaller ones have left the window
+    std::vector<Page> sealed;
+    int first_open = 0;  // number of open[0]
+    std::vector<Page> open;
+    // (n_kv_heads, head_dim), only with quantised keys. Until the first page is sealed: sums of q^2 over the
+    // tokens S .. 2P-1 seen so far, averaged over the heads of the group; afterwards the smoothing vector s.
+    std::vector<float> smoothing;
+    bool smoothing_frozen = false;
+
+    int end_sealed() const { return first_sealed + static_cast<int>(sealed.size()); }
+    int end_open() const { return first_open + static_cast<int>(open.size()); }
+};
+
+// Not thread-safe; one owner at a time.
+class KvCache {
+  public:
+    KvCache(const CacheGeometry& geometry, const KvSpec& spec, PageMemory memory);
+
+    const CacheGeometry& geometry() const { return geometry_; }
+    const KvSpec& spec() const { return spec_; }
+    const CacheLayouts& layouts() const { return layouts_; }
+    int length() const { return length_; }
+    LayerCache& layer(int i) { return layers_[static_cast<std::size_t>(i)]; }
+    const LayerCache& layer(int i) const { return layers_[static_cast<std::size_t>(i)]; }
+    bool quantised() const { return spec_.key_bits < 16 || spec_.value_bits < 16; }
+    bool quantised_keys() const { return spec_.key_bits < 16; }
+
+    // A step appends n tokens: for each layer grow_open, (the backend fills, seals and attends), retire; then
+    // advance.
+    void grow_open(int layer, int n);
+    // How many pages a step of n tokens seals in this layer: those from first_open on.
+    int pages_to_seal(int layer, int n) const;
+    Page allocate_sealed(int page) { return memory_.allocate(layouts_.sealed_page(page).bytes); }
+    // Drops open pages that are sealed, and pages that no later token can see.
+    void retire(int layer, int n);
+    void advance(int n) { length_ += n; }
+
+    // As Session::trim: keeps the first n tokens where that is exact, else none. Returns the new length.
+    int trim(int n);
+    KvCache fork() const;
+
+    // Counts what is there.
+    KvStats stats() const;
+
+  private:
+    bool can_trim_to(int n) const;
+
+    CacheGeometry geometry_;
+    KvSpec spec_;
+    CacheLayouts layouts_;
+    PageMemory memory_;
+    int length_ = 0;
+    std::vector<LayerCache> layers_;
+};
+
+// What stats() will say of a cache with n_tokens: computed, not made.
+KvStats plan_cache(const CacheGeometry& geometry, const KvSpec& spec, int n_tokens);
+
+}  // namespace kvsplit

@@ -1,0 +1,30 @@
+// PageMemory: where the pages of a cache live. Page: a counted handle to one of them.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+namespace kvsplit {
+
+// The bytes return to their PageMemory with the last handle. Sealed pages are immutable and shared between
+// sequences; an open page has one owner.
+using Page = std::shared_ptr<std::byte>;
+
+// Allocates pages, counts them, and keeps freed ones for the next page of the same size. Thread-safe. Pages
+// may outlive it.
+class PageMemory {
+  public:
+    PageMemory();
+
+    // `bytes` (a multiple of 64) of memory, 64-byte aligned, contents undefined. Throws Error(kOutOfMemory).
+    Page allocate(std::size_t bytes);
+
+    // Bytes of the pages that have a handle.
+    std::size_t bytes_in_use() const;
+
+  private:
+    struct State;
+    std::shared_ptr<State> state_;
+};
+
+}  // namespace kvsplit

@@ -1,0 +1,241 @@
+// kvsplit chat: a conversation in the model's own format. The cache lives through all turns; a turn evaluates
+// only what is new.
+#include "text/chat.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <optional>
+
+#include "base/error.h"
+#include "cli/commands.h"
+#include "cli/generate.h"
+#include "cli/interrupt.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "gguf/gguf.h"
+
+namespace kvsplit::cli {
+namespace {
+
+constexpr std::string_view kHelp =
+    "/help    these commands\n"
+    "/reset   forget the conversation\n"
+    "/stats   speed of the last answer\n"
+    "/kv      what the cache takes\n"
+    "/exit    leave (so do Ctrl-D, and Ctrl-C at the prompt)\n"
+    "A line that ends in \\ goes on in the next one. Ctrl-C stops an answer.\n";
+
+struct ChatArgs {
+    ModelArgs model;
+    KvArgs kv;
+    SamplingArgs sampling;
+    GenerationLimits limits{1024, {}};
+    std::string system;
+    int context = 0;
+};
+
+// Lines of standard input. Reads the descriptor itself: a stream would not come back from Ctrl-C.
+class LineReader {
+  public:
+    // The next line without its end; nothing at the end of the input or after Ctrl-C.
+    std::optional<std::string> next() {
+        const InterruptGuard interrupt;
+        while (true) {
+            if (const auto end = held_.find('\n'); end != std::string::npos) {
+                std::string line = held_.substr(0, end);
+                held_.erase(0, end + 1);
+                if (line.ends_with('\r')) line.pop_back();
+                return line;
+            }
+            std::array<char, 4096> buffer;
+            const ssize_t n = ::read(STDIN_FILENO, buffer.data(), buffer.size());
+            if (n > 0) {
+                held_.append(buffer.data(), static_cast<std::size_t>(n));
+            } else if (n == 0) {
+                if (held_.empty()) return std::nullopt;
+                return std::exchange(held_, {});
+            } else if (errno != EINTR) {
+                fail(ErrorCode::kIo, "cannot read standard input: {}", errno_text(errno));
+            } else if (interrupt.raised()) {
+                return std::nullopt;
+            }
+        }
+    }
+
+  private:
+    std::string held_;
+};
+
+class Chat {
+  public:
+    explicit Chat(ChatArgs& args)
+        : args_(args),
+          spec_(args.kv.resolve()),
+          sampler_(args.sampling.options),
+          model_(args.model.load()),
+          format_(text::ChatFormat::detect(gguf::File(args.model.path))),
+          session_(Session::create(model_, spec_, args.context)),
+          terminal_(::isatty(STDIN_FILENO) != 0) {
+        if (!format_.notice.empty()) note("{}", format_.notice);
+        if (!format_.stop().empty()) args_.limits.stops.emplace_back(format_.stop());
+        reset();
+    }
+
+    void converse() {
+        if (terminal_) {
+            fmt::print(stderr, "{}, {} format, cache {}. /help lists the commands.\n", model_->info().name,
+                       format_.name(), spec_.name());
+        }
+        while (const auto message = read_message()) {
+            if (message->empty()) continue;
+            if (message->front() == '/') {
+                if (!command(*message)) break;
+            } else if (!answer(*message)) {
+                break;
+            }
+        }
+        if (terminal_) fmt::print(stderr, "\n");
+        fmt::print(stderr, "cache {}\n", kv_text(spec_, session_->stats(), session_->length()));
+    }
+
+  private:
+    void reset() {
+        messages_.clear();
+        if (!args_.system.empty()) messages_.push_back({"system", args_.system});
+        session_->clear();
+        held_.clear();
+        last_ = {};
+    }
+
+    std::optional<std::string> read_message() {
+        std::string message;
+        for (std::string_view prompt = "> ";; prompt = ". ") {
+            if (terminal_) {
+                fmt::print(stderr, "{}", prompt);
+                std::fflush(stderr);
+            }
+            const auto line = lines_.next();
+            if (!line) return message.empty() ? std::nullopt : std::optional(message);
+            message += *line;
+            if (!message.ends_with('\\')) return message;
+            message.back() = '\n';
+        }
+    }
+
+    // False to leave.
+    bool command(const std::string& text) {
+        if (text == "/exit" || text == "/quit") return false;
+        if (text == "/reset") {
+            reset();
+        } else if (text == "/stats") {
+            fmt::print(stderr, "{}", speed_text(last_));
+        } else if (text == "/kv") {
+            fmt::print(stderr, "cache {}\n", kv_text(spec_, session_->stats(), session_->length()));
+        } else {
+            if (text != "/help") note("{} is not a command", text);
+            fmt::print(stderr, "{}", kHelp);
+        }
+        return true;
+    }
+
+    // False when nobody reads the answers any more.
+    bool answer(const std::string& message) {
+        const auto target = with_message(message);
+        const std::size_t keep = rewind(target);
+        if (target.size() > static_cast<std::size_t>(session_->context())) {
+            messages_.pop_back();
+            note(
+                "the conversation no longer fits into the context of {} tokens: /reset starts a new one, a "
+                "larger -c gives more room",
+                format_count(session_->context()));
+            return true;
+        }
+        const InterruptGuard interrupt;
+        last_ = generate(
+            *model_, *session_, sampler_, std::span(target).subspan(keep), args_.limits,
+            [&] { return interrupt.raised(); }, write_out);
+        held_ = target;
+        held_.insert(held_.end(), last_.tokens.begin(), last_.tokens.end());
+        messages_.push_back({"assistant", last_.text});
+        if (!write_out("\n")) return false;
+        if (last_.reason == StopReason::kContext)
+            note("the context is full: /reset starts a new conversation");
+        if (last_.reason == StopReason::kInterrupted && terminal_) note("stopped");
+        return last_.reason != StopReason::kClosed;
+    }
+
+    // Adds the user's message; returns all tokens that the model shall have read when its answer begins.
+    // Where possible these are the tokens of the conversation as they were sampled, plus the new turn's:
+    // encoding an answer's text anew may give other tokens, and the cache would be lost from there on.
+    std::vector<Token> with_message(const std::string& message) {
+        const bool continues =
+            !messages_.empty() && messages_.back().role == "assistant" && last_.reason != StopReason::kStop;
+        if (!continues) {
+            messages_.push_back({"user", message});
+            return model_->tokenize(format_.render(messages_, true), true, true);
+        }
+        // What follows the answer's text, found with a stand-in for the text.
+        constexpr std::string_view kStandIn = "\x01";
+        auto probe = messages_;
+        probe.pop_back();
+        const std::string before = format_.render(probe, true);
+        probe.push_back({"assistant", std::string(kStandIn)});
+        probe.push_back({"user", message});
+        const std::string whole = format_.render(probe, true);
+        messages_.push_back({"user", message});
+        if (!whole.starts_with(before + std::string(kStandIn))) {
+            return model_->tokenize(format_.render(messages_, true), true, true);
+        }
+        auto target = held_;
+        const auto rest = model_->tokenize(whole.substr(before.size() + kStandIn.size()), false, true);
+        target.insert(target.end(), rest.begin(), rest.end());
+        return target;
+    }
+
+    // Cuts the session back to what it shares with the target; returns how many tokens that is.
+    std::size_t rewind(const std::vector<Token>& target) {
+        const auto length = static_cast<std::size_t>(session_->length());
+        std::size_t same = 0;
+        while (same < length && same + 1 < target.size() && held_[same] == target[same]) ++same;
+        return same < length ? static_cast<std::size_t>(session_->trim(static_cast<int>(same))) : same;
+    }
+
+    ChatArgs& args_;
+    KvSpec spec_;
+    Sampler sampler_;
+    std::shared_ptr<Model> model_;
+    text::ChatFormat format_;
+    std::unique_ptr<Session> session_;
+    bool terminal_;
+    LineReader lines_;
+    std::vector<text::ChatMessage> messages_;
+    std::vector<Token> held_;  // the conversation's tokens; the session holds all, or all but the last
+    Generation last_;
+};
+
+}  // namespace
+
+void add_chat(CLI::App& app, int& exit_code) {
+    const auto args = std::make_shared<ChatArgs>();
+    CLI::App& command = *app.add_subcommand("chat", "talk with a model");
+    args->model.add(command);
+    command.add_option("-s,--system", args->system, "system prompt")->type_name("TEXT");
+    add_length_options(command, args->limits.max_tokens, args->context);
+    args->kv.add(command);
+    args->sampling.add(command);
+    add_stop_option(command, args->limits.stops);
+    command.footer(std::string("In the conversation:\n") + std::string(kHelp) +
+                   "Examples:\n"
+                   "  kvsplit chat -m model.gguf\n"
+                   "  kvsplit chat -m model.gguf --kv k4v4 -s 'Answer in French.' --temp 0.7\n"
+                   "  printf 'Hello!\\nAnd goodbye.\\n' | kvsplit chat -m model.gguf");
+    command.callback([args, &exit_code] {
+        args->sampling.choose_seed();
+        Chat(*args).converse();
+        exit_code = 0;
+    });
+}
+
+}  // namespace kvsplit::cli

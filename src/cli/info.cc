@@ -1,0 +1,238 @@
+// kvsplit info: what is in a model file, and what its cache takes at each precision.
+#include <algorithm>
+#include <map>
+
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "gguf/gguf.h"
+#include "gguf/printable.h"
+#include "kvsplit/error.h"
+#include "text/chat.h"
+
+namespace kvsplit::cli {
+namespace {
+
+struct InfoArgs {
+    std::string path;
+    bool tensors = false, json = false;
+};
+
+// One precision: what it takes, or why the model cannot have it.
+struct CacheRow {
+    KvSpec spec;
+    KvStats stats;               // at the full context
+    double bytes_per_token = 0;  // once sealed, all layers
+    std::string refusal;
+};
+
+// Everything but the file itself. The model is absent where this build cannot run it.
+struct Description {
+    std::shared_ptr<Model> model;
+    std::string refusal;  // why there is no model
+    std::string chat_format;
+    std::vector<CacheRow> cache;
+};
+
+CacheRow cache_row(const Model& model, const KvSpec& spec) {
+    const ModelInfo& info = model.info();
+    CacheRow row{spec, {}, 0, {}};
+    try {
+        row.stats = model.plan(spec, info.context_length);
+        const double elements = double(info.n_layers) * info.n_kv_heads * info.head_dim;
+        row.bytes_per_token =
+            elements * (row.stats.key_bits_per_element + row.stats.value_bits_per_element) / 8;
+    } catch (const Error& error) {
+        row.refusal = error.what();
+    }
+    return row;
+}
+
+Description describe(const gguf::File& file) {
+    Description out;
+    try {
+        out.chat_format = text::ChatFormat::detect(file).name();
+        ProgressLine line("loading");
+        out.model = Model::load(file.path());
+        for (const int key : {16, 8, 4}) {
+            for (const int value : {16, 8, 4}) out.cache.push_back(cache_row(*out.model, {key, value}));
+        }
+    } catch (const Error& error) {
+        out.refusal = error.what();
+    }
+    return out;
+}
+
+std::string shape_text(const gguf::Tensor& tensor) {
+    std::string out;
+    for (int i = 0; i < tensor.n_dims; ++i) {
+        out += fmt::format("{}{}", i ? " x " : "", tensor.shape[static_cast<std::size_t>(i)]);
+    }
+    return out;
+}
+
+std::string type_text(const gguf::Tensor& tensor) { return std::string(gguf::type_name(tensor.type)); }
+
+struct TypeSum {
+    std::size_t count = 0, bytes = 0;
+};
+std::map<std::string, TypeSum> sum_types(const gguf::File& file) {
+    std::map<std::string, TypeSum> sums;
+    for (const auto& tensor : file.tensors()) {
+        auto& sum = sums[type_text(tensor)];
+        ++sum.count;
+        sum.bytes += tensor.data.size();
+    }
+    return sums;
+}
+
+std::string facts(const gguf::File& file, const Description& d) {
+    std::string out;
+    const auto line = [&](std::string_view label, const std::string& value) {
+        out += fmt::format("{:<16}{}\n", label, value);
+    };
+    line("file", fmt::format("{} ({}, GGUF version {})", gguf::printable(file.path(), 4096),
+                             format_bytes(double(file.mapping().bytes().size())), file.version()));
+    if (!d.model) return out;
+    const ModelInfo& i = d.model->info();
+    line("name", gguf::printable(i.name));
+    line("architecture", i.architecture);
+    line("parameters", fmt::format("{:.1f} million, mostly {}", double(i.n_parameters) / 1e6, i.weight_type));
+    line("layers", fmt::format("{} of width {}, feed-forward {}", i.n_layers, i.n_embd, i.n_ff));
+    line("attention", fmt::format("{} query heads, {} key and value heads of size {}", i.n_heads,
+                                  i.n_kv_heads, i.head_dim));
+    if (i.n_window_layers > 0) {
+        line("sliding window", fmt::format("{} tokens in {} layers", i.sliding_window, i.n_window_layers));
+    }
+    line("vocabulary", format_count(i.n_vocab));
+    line("context", format_count(i.context_length));
+    line("chat format", d.chat_format);
+    return out;
+}
+
+std::string tensors_text(const gguf::File& file, bool all) {
+    std::string out = fmt::format("\ntensors: {}\n", file.tensors().size());
+    for (const auto& [type, sum] : sum_types(file)) {
+        out += fmt::format("  {:<8} {:>5}  {:>10}\n", type, sum.count, format_bytes(double(sum.bytes)));
+    }
+    if (!all) return out;
+    out += "\n";
+    for (const auto& tensor : file.tensors()) {
+        out += fmt::format("  {:<36} {:<8} {}\n", gguf::printable(tensor.name), type_text(tensor),
+                           shape_text(tensor));
+    }
+    return out;
+}
+
+std::string metadata_text(const gguf::File& file) {
+    std::string out = "\nmetadata:\n";
+    for (const auto& value : file.metadata()) {
+        out += fmt::format("  {:<42} {}\n", gguf::printable(value.key), gguf::to_display(value));
+    }
+    return out;
+}
+
+std::string cache_text(const Description& d) {
+    if (!d.model) return "";
+    std::string out =
+        fmt::format("\ncache, for one sequence:\n  {:<8} {:>12} {:>12} {:>14} {:>22} {:>8}\n", "", "key bits",
+                    "value bits", "bytes a token",
+                    fmt::format("at {} tokens", format_count(d.model->info().context_length)), "saved");
+    for (const auto& row : d.cache) {
+        if (!row.refusal.empty()) {
+            out += fmt::format("  {:<8} not possible: {}\n", row.spec.name(), row.refusal);
+            continue;
+        }
+        out += fmt::format("  {:<8} {:>12.2f} {:>12.2f} {:>14} {:>22} {:>6.1f} %\n", row.spec.name(),
+                           row.stats.key_bits_per_element, row.stats.value_bits_per_element,
+                           format_count(static_cast<long long>(row.bytes_per_token + 0.5)),
+                           format_bytes(double(row.stats.bytes.total())), row.stats.saved_pct());
+    }
+    return out + "Bits count everything stored for a sealed token; the total holds the open pages too.\n";
+}
+
+Json model_json(const Description& d) {
+    if (!d.model) return nullptr;
+    const ModelInfo& i = d.model->info();
+    return {{"name", i.name},
+            {"architecture", i.architecture},
+            {"weight_type", i.weight_type},
+            {"parameters", i.n_parameters},
+            {"layers", i.n_layers},
+            {"width", i.n_embd},
+            {"heads", i.n_heads},
+            {"kv_heads", i.n_kv_heads},
+            {"head_dim", i.head_dim},
+            {"feed_forward", i.n_ff},
+            {"vocabulary", i.n_vocab},
+            {"context", i.context_length},
+            {"sliding_window", i.sliding_window},
+            {"window_layers", i.n_window_layers},
+            {"chat_format", d.chat_format}};
+}
+
+Json cache_json(const CacheRow& row) {
+    if (!row.refusal.empty()) return {{"kv", row.spec.name()}, {"error", row.refusal}};
+    return {{"kv", row.spec.name()},
+            {"bits_per_element",
+             {{"key", row.stats.key_bits_per_element}, {"value", row.stats.value_bits_per_element}}},
+            {"bytes_per_token", row.bytes_per_token},
+            {"kv_bytes", kv_bytes_json(row.stats)},
+            {"saved_pct", row.stats.saved_pct()}};
+}
+
+Json to_json(const gguf::File& file, const Description& d) {
+    Json out{{"file", file.path()},
+             {"file_bytes", file.mapping().bytes().size()},
+             {"gguf_version", file.version()},
+             {"model", model_json(d)},
+             {"error", d.refusal.empty() ? Json(nullptr) : Json(d.refusal)}};
+    out["cache"] = Json::array();
+    for (const auto& row : d.cache) out["cache"].push_back(cache_json(row));
+    out["metadata"] = Json::object();
+    for (const auto& value : file.metadata())
+        out["metadata"][std::string(value.key)] = gguf::to_display(value);
+    out["tensors"] = Json::array();
+    for (const auto& tensor : file.tensors()) {
+        Json shape = Json::array();
+        for (int i = 0; i < tensor.n_dims; ++i) shape.push_back(tensor.shape[static_cast<std::size_t>(i)]);
+        out["tensors"].push_back({{"name", tensor.name},
+                                  {"type", type_text(tensor)},
+                                  {"shape", std::move(shape)},
+                                  {"bytes", tensor.data.size()}});
+    }
+    return out;
+}
+
+int info(const InfoArgs& args) {
+    const gguf::File file(args.path);
+    const Description d = describe(file);
+    if (args.json) {
+        write_json(to_json(file, d));
+    } else {
+        write_out(facts(file, d) + tensors_text(file, args.tensors) + metadata_text(file) + cache_text(d));
+        if (!d.model)
+            note("this build cannot run the model, so there are no figures for its cache: {}", d.refusal);
+    }
+    return 0;
+}
+
+}  // namespace
+
+void add_info(CLI::App& app, int& exit_code) {
+    const auto args = std::make_shared<InfoArgs>();
+    CLI::App& command = *app.add_subcommand("info", "describe a model file and the cost of its cache");
+    command.add_option("model,-m,--model", args->path, "GGUF file of the model")
+        ->required()
+        ->type_name("FILE");
+    command.add_flag("--tensors", args->tensors, "list every tensor");
+    command.add_flag("--json", args->json, "print one JSON object, with every tensor");
+    command.footer(
+        "Examples:\n"
+        "  kvsplit info model.gguf\n"
+        "  kvsplit info model.gguf --tensors\n"
+        "  kvsplit info model.gguf --json");
+    command.callback([args, &exit_code] { exit_code = info(*args); });
+}
+
+}  // namespace kvsplit::cli

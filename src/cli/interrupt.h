@@ -1,0 +1,24 @@
+// InterruptGuard: while one lives, the first Ctrl-C is only noted; the second kills as usual.
+#pragma once
+
+#include <csignal>
+
+namespace kvsplit::cli {
+
+// One at a time, on the main thread.
+class InterruptGuard {
+  public:
+    InterruptGuard();
+    ~InterruptGuard();
+    InterruptGuard(const InterruptGuard&) = delete;
+    InterruptGuard& operator=(const InterruptGuard&) = delete;
+
+    bool raised() const;
+
+  private:
+    struct sigaction before_ {};
+};
+
+constexpr int kInterruptedExitCode = 130;  // 128 + SIGINT, as shells have it
+
+}  // namespace kvsplit::cli

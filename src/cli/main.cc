@@ -1,0 +1,85 @@
+// kvsplit: the command line. Exit codes: 0 done, 1 failed, 2 the command line makes no sense, 130 Ctrl-C.
+#include <csignal>
+#include <exception>
+#include <new>
+
+#include "base/cpu_features.h"
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "kvsplit/error.h"
+
+namespace kvsplit::cli {
+namespace {
+
+constexpr int kFailed = 1, kBadUsage = 2;
+
+std::string compiler_text() {
+#if defined(__clang__)
+    return "clang " __clang_version__;
+#else
+    return "gcc " __VERSION__;
+#endif
+}
+
+std::string version_text() {
+    return fmt::format("kvsplit {}\ncommit   {}\ncompiler {}\ncpu      {}, {} kernels", KVSPLIT_VERSION,
+                       KVSPLIT_COMMIT, compiler_text(), cpu_model_name(), isa_name(choose_isa()));
+}
+
+int report(std::string_view message, int exit_code) {
+    fmt::print(stderr, "kvsplit: error: {}\n", message);
+    return exit_code;
+}
+
+int report_usage(const CLI::App& app, std::string_view message) {
+    std::string command = app.get_name();
+    for (const CLI::App* sub : app.get_subcommands()) command += " " + sub->get_name();
+    report(message, kBadUsage);
+    fmt::print(stderr, "'{} --help' tells more\n", command);
+    return kBadUsage;
+}
+
+int run_app(int argc, char** argv) {
+    CLI::App app("Runs language models with separate precision for the keys and values of the cache",
+                 "kvsplit");
+    int exit_code = 0;
+    app.require_subcommand(1);
+    app.set_version_flag("--version", version_text);
+    app.footer("Example: kvsplit run -m model.gguf -p 'Why is the sky blue?' --kv k8v4");
+    add_run(app, exit_code);
+    add_chat(app, exit_code);
+    add_perplexity(app, exit_code);
+    add_info(app, exit_code);
+
+    auto arguments = normalise_arguments(argc, argv);
+    std::vector<char*> pointers;
+    for (auto& a : arguments) pointers.push_back(a.data());
+    try {
+        app.parse(static_cast<int>(pointers.size()), pointers.data());
+        return exit_code;
+    } catch (const CLI::Success& help) {
+        return app.exit(help);
+    } catch (const CLI::ParseError& error) {
+        return report_usage(app, error.what());
+    } catch (const UsageError& error) {
+        return report_usage(app, error.what());
+    }
+}
+
+}  // namespace
+}  // namespace kvsplit::cli
+
+int main(int argc, char** argv) {
+    using namespace kvsplit::cli;
+    std::signal(SIGPIPE, SIG_IGN);  // writing then fails, and the command ends in order
+    try {
+        return run_app(argc, argv);
+    } catch (const kvsplit::Error& error) {
+        return report(error.what(), kFailed);
+    } catch (const std::bad_alloc&) {
+        return report("out of memory", kFailed);
+    } catch (const std::exception& error) {
+        return report(error.what(), kFailed);
+    }
+}

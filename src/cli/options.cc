@@ -1,0 +1,193 @@
+#include "cli/options.h"
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <random>
+
+#include "base/error.h"
+#include "cli/output.h"
+
+namespace kvsplit::cli {
+namespace {
+
+constexpr KvSpec kDefault{};  // k8v4
+
+struct LlamaType {
+    std::string_view name;
+    int bits;
+};
+// Nearest by quality, not by name: 4-bit pages lose less than llama.cpp's q5 types.
+constexpr std::array<LlamaType, 9> kLlamaTypes{{{"f32", 16},
+                                                {"f16", 16},
+                                                {"bf16", 16},
+                                                {"q8_0", 8},
+                                                {"q5_1", 4},
+                                                {"q5_0", 4},
+                                                {"q4_1", 4},
+                                                {"q4_0", 4},
+                                                {"iq4_nl", 4}}};
+
+int bits_of_option(std::string_view option, std::string_view type, std::string_view side) {
+    const auto bits = bits_of_llama_type(type);
+    if (!bits) {
+        throw UsageError(fmt::format(
+            "{} {}: not a cache type; known are f16, q8_0, q4_0 and llama.cpp's other types up to 8 "
+            "bits or 16",
+            option, type));
+    }
+    note("{} {}: {} are kept in {} bits, the nearest precision here", option, type, side, *bits);
+    return *bits;
+}
+
+std::string read_all(std::FILE* file, const std::string& name) {
+    std::string text;
+    std::array<char, 65536> buffer;
+    std::size_t n = 0;
+    while ((n = std::fread(buffer.data(), 1, buffer.size(), file)) > 0) text.append(buffer.data(), n);
+    if (std::ferror(file)) fail(ErrorCode::kIo, "{}: cannot read: {}", name, errno_text(errno));
+    return text;
+}
+
+}  // namespace
+
+std::vector<std::string> normalise_arguments(int argc, char** argv) {
+    std::vector<std::string> out(argv, argv + argc);
+    // What follows one of these is a text of the user's, whatever it looks like.
+    const auto takes_text = [](const std::string& a) {
+        return a == "-p" || a == "--prompt" || a == "-s" || a == "--system" || a == "--stop" || a == "-f";
+    };
+    for (std::size_t i = 1; i < out.size() && out[i] != "--"; ++i) {
+        if (takes_text(out[i - 1])) continue;
+        if (out[i] == "-ctk") out[i] = "--cache-type-k";
+        if (out[i] == "-ctv") out[i] = "--cache-type-v";
+    }
+    return out;
+}
+
+void ModelArgs::add(CLI::App& command) {
+    command.add_option("-m,--model", path, "GGUF file of the model")->required()->type_name("FILE");
+    command.add_option("-t,--threads", options.threads, "threads; 0: one per physical core")
+        ->check(CLI::Range(0, 1024))
+        ->type_name("N");
+    command.add_flag("--exact", options.exact,
+                     "32-bit activations on dequantised weights: slow, for measuring");
+}
+
+std::shared_ptr<Model> ModelArgs::load() const {
+    const ProgressLine line(fmt::format("loading {}", path));
+    return Model::load(path, options);
+}
+
+void KvArgs::add(CLI::App& command) {
+    auto* pair =
+        command.add_option("--kv", pair_,
+                           "precision of keys and values: f16, k8v8, k8v4 (default), k4v4, ... with 16, "
+                           "8 or 4 bits a side");
+    auto* key = command.add_option("--kv-key,--kvq-key", key_, "bits of the keys alone: 16, 8 or 4");
+    auto* value = command.add_option("--kv-val,--kvq-val", value_, "bits of the values alone: 16, 8 or 4");
+    auto* both = command.add_option("--kvq", both_, "bits of both sides: 16, 8 or 4");
+    auto* type_k = command.add_option("--cache-type-k", type_k_,
+                                      "also -ctk: llama.cpp's name of a key type, mapped to the nearest");
+    auto* type_v = command.add_option("--cache-type-v", type_v_,
+                                      "also -ctv: llama.cpp's name of a value type, mapped to the nearest");
+    pair->type_name("SPEC")->excludes(key, value, both, type_k, type_v);
+    for (auto* option : {key, value, both}) option->type_name("N");
+    both->excludes(type_k, type_v);
+    type_k->type_name("TYPE")->excludes(key);
+    type_v->type_name("TYPE")->excludes(value);
+}
+
+KvSpec KvArgs::resolve() const {
+    try {
+        if (!pair_.empty()) return KvSpec::parse(pair_);
+        KvSpec spec = kDefault;
+        if (both_) spec = {*both_, *both_};
+        // As in llama.cpp, a side that its options leave out has 16 bits.
+        if (!type_k_.empty() || !type_v_.empty()) {
+            spec = {16, 16};
+            if (!type_k_.empty()) spec.key_bits = bits_of_option("-ctk", type_k_, "keys");
+            if (!type_v_.empty()) spec.value_bits = bits_of_option("-ctv", type_v_, "values");
+        }
+        if (key_) spec.key_bits = *key_;
+        if (value_) spec.value_bits = *value_;
+        spec.validate();
+        return spec;
+    } catch (const Error& error) {
+        throw UsageError(error.what());
+    }
+}
+
+std::optional<int> bits_of_llama_type(std::string_view type) {
+    for (const LlamaType& known : kLlamaTypes) {
+        if (known.name == type) return known.bits;
+    }
+    return std::nullopt;
+}
+
+void SamplingArgs::add(CLI::App& command) {
+    const auto number = [&](const char* name, auto& value, double low, double high, const char* help) {
+        command.add_option(name, value, help)
+            ->check(CLI::Range(low, high))
+            ->type_name("X")
+            ->capture_default_str();
+    };
+    number("--temp", options.temperature, 0, 100, "temperature; 0: always the most likely token");
+    command.add_option("--top-k", options.top_k, "draw from the K most likely; 0: from all")
+        ->check(CLI::Range(0, 1 << 30))
+        ->type_name("K")
+        ->capture_default_str();
+    number("--top-p", options.top_p, 1e-6, 1, "draw from the most likely that make up this much; 1: off");
+    number("--min-p", options.min_p, 0, 1, "leave out those less likely than X times the best; 0: off");
+    number("--repeat-penalty", options.repeat_penalty, 1e-3, 100, "makes recent tokens less likely; 1: off");
+    seed_ = command.add_option("--seed", options.seed, "of the draws; default: a new one each time")
+                ->type_name("N");
+}
+
+void SamplingArgs::choose_seed() {
+    if (options.temperature > 0 && seed_->count() == 0) options.seed = std::random_device{}();
+}
+
+void add_length_options(CLI::App& command, int& max_tokens, int& context) {
+    command.add_option("-n,--tokens", max_tokens, "most tokens to generate; -1: until the answer ends")
+        ->check(CLI::Range(-1, 1 << 30))
+        ->type_name("N")
+        ->capture_default_str();
+    command
+        .add_option("-c,--context", context, "tokens that the cache can hold; 0: what the model was made for")
+        ->check(CLI::Range(0, 1 << 24))
+        ->type_name("N");
+}
+
+void add_stop_option(CLI::App& command, std::vector<std::string>& stops) {
+    command.add_option("--stop", stops, "end the answer before this text; may be given several times")
+        ->allow_extra_args(false)
+        ->type_name("TEXT");
+}
+
+std::vector<KvSpec> parse_kv_list(std::string_view list) {
+    std::vector<KvSpec> specs;
+    try {
+        for (std::size_t at = 0; at <= list.size();) {
+            const std::size_t end = std::min(list.find(',', at), list.size());
+            specs.push_back(KvSpec::parse(list.substr(at, end - at)));
+            at = end + 1;
+        }
+    } catch (const Error& error) {
+        throw UsageError(error.what());
+    }
+    return specs;
+}
+
+std::string read_text(const std::string& path) {
+    if (path == "-") return read_all(stdin, "standard input");
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
+    if (!file) {
+        const int number = errno;
+        fail(number == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo, "{}: cannot open: {}", path,
+             errno_text(number));
+    }
+    return read_all(file.get(), path);
+}
+
+}  // namespace kvsplit::cli

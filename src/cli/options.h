@@ -1,0 +1,71 @@
+// Options that several commands share.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kvsplit/model.h"
+#include "kvsplit/sampler.h"
+
+namespace kvsplit::cli {
+
+// The command line makes no sense: exit code 2.
+struct UsageError : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+// Rewrites llama.cpp's multi-letter short options (-ctk, -ctv), which the parser would read as -c tk.
+std::vector<std::string> normalise_arguments(int argc, char** argv);
+
+struct ModelArgs {
+    std::string path;
+    ModelOptions options;
+
+    void add(CLI::App& command);
+    // Says on a terminal that it is loading.
+    std::shared_ptr<Model> load() const;
+};
+
+// The precision of the cache, in this project's spelling or llama.cpp's.
+class KvArgs {
+  public:
+    void add(CLI::App& command);
+    // Throws UsageError; tells on stderr what a llama.cpp type became.
+    KvSpec resolve() const;
+
+  private:
+    std::string pair_;
+    std::optional<int> key_, value_, both_;
+    std::string type_k_, type_v_;
+};
+
+// Bits of the supported precision that is nearest to a llama.cpp cache type; nothing for an unknown name.
+std::optional<int> bits_of_llama_type(std::string_view type);
+
+struct SamplingArgs {
+    SamplingOptions options;
+
+    void add(CLI::App& command);
+    // Draws a seed where sampling needs one and none was given. Call once, after parsing.
+    void choose_seed();
+
+  private:
+    CLI::Option* seed_ = nullptr;
+};
+
+// -n and -c, as run and chat have them; max_tokens holds the default.
+void add_length_options(CLI::App& command, int& max_tokens, int& context);
+void add_stop_option(CLI::App& command, std::vector<std::string>& stops);
+
+// The precisions of a comma-separated list. Throws UsageError.
+std::vector<KvSpec> parse_kv_list(std::string_view list);
+
+// The whole of a file, or of standard input for "-". Throws Error.
+std::string read_text(const std::string& path);
+
+}  // namespace kvsplit::cli

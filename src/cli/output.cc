@@ -1,0 +1,101 @@
+#include "cli/output.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+
+#include "base/error.h"
+
+namespace kvsplit::cli {
+
+void print_note(std::string_view text) { fmt::print(stderr, "kvsplit: note: {}\n", text); }
+
+bool write_out(std::string_view text) {
+    while (!text.empty()) {
+        const ssize_t n = ::write(STDOUT_FILENO, text.data(), text.size());
+        if (n >= 0) {
+            text.remove_prefix(static_cast<std::size_t>(n));
+        } else if (errno == EPIPE) {
+            return false;
+        } else if (errno != EINTR) {
+            fail(ErrorCode::kIo, "cannot write to standard output: {}", errno_text(errno));
+        }
+    }
+    return true;
+}
+
+bool stdout_is_terminal() { return ::isatty(STDOUT_FILENO) != 0; }
+
+void write_json(const Json& object) {
+    // Names from files may hold bytes that are not UTF-8: shown as U+FFFD rather than refused.
+    write_out(object.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+std::string format_bytes(double bytes) {
+    constexpr std::array units{"B", "KiB", "MiB", "GiB", "TiB"};
+    std::size_t unit = 0;
+    while (bytes >= 1000 && unit + 1 < units.size()) {
+        bytes /= 1024;
+        ++unit;
+    }
+    return fmt::format("{:.{}f} {}", bytes, unit == 0 ? 0 : bytes < 10 ? 2 : 1, units[unit]);
+}
+
+std::string format_count(long long n) {
+    std::string text = std::to_string(n);
+    const std::size_t first = n < 0 ? 1 : 0;
+    for (std::size_t i = text.size(); i > first + 3;) text.insert(i -= 3, ",");
+    return text;
+}
+
+Json kv_bytes_json(const KvStats& stats) {
+    return {{"key", stats.bytes.key},
+            {"value", stats.bytes.value},
+            {"exact", stats.bytes.exact},
+            {"total", stats.bytes.total()},
+            {"f16_total", stats.f16_total}};
+}
+
+std::string kv_text(const KvSpec& spec, const KvStats& stats, int n_tokens) {
+    return fmt::format(
+        "{}: keys {}, values {}, exact {}, total {} for {} tokens; {:.1f} % saved against f16 ({})",
+        spec.name(), format_bytes(double(stats.bytes.key)), format_bytes(double(stats.bytes.value)),
+        format_bytes(double(stats.bytes.exact)), format_bytes(double(stats.bytes.total())),
+        format_count(n_tokens), stats.saved_pct(), format_bytes(double(stats.f16_total)));
+}
+
+ProgressLine::ProgressLine(std::string label)
+    : label_(std::move(label)),
+      terminal_(::isatty(STDERR_FILENO) != 0),
+      start_(Clock::now()),
+      last_(start_) {}
+
+ProgressLine::~ProgressLine() { clear(); }
+
+void ProgressLine::update(double fraction, std::string_view detail) {
+    using std::chrono::milliseconds;
+    const auto now = Clock::now();
+    if (!terminal_ || now - start_ < milliseconds(1000) || now - last_ < milliseconds(100)) return;
+    last_ = now;
+    shown_ = true;
+    fraction = std::clamp(fraction, 0.0, 1.0);
+    const double elapsed = std::chrono::duration<double>(now - start_).count();
+    const double left = fraction > 0 ? elapsed * (1 - fraction) / fraction : 0;
+    constexpr int kWidth = 24;
+    const int filled = static_cast<int>(fraction * kWidth);
+    fmt::print(stderr, "\r\033[K{} [{:=<{}}{: <{}}] {:3.0f} % {:.0f} s left{}{}", label_, "", filled, "",
+               kWidth - filled, 100 * fraction, left, detail.empty() ? "" : "  ", detail);
+    std::fflush(stderr);
+}
+
+void ProgressLine::clear() {
+    if (!shown_) return;
+    fmt::print(stderr, "\r\033[K");
+    std::fflush(stderr);
+    shown_ = false;
+}
+
+}  // namespace kvsplit::cli

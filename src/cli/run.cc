@@ -1,0 +1,127 @@
+// kvsplit run: answers one prompt.
+#include "cli/commands.h"
+#include "cli/generate.h"
+#include "cli/interrupt.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "gguf/gguf.h"
+#include "text/chat.h"
+
+namespace kvsplit::cli {
+namespace {
+
+struct RunArgs {
+    ModelArgs model;
+    KvArgs kv;
+    SamplingArgs sampling;
+    GenerationLimits limits{256, {}};
+    std::string prompt, prompt_file, system;
+    int context = 0;
+    bool raw = false, json = false;
+    const CLI::Option* prompt_option = nullptr;
+};
+
+// The prompt as the user gave it.
+std::string read_prompt(const RunArgs& args) {
+    if (!args.prompt_file.empty()) return read_text(args.prompt_file);
+    if (args.prompt_option->count() == 0) throw UsageError("give a prompt: -p TEXT, -p - or -f FILE");
+    return args.prompt == "-" ? read_text("-") : args.prompt;
+}
+
+// The prompt as the model reads it: a turn of a conversation where the file states a chat format.
+std::string format_prompt(const RunArgs& args, std::string prompt) {
+    if (args.raw) return prompt;
+    const gguf::File file(args.model.path);
+    const auto format = text::ChatFormat::detect(file);
+    if (!file.has("tokenizer.chat_template") || format.kind == text::ChatFormat::Kind::kPlain) {
+        if (args.system.empty()) return prompt;
+        throw UsageError(
+            "-s: this model's file states no chat format, so there is no place for a system prompt");
+    }
+    if (!format.notice.empty()) note("{}", format.notice);
+    std::vector<text::ChatMessage> messages;
+    if (!args.system.empty()) messages.push_back({"system", args.system});
+    messages.push_back({"user", std::move(prompt)});
+    return format.render(messages, true);
+}
+
+Json to_json(const Generation& g, const Session& session, const SamplingOptions& sampling) {
+    const KvStats stats = session.stats();
+    Json out{{"text", g.text},
+             {"tokens", g.tokens.size()},
+             {"prompt_tokens", g.prompt_tokens},
+             {"prefill_tokens_per_s", g.prefill_rate()},
+             {"decode_tokens_per_s", g.decode_rate()},
+             {"kv", session.spec().name()},
+             {"kv_bytes", kv_bytes_json(stats)},
+             {"saved_pct", stats.saved_pct()},
+             {"stop_reason", stop_reason_name(g.reason)}};
+    if (sampling.temperature > 0) out["seed"] = sampling.seed;
+    return out;
+}
+
+void print_statistics(const Generation& g, const Session& session, const SamplingOptions& sampling) {
+    fmt::print(stderr, "\n{}cache {}\n", speed_text(g),
+               kv_text(session.spec(), session.stats(), session.length()));
+    if (sampling.temperature > 0) fmt::print(stderr, "seed: {}\n", sampling.seed);
+    if (g.reason == StopReason::kContext) {
+        note("the context of {} tokens is full: choose a larger one with -c",
+             format_count(session.context()));
+    }
+}
+
+int run(RunArgs& args) {
+    const KvSpec spec = args.kv.resolve();
+    args.sampling.choose_seed();
+    Sampler sampler(args.sampling.options);
+    const std::string raw_prompt = read_prompt(args);
+    const auto model = args.model.load();
+    const auto tokens = model->tokenize(format_prompt(args, raw_prompt), true, true);
+    if (tokens.empty()) throw UsageError("the prompt is empty");
+    const auto session = Session::create(model, spec, args.context);
+
+    const InterruptGuard interrupt;
+    const auto sink = [&](std::string_view piece) { return args.json || write_out(piece); };
+    const auto result = generate(
+        *model, *session, sampler, tokens, args.limits, [&] { return interrupt.raised(); }, sink);
+    if (args.json) {
+        write_json(to_json(result, *session, args.sampling.options));
+    } else {
+        if (stdout_is_terminal()) write_out("\n");
+        print_statistics(result, *session, args.sampling.options);
+    }
+    return result.reason == StopReason::kInterrupted ? kInterruptedExitCode : 0;
+}
+
+}  // namespace
+
+void add_run(CLI::App& app, int& exit_code) {
+    const auto args = std::make_shared<RunArgs>();
+    CLI::App& command = *app.add_subcommand("run", "answer one prompt");
+    args->model.add(command);
+    auto* prompt = command.add_option("-p,--prompt", args->prompt, "the prompt; - reads standard input");
+    auto* file = command.add_option("-f,--file", args->prompt_file, "a file with the prompt");
+    prompt->type_name("TEXT")->excludes(file);
+    file->type_name("FILE");
+    args->prompt_option = prompt;
+    auto* system =
+        command.add_option("-s,--system", args->system, "system prompt, for models with a chat format");
+    auto* raw =
+        command.add_flag("--raw", args->raw, "continue the text as it stands, without the chat format");
+    system->type_name("TEXT")->excludes(raw);
+    add_length_options(command, args->limits.max_tokens, args->context);
+    args->kv.add(command);
+    args->sampling.add(command);
+    add_stop_option(command, args->limits.stops);
+    command.add_flag("--json", args->json, "print one JSON object instead of text and statistics");
+    command.footer(
+        "The text goes to stdout as it is made, statistics go to stderr.\n"
+        "Examples:\n"
+        "  kvsplit run -m model.gguf -p 'Why is the sky blue?'\n"
+        "  kvsplit run -m model.gguf -p 'Once upon a time' --raw -n 100 --temp 0.8 --seed 1\n"
+        "  kvsplit run -m model.gguf -f question.txt --kv-key 8 --kv-val 8 --json\n"
+        "  git diff | kvsplit run -m model.gguf -p -");
+    command.callback([args, &exit_code] { exit_code = run(*args); });
+}
+
+}  // namespace kvsplit::cli

@@ -1,0 +1,36 @@
+// The public entry points: Model::load, Session::create, and hidden states for the lab.
+#include <algorithm>
+
+#include "base/error.h"
+#include "engine/hidden.h"
+#include "engine/model_impl.h"
+
+namespace kvsplit {
+
+std::shared_ptr<Model> Model::load(const std::string& path, const ModelOptions& options) {
+    if (options.threads < 0 || options.threads > 4096) {
+        fail(ErrorCode::kInvalidArgument, "{} threads: give a number between 1 and 4096, or 0 for all cores",
+             options.threads);
+    }
+    return std::make_shared<ModelImpl>(path, options);
+}
+
+std::unique_ptr<Session> Session::create(std::shared_ptr<Model> model, const KvSpec& spec, int context) {
+    spec.validate();
+    if (context < 0) fail(ErrorCode::kInvalidArgument, "a context of {} tokens", context);
+    return std::make_unique<SessionImpl>(std::static_pointer_cast<const ModelImpl>(std::move(model)), spec,
+                                         context);
+}
+
+void eval_hidden(Session& session, std::span<const Token> tokens, std::span<float> hidden) {
+    static_cast<SessionImpl&>(session).eval_hidden(tokens, hidden.data());
+}
+
+void project_logits(const Model& model, std::span<const float> hidden, std::span<float> logits) {
+    const auto& impl = static_cast<const ModelImpl&>(model);
+    impl.project(hidden.data(),
+                 static_cast<int>(hidden.size() / static_cast<std::size_t>(impl.info().n_embd)),
+                 logits.data());
+}
+
+}  // namespace kvsplit

@@ -1,0 +1,144 @@
+#include "engine/model_impl.h"
+
+#include <algorithm>
+#include <map>
+
+#include "base/error.h"
+
+namespace kvsplit {
+namespace {
+
+ModelInfo make_info(const gguf::File& file, const ModelDescription& d) {
+    ModelInfo info;
+    info.path = file.path();
+    info.name = file.get_string_or("general.name", "");
+    info.architecture = d.architecture;
+    info.file_bytes = file.mapping().bytes().size();
+    std::map<gguf::TensorType, std::size_t> bytes;
+    for (const gguf::Tensor& t : file.tensors()) {
+        info.n_parameters += static_cast<std::uint64_t>(t.elements());
+        if (t.name.starts_with("blk.")) bytes[t.type] += t.data.size();
+    }
+    const auto most = std::max_element(bytes.begin(), bytes.end(),
+                                       [](const auto& a, const auto& b) { return a.second < b.second; });
+    if (most != bytes.end()) info.weight_type = gguf::type_name(most->first);
+    info.n_layers = d.n_layers;
+    info.n_embd = d.n_embd;
+    info.n_heads = d.n_heads;
+    info.n_kv_heads = d.n_kv_heads;
+    info.head_dim = d.head_dim;
+    info.n_ff = d.n_ff;
+    info.n_vocab = d.n_vocab;
+    info.context_length = d.context_length;
+    for (int window : d.windows) {
+        if (window == 0) continue;
+        info.sliding_window = window;
+        ++info.n_window_layers;
+    }
+    return info;
+}
+
+}  // namespace
+
+ModelImpl::ModelImpl(const std::string& path, const ModelOptions& options)
+    : options_(options),
+      file_(path),
+      tokenizer_(text::Tokenizer::create(file_)),
+      description_(describe(file_)),
+      geometry_(description_.geometry()),
+      backend_(make_cpu_backend({options.threads, options.exact})),
+      weights_(load_weights(file_, description_, *backend_)),
+      info_(make_info(file_, description_)) {}
+
+std::vector<Token> ModelImpl::tokenize(std::string_view text, bool add_bos, bool parse_special) const {
+    return tokenizer_->encode(text, add_bos, parse_special);
+}
+std::string ModelImpl::token_bytes(Token token, bool render_special) const {
+    return tokenizer_->token_bytes(token, render_special);
+}
+bool ModelImpl::is_end_of_generation(Token token) const { return tokenizer_->is_end_of_generation(token); }
+
+KvStats ModelImpl::plan(const KvSpec& spec, int n_tokens) const {
+    return plan_cache(geometry_, spec, n_tokens);
+}
+
+void ModelImpl::step(std::span<const Token> tokens, std::span<const SequenceRun> runs, float* hidden) const {
+    std::lock_guard lock(mutex_);
+    const int n = static_cast<int>(tokens.size());
+    if (!workspace_ || workspace_->max_tokens() < n) {
+        workspace_.reset();
+        workspace_ = std::make_unique<Workspace>(*backend_, description_,
+                                                 n > 1 ? std::min(kBatch, std::max(n, 64)) : 1);
+    }
+    forward(*backend_, description_, weights_, *workspace_, tokens, runs, hidden);
+}
+
+void ModelImpl::project(const float* hidden, int n, float* logits) const {
+    std::lock_guard lock(mutex_);
+    backend_->matmul(weights_.output(), hidden, n, logits, false);
+}
+
+SessionImpl::SessionImpl(std::shared_ptr<const ModelImpl> model, const KvSpec& spec, int context)
+    : model_(std::move(model)),
+      context_(context > 0 ? context : model_->info().context_length),
+      cache_(model_->geometry(), spec, model_->page_memory()) {}
+
+SessionImpl::SessionImpl(const SessionImpl& other)
+    : model_(other.model_), context_(other.context_), cache_(other.cache_.fork()), logits_(other.logits_) {}
+
+void SessionImpl::check(std::span<const Token> tokens) const {
+    if (tokens.size() > static_cast<std::size_t>(context_ - length())) {
+        fail(ErrorCode::kOutOfMemory, "the context is full: {} + {} tokens do not fit into {}", length(),
+             tokens.size(), context_);
+    }
+    for (Token token : tokens) {
+        if (token < 0 || token >= model_->info().n_vocab) {
+            fail(ErrorCode::kInvalidArgument, "token {} is outside the vocabulary of {}", token,
+                 model_->info().n_vocab);
+        }
+    }
+}
+
+void SessionImpl::step(std::span<const Token> tokens, float* hidden) {
+    const SequenceRun run{&cache_, 0, static_cast<int>(tokens.size())};
+    model_->step(tokens, {&run, 1}, hidden);
+}
+
+int SessionImpl::eval(std::span<const Token> tokens, const Progress& progress) {
+    check(tokens);
+    const auto width = static_cast<std::size_t>(model_->info().n_embd);
+    std::size_t done = 0, last = 0;
+    while (done < tokens.size()) {
+        const std::size_t n = std::min<std::size_t>(tokens.size() - done, ModelImpl::kBatch);
+        hidden_.resize(std::max(hidden_.size(), n * width));
+        step(tokens.subspan(done, n), hidden_.data());
+        done += n;
+        last = n - 1;
+        if (progress && !progress(static_cast<int>(done))) break;
+    }
+    if (done > 0) {
+        logits_.resize(static_cast<std::size_t>(model_->info().n_vocab));
+        model_->project(hidden_.data() + last * width, 1, logits_.data());
+    }
+    return static_cast<int>(done);
+}
+
+void SessionImpl::eval_hidden(std::span<const Token> tokens, float* hidden) {
+    check(tokens);
+    const auto width = static_cast<std::size_t>(model_->info().n_embd);
+    for (std::size_t done = 0; done < tokens.size(); done += ModelImpl::kBatch) {
+        const std::size_t n = std::min<std::size_t>(tokens.size() - done, ModelImpl::kBatch);
+        step(tokens.subspan(done, n), hidden + done * width);
+    }
+}
+
+int SessionImpl::trim(int n) {
+    if (n < 0) fail(ErrorCode::kInvalidArgument, "cannot keep {} tokens", n);
+    return cache_.trim(n);
+}
+
+std::unique_ptr<Session> SessionImpl::fork() const {
+    return std::unique_ptr<Session>(new SessionImpl(*this));
+}
+
+}  // namespace kvsplit

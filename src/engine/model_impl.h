@@ -1,0 +1,78 @@
+// The engine behind kvsplit/model.h: a loaded model, and sessions on it.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "kvsplit/model.h"
+#include "model/forward.h"
+#include "text/tokenizer.h"
+
+namespace kvsplit {
+
+class ModelImpl final : public Model {
+  public:
+    ModelImpl(const std::string& path, const ModelOptions& options);
+
+    const ModelInfo& info() const override { return info_; }
+    const ModelOptions& options() const override { return options_; }
+    std::vector<Token> tokenize(std::string_view text, bool add_bos, bool parse_special) const override;
+    std::string token_bytes(Token token, bool render_special) const override;
+    bool is_end_of_generation(Token token) const override;
+    KvStats plan(const KvSpec& spec, int n_tokens) const override;
+
+    const gguf::File& file() const { return file_; }
+    const text::Tokenizer& tokenizer() const { return *tokenizer_; }
+    const CacheGeometry& geometry() const { return geometry_; }
+    PageMemory page_memory() const { return backend_->page_memory(); }
+
+    static constexpr int kBatch = 512;  // most tokens in one forward pass
+
+    // One forward pass of at most kBatch tokens. hidden: (tokens.size(), n_embd). Thread-safe.
+    void step(std::span<const Token> tokens, std::span<const SequenceRun> runs, float* hidden) const;
+    // logits (n, n_vocab) of hidden states (n, n_embd). Thread-safe.
+    void project(const float* hidden, int n, float* logits) const;
+
+  private:
+    ModelOptions options_;
+    gguf::File file_;
+    std::unique_ptr<text::Tokenizer> tokenizer_;
+    ModelDescription description_;
+    CacheGeometry geometry_;
+    std::unique_ptr<Backend> backend_;
+    Weights weights_;
+    ModelInfo info_;
+    mutable std::mutex mutex_;  // of the backend and the workspace
+    mutable std::unique_ptr<Workspace> workspace_;
+};
+
+class SessionImpl final : public Session {
+  public:
+    SessionImpl(std::shared_ptr<const ModelImpl> model, const KvSpec& spec, int context);
+
+    const KvSpec& spec() const override { return cache_.spec(); }
+    int context() const override { return context_; }
+    int length() const override { return cache_.length(); }
+    int eval(std::span<const Token> tokens, const Progress& progress) override;
+    std::span<const float> logits() const override { return logits_; }
+    int trim(int n) override;
+    std::unique_ptr<Session> fork() const override;
+    KvStats stats() const override { return cache_.stats(); }
+
+    // As eval(), without logits; writes the hidden states (tokens.size(), n_embd).
+    void eval_hidden(std::span<const Token> tokens, float* hidden);
+
+  private:
+    SessionImpl(const SessionImpl& other);
+    void check(std::span<const Token> tokens) const;
+    void step(std::span<const Token> tokens, float* hidden);
+
+    std::shared_ptr<const ModelImpl> model_;
+    int context_;
+    KvCache cache_;
+    std::vector<float> hidden_;  // (kBatch, n_embd)
+    std::vector<float> logits_;  // (n_vocab), empty before the first eval
+};
+
+}  // namespace kvsplit

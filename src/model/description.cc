@@ -1,0 +1,186 @@
+#include "model/description.h"
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+
+#include "base/error.h"
+#include "gguf/blocks.h"
+
+namespace kvsplit {
+namespace {
+
+// Reads "<architecture>.<name>" keys, with bounds that keep products of sizes far from overflow.
+class Reader {
+  public:
+    explicit Reader(const gguf::File& file)
+        : file_(file), prefix_(file.get_string("general.architecture") + ".") {}
+
+    int count(const std::string& name, int most) const {
+        return bounded(name, file_.get_u64(prefix_ + name), most);
+    }
+    int count_or(const std::string& name, int most, int absent) const {
+        return has(name) ? count(name, most) : absent;
+    }
+    // A per-layer array of equal numbers is as good as the number.
+    int head_count(const std::string& name, int most, int absent) const {
+        const gguf::Value* value = file_.find(prefix_ + name);
+        if (!value) return absent;
+        if (!value->is_array()) return count(name, most);
+        const auto each = file_.get_i64_array(prefix_ + name);
+        if (each.empty()) file_.reject(*value, "is empty");
+        for (auto n : each) {
+            if (n != each[0]) {
+                fail(ErrorCode::kUnsupported, "{}: {}{} differs between layers, which is not supported",
+                     file_.path(), prefix_, name);
+            }
+        }
+        return bounded(name, static_cast<std::uint64_t>(each[0]), most);
+    }
+    double number_or(const std::string& name, double absent) const {
+        const double x = file_.get_f64_or(prefix_ + name, absent);
+        if (!std::isfinite(x)) file_.reject(*file_.find(prefix_ + name), "is not a finite number");
+        return x;
+    }
+    double positive_or(const std::string& name, double absent) const {
+        const double x = number_or(name, absent);
+        if (!(x > 0)) file_.reject(*file_.find(prefix_ + name), "must be positive");
+        return x;
+    }
+    std::string text_or(const std::string& name, std::string_view absent) const {
+        return file_.get_string_or(prefix_ + name, absent);
+    }
+    bool has(const std::string& name) const { return file_.has(prefix_ + name); }
+
+  private:
+    int bounded(const std::string& name, std::uint64_t n, int most) const {
+        if (n == 0 || n > static_cast<std::uint64_t>(most)) {
+            file_.reject(*file_.find(prefix_ + name),
+                         fmt::format("must be between 1 and {}, is {}", most, n));
+        }
+        return static_cast<int>(n);
+    }
+
+    const gguf::File& file_;
+    std::string prefix_;
+};
+
+std::vector<double> rope_frequencies(const gguf::File& file, int n_pairs, double base, double scale) {
+    std::vector<double> f(static_cast<std::size_t>(n_pairs));
+    for (int i = 0; i < n_pairs; ++i) {
+        f[static_cast<std::size_t>(i)] = scale * std::pow(base, -static_cast<double>(i) / n_pairs);
+    }
+    // Llama 3 ships divisors for its long contexts as a tensor.
+    if (const gguf::Tensor* t = file.find_tensor("rope_freqs.weight")) {
+        if (t->elements() < n_pairs || t->type != gguf::TensorType::kF32) {
+            file.reject(*t, fmt::format("must hold {} F32 numbers", n_pairs));
+        }
+        std::vector<float> divisors(static_cast<std::size_t>(t->elements()));
+        gguf::dequantize_row(t->type, t->data.data(), divisors.data(), t->elements());
+        for (int i = 0; i < n_pairs; ++i)
+            f[static_cast<std::size_t>(i)] /= divisors[static_cast<std::size_t>(i)];
+    }
+    return f;
+}
+
+void describe_common(const gguf::File& file, const Reader& in, ModelDescription& d) {
+    d.n_layers = in.count("block_count", 1024);
+    d.n_embd = in.count("embedding_length", 1 << 20);
+    d.n_heads = in.head_count("attention.head_count", 4096, 0);
+    if (d.n_heads == 0)
+        fail(ErrorCode::kFormat, "{}: {}.attention.head_count is missing", file.path(), d.architecture);
+    d.n_kv_heads = in.head_count("attention.head_count_kv", 4096, d.n_heads);
+    d.head_dim = in.count_or("attention.key_length", codec::kMaxHeadDim, d.n_embd / d.n_heads);
+    if (d.head_dim < 1 || d.head_dim > codec::kMaxHeadDim) {
+        fail(ErrorCode::kFormat, "{}: a head of {} / {} channels is out of range", file.path(), d.n_embd,
+             d.n_heads);
+    }
+    if (in.count_or("attention.value_length", codec::kMaxHeadDim, d.head_dim) != d.head_dim) {
+        fail(ErrorCode::kUnsupported, "{}: keys and values of different lengths are not supported",
+             file.path());
+    }
+    if (d.n_heads % d.n_kv_heads != 0) {
+        fail(ErrorCode::kFormat, "{}: {} heads cannot share {} key-value heads evenly", file.path(),
+             d.n_heads, d.n_kv_heads);
+    }
+    d.n_ff = in.count("feed_forward_length", 1 << 22);
+    d.context_length = in.count("context_length", std::numeric_limits<int>::max() / 2);
+    const std::int64_t vocab = file.tensor("token_embd.weight").rows();
+    if (vocab > (1 << 24)) file.reject(file.tensor("token_embd.weight"), "has more rows than any vocabulary");
+    d.n_vocab = static_cast<int>(vocab);
+    d.norm_eps = static_cast<float>(in.positive_or("attention.layer_norm_rms_epsilon", 1e-5));
+    const int rotated = in.count_or("rope.dimension_count", d.head_dim, d.head_dim);
+    if (rotated % 2 != 0) fail(ErrorCode::kFormat, "{}: an odd rope.dimension_count", file.path());
+    d.n_rope_pairs = rotated / 2;
+    d.attention_scale = 1.0f / std::sqrt(static_cast<float>(d.head_dim));
+    d.windows.assign(static_cast<std::size_t>(d.n_layers), 0);
+}
+
+double linear_rope_scale(const gguf::File& file, const Reader& in) {
+    const std::string kind = in.text_or("rope.scaling.type", "none");
+    if (kind == "none") return 1.0;
+    if (kind != "linear")
+        fail(ErrorCode::kUnsupported, "{}: RoPE scaling '{}' is not supported", file.path(), kind);
+    return 1.0 / in.positive_or("rope.scaling.factor", 1.0);
+}
+
+void describe_llama(const gguf::File& file, const Reader& in, ModelDescription& d) {
+    if (in.has("expert_count"))
+        fail(ErrorCode::kUnsupported, "{}: mixtures of experts are not supported", file.path());
+    d.frequencies = rope_frequencies(file, d.n_rope_pairs, in.positive_or("rope.freq_base", 10000.0),
+                                     linear_rope_scale(file, in));
+}
+
+void describe_gemma3(const gguf::File& file, const Reader& in, ModelDescription& d) {
+    d.rope = RopeKind::kHalves;
+    d.activation = Activation::kGeluTanh;
+    d.post_norms = d.qk_norms = true;
+    d.embedding_scale = std::sqrt(static_cast<float>(d.n_embd));
+    // The 27B model alone scales by its embedding's share of a head.
+    if (d.n_layers == 62)
+        d.attention_scale = 1.0f / std::sqrt(static_cast<float>(d.n_embd) / static_cast<float>(d.n_heads));
+    const int window = in.count_or("attention.sliding_window", 1 << 30, 0);
+    constexpr int kGlobalEvery = 6;
+    for (int i = 0; i < d.n_layers; ++i) {
+        if ((i + 1) % kGlobalEvery != 0) d.windows[static_cast<std::size_t>(i)] = window;
+    }
+    d.frequencies = rope_frequencies(file, d.n_rope_pairs, in.positive_or("rope.freq_base", 1e6),
+                                     linear_rope_scale(file, in));
+    d.window_frequencies =
+        rope_frequencies(file, d.n_rope_pairs, in.positive_or("rope.freq_base_swa", 10000.0), 1.0);
+}
+
+struct Architecture {
+    std::string_view name;
+    void (*describe)(const gguf::File&, const Reader&, ModelDescription&);
+};
+constexpr Architecture kArchitectures[] = {
+    {"llama", describe_llama},
+    {"gemma3", describe_gemma3},
+};
+
+}  // namespace
+
+CacheGeometry ModelDescription::geometry() const {
+    return {n_kv_heads, codec::head_shape(head_dim), windows};
+}
+
+ModelDescription describe(const gguf::File& file) {
+    ModelDescription d;
+    d.architecture = file.get_string("general.architecture");
+    for (const Architecture& a : kArchitectures) {
+        if (a.name != d.architecture) continue;
+        const Reader in(file);
+        describe_common(file, in, d);
+        a.describe(file, in, d);
+        if (d.window_frequencies.empty()) d.window_frequencies = d.frequencies;
+        return d;
+    }
+    std::string known;
+    for (const Architecture& a : kArchitectures)
+        known += fmt::format("{}{}", known.empty() ? "" : ", ", a.name);
+    fail(ErrorCode::kUnsupported, "{}: architecture '{}' is not supported; supported: {}", file.path(),
+         d.architecture, known);
+}
+
+}  // namespace kvsplit

@@ -1,0 +1,33 @@
+// The forward pass: one function for every architecture.
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "model/description.h"
+#include "model/weights.h"
+
+namespace kvsplit {
+
+// Working memory for batches of up to max_tokens.
+class Workspace {
+  public:
+    Workspace(Backend& backend, const ModelDescription& description, int max_tokens);
+    int max_tokens() const { return max_tokens_; }
+
+  private:
+    friend void forward(Backend&, const ModelDescription&, const Weights&, Workspace&, std::span<const Token>,
+                        std::span<const SequenceRun>, float*);
+    int max_tokens_;
+    std::unique_ptr<Buffer> x, h, qkv, attention, gate_up, gated;
+    std::unique_ptr<Buffer> cos, sin, window_cos, window_sin;  // (max_tokens, n_rope_pairs)
+};
+
+// Runs the batch's tokens, appends them to their caches, and writes the states after the last norm.
+//   tokens: one per row, inside the vocabulary; runs: the rows of each sequence; together they cover all rows
+//   hidden: (tokens.size(), n_embd) in the backend's memory
+void forward(Backend& backend, const ModelDescription& description, const Weights& weights,
+             Workspace& workspace, std::span<const Token> tokens, std::span<const SequenceRun> runs,
+             float* hidden);
+
+}  // namespace kvsplit

@@ -1,0 +1,175 @@
+#include "text/bpe.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "text/utf8.h"
+#include "text/word_cache.h"
+
+namespace kvsplit::text {
+namespace {
+
+// GPT-2's alphabet: every byte is written as one printable character. Printable Latin-1 bytes stand for
+// themselves, the others follow from U+0100 on.
+constexpr bool stands_for_itself(int byte) {
+    return (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
+}
+
+struct ByteAlphabet {
+    std::array<std::string, 256> text;  // by byte
+    std::array<int, 0x144> byte{};      // by code point; -1: stands for no byte
+
+    ByteAlphabet() {
+        byte.fill(-1);
+        char32_t next = 0x100;
+        for (int b = 0; b < 256; ++b) {
+            const char32_t c = stands_for_itself(b) ? static_cast<char32_t>(b) : next++;
+            append_utf8(c, text[static_cast<std::size_t>(b)]);
+            byte[c] = b;
+        }
+    }
+};
+
+const ByteAlphabet& alphabet() {
+    static const ByteAlphabet instance;
+    return instance;
+}
+
+}  // namespace
+
+struct BpeTokenizer::Scratch {
+    struct Part {
+        Symbol symbol;  // -1: merged into the part before
+        std::int32_t prev, next;
+        std::uint32_t begin, end;  // bytes of the word
+    };
+    struct Merge {
+        std::int32_t rank;
+        std::int32_t left, right;  // parts
+        Symbol left_symbol, right_symbol, merged;
+    };
+    std::vector<Part> parts;
+    std::vector<Merge> queue;
+    std::string text;
+};
+
+BpeTokenizer::BpeTokenizer(VocabData data)
+    : Tokenizer(std::move(data)), pretokenizer_(vocab_.data().pre, vocab_.data().source) {
+    for (std::size_t b = 0; b < 256; ++b) byte_symbols_[b] = intern(alphabet().text[b]);
+    read_merges();
+}
+
+BpeTokenizer::Symbol BpeTokenizer::intern(std::string_view text) {
+    if (const Token token = vocab_.find(text); token != kNoToken) return token;
+    if (const Symbol symbol = extra_symbols_.find(text); symbol >= 0) return symbol;
+    const auto symbol = static_cast<Symbol>(static_cast<std::size_t>(vocab_size()) + texts_.size());
+    extra_symbols_.insert(texts_.emplace_back(text), symbol);
+    return symbol;
+}
+
+void BpeTokenizer::read_merges() {
+    const auto& merges = vocab_.data().merges;
+    merges_.reserve(merges.size());
+    std::string both;
+    for (std::size_t i = 0; i < merges.size(); ++i) {
+        const std::size_t space = merges[i].find(' ', 1);
+        if (space == std::string_view::npos || space + 1 == merges[i].size()) continue;  // merges nothing
+        const std::string_view left = merges[i].substr(0, space), right = merges[i].substr(space + 1);
+        both.assign(left).append(right);
+        merges_.insert({intern(left), intern(right), static_cast<std::int32_t>(i), intern(both)});
+    }
+}
+
+void BpeTokenizer::encode_text(std::string_view text, bool, std::vector<Token>& out) const {
+    Scratch scratch;
+    WordCache cache;
+    for (const std::string_view word : pretokenizer_.split(text)) {
+        cache.encode(word, out,
+                     [&](std::string_view w, std::vector<Token>& o) { encode_word(w, scratch, o); });
+    }
+}
+
+void BpeTokenizer::encode_word(std::string_view word, Scratch& scratch, std::vector<Token>& out) const {
+    if (vocab_.data().ignore_merges) {
+        scratch.text.clear();
+        for (const char c : word) scratch.text += alphabet().text[static_cast<std::uint8_t>(c)];
+        if (const Token token = vocab_.find(scratch.text); token != kNoToken) {
+            out.push_back(token);
+            return;
+        }
+    }
+    auto& parts = scratch.parts;
+    auto& queue = scratch.queue;
+    const auto n = static_cast<std::int32_t>(word.size());
+    parts.clear();
+    queue.clear();
+    for (std::int32_t i = 0; i < n; ++i) {
+        const auto byte = static_cast<std::uint8_t>(word[static_cast<std::size_t>(i)]);
+        const auto at = static_cast<std::uint32_t>(i);
+        parts.push_back({byte_symbols_[byte], i - 1, i + 1 < n ? i + 1 : -1, at, at + 1});
+    }
+    const auto part = [&](std::int32_t i) -> Scratch::Part& { return parts[static_cast<std::size_t>(i)]; };
+    const auto after = [](const Scratch::Merge& a, const Scratch::Merge& b) {
+        return a.rank != b.rank ? a.rank > b.rank : a.left > b.left;
+    };
+    const auto consider = [&](std::int32_t left, std::int32_t right) {
+        if (left < 0 || right < 0) return false;
+        const Symbol l = part(left).symbol, r = part(right).symbol;
+        const PairTable::Entry* entry = merges_.find(l, r);
+        if (entry == nullptr) return false;
+        queue.push_back({entry->rank, left, right, l, r, entry->merged});
+        return true;
+    };
+    for (std::int32_t i = 1; i < n; ++i) consider(i - 1, i);
+    std::make_heap(queue.begin(), queue.end(), after);
+    while (!queue.empty()) {
+        std::pop_heap(queue.begin(), queue.end(), after);
+        const Scratch::Merge merge = queue.back();
+        queue.pop_back();
+        Scratch::Part& left = part(merge.left);
+        Scratch::Part& right = part(merge.right);
+        if (left.symbol != merge.left_symbol || right.symbol != merge.right_symbol) continue;  // outdated
+        left.symbol = merge.merged;
+        left.end = right.end;
+        left.next = right.next;
+        right.symbol = -1;
+        if (left.next >= 0) part(left.next).prev = merge.left;
+        if (consider(left.prev, merge.left)) std::push_heap(queue.begin(), queue.end(), after);
+        if (consider(merge.left, left.next)) std::push_heap(queue.begin(), queue.end(), after);
+    }
+    for (std::int32_t i = n > 0 ? 0 : -1; i >= 0; i = part(i).next) {
+        emit(part(i).symbol, word.substr(part(i).begin, part(i).end - part(i).begin), out);
+    }
+}
+
+void BpeTokenizer::emit(Symbol symbol, std::string_view bytes, std::vector<Token>& out) const {
+    if (symbol < vocab_size()) {
+        out.push_back(symbol);
+        return;
+    }
+    // Vocabularies of small models lack tokens for bytes that never occurred in training: those are lost. An
+    // unknown token instead would be worse, it is often the one that ends a text.
+    for (const char c : bytes) {
+        const Symbol byte = byte_symbols_[static_cast<std::uint8_t>(c)];
+        if (byte < vocab_size()) out.push_back(byte);
+    }
+}
+
+std::string BpeTokenizer::normal_bytes(std::string_view text) const {
+    std::string out;
+    out.reserve(text.size());
+    while (!text.empty()) {
+        const Utf8Step step = next_utf8(text);
+        const bool known = step.state == Utf8State::kCharacter && step.code_point < alphabet().byte.size() &&
+                           alphabet().byte[step.code_point] >= 0;
+        if (known) {
+            out += static_cast<char>(alphabet().byte[step.code_point]);
+        } else {
+            out += text.substr(0, step.length);
+        }
+        text.remove_prefix(step.length);
+    }
+    return out;
+}
+
+}  // namespace kvsplit::text

@@ -1,0 +1,69 @@
+// Tokenizer: text to tokens and back, as the model file says.
+//
+// Two kinds: byte-level BPE (tokenizer.ggml.model "gpt2") and SentencePiece BPE ("llama"). Where the file
+// leaves something open, the behaviour is llama.cpp's, so that both give the same tokens for the same file.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gguf/gguf.h"
+#include "kvsplit/model.h"
+#include "text/special_tokens.h"
+#include "text/vocab.h"
+
+namespace kvsplit::text {
+
+// Thread-safe once made.
+class Tokenizer {
+  public:
+    // The tokenizer keeps views into the file: the file must outlive it. Throws Error: kFormat naming the
+    // file and the key for damaged metadata, kUnsupported for a kind of tokenizer or pre-tokenizer not known
+    // here.
+    static std::unique_ptr<Tokenizer> create(const gguf::File& file);
+    // The same from tables. What the views point to must outlive the tokenizer.
+    static std::unique_ptr<Tokenizer> create(VocabData data);
+    virtual ~Tokenizer() = default;
+    Tokenizer(const Tokenizer&) = delete;
+    Tokenizer& operator=(const Tokenizer&) = delete;
+
+    // Any bytes are accepted; those that are not UTF-8 become byte tokens. add_bos adds the start token (and
+    // the end token) where the model wants one. With parse_special, names of control tokens become those
+    // tokens; user-defined tokens always do. Takes O(n log n).
+    std::vector<Token> encode(std::string_view text, bool add_bos, bool parse_special) const;
+
+    // The bytes that a token stands for: maybe part of a character. Control and unknown tokens give "" unless
+    // render_special, which gives their names. An id outside the vocabulary gives "".
+    std::string token_bytes(Token token, bool render_special = false) const;
+
+    int vocab_size() const { return vocab_.size(); }
+    // kNoToken where the model has none.
+    Token bos() const { return vocab_.data().bos; }
+    Token eos() const { return vocab_.data().eos; }
+    Token eot() const { return vocab_.data().eot; }
+    bool adds_bos() const { return vocab_.data().add_bos; }
+    bool is_end_of_generation(Token token) const;
+    bool is_control(Token token) const {
+        return vocab_.contains(token) && (vocab_.attr(token) & kAttrControl) != 0;
+    }
+    // kNoToken if there is no token with exactly this text (as the vocabulary spells it).
+    Token find(std::string_view text) const { return vocab_.find(text); }
+
+  protected:
+    explicit Tokenizer(VocabData data);
+
+    // Appends the tokens of a text without special tokens. after_special: the text starts the prompt or
+    // follows a special token.
+    virtual void encode_text(std::string_view text, bool after_special, std::vector<Token>& out) const = 0;
+    // token_bytes() of a normal token.
+    virtual std::string normal_bytes(std::string_view text) const = 0;
+
+    const Vocab vocab_;
+
+  private:
+    SpecialTokens special_;
+};
+
+}  // namespace kvsplit::text

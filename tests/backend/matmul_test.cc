@@ -1,0 +1,297 @@
+// Packed matrix products against the dequantised weights in double precision, against a scalar definition of
+// the integer products, and against themselves under every split of the work.
+#include "backend/cpu/matmul.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "backend/random_weights.h"
+#include "gguf/blocks.h"
+#include "kvsplit/error.h"
+
+namespace kvsplit::cpu {
+namespace {
+
+using gguf::TensorType;
+using test::random_rows;
+using test::random_weights;
+
+std::vector<CpuIsa> available_sets() {
+    std::vector<CpuIsa> sets;
+    for (CpuIsa isa : {CpuIsa::kPortable, CpuIsa::kAvx2, CpuIsa::kAvx512}) {
+        if (isa <= detect_isa()) sets.push_back(isa);
+    }
+    return sets;
+}
+
+std::size_t size(std::int64_t n) { return static_cast<std::size_t>(n); }
+
+// A matrix in the file's form, packed, and dequantised.
+struct Weights {
+    TensorType type;
+    int rows, cols;
+    std::vector<std::uint8_t> data;
+    std::vector<float> values;  // (rows, cols)
+
+    Weights(TensorType t, int n_rows, int n_cols, std::mt19937& rng)
+        : type(t), rows(n_rows), cols(n_cols), data(random_weights(t, n_rows, n_cols, rng)) {
+        dequantize();
+    }
+    void dequantize() {
+        values.resize(size(rows) * size(cols));
+        for (int r = 0; r < rows; ++r) {
+            gguf::dequantize_row(type, data.data() + data.size() / size(rows) * size(r),
+                                 values.data() + size(r) * size(cols), cols);
+        }
+    }
+    WeightSource source() const { return {type, data, rows}; }
+    PackedMatrix pack(bool exact) const {
+        ThreadPool pool(2);
+        const WeightSource s = source();
+        return PackedMatrix::pack(pool, {&s, 1}, cols, exact);
+    }
+};
+
+std::vector<float> multiply(const PackedMatrix& w, const std::vector<float>& x, CpuIsa isa, int threads = 1,
+                            float start = 0) {
+    const int n = static_cast<int>(x.size()) / w.cols();
+    ThreadPool pool(threads);
+    MatmulScratch scratch;
+    std::vector<float> out(size(n) * size(w.rows()), start);
+    matmul(pool, kernels(isa), w, x.data(), n, out.data(), w.rows(), start != 0, scratch);
+    return out;
+}
+
+// Widest difference from the product in double precision, relative to |w| |x|.
+double relative_error(const Weights& w, const std::vector<float>& x, const std::vector<float>& out) {
+    double worst = 0;
+    for (std::size_t i = 0; i < x.size() / size(w.cols); ++i) {
+        for (int r = 0; r < w.rows; ++r) {
+            double sum = 0, ww = 1e-30, xx = 1e-30;
+            for (int k = 0; k < w.cols; ++k) {
+                const double a = w.values[size(r) * size(w.cols) + size(k)];
+                const double b = x[i * size(w.cols) + size(k)];
+                sum += a * b;
+                ww += a * a;
+                xx += b * b;
+            }
+            worst = std::max(worst, std::abs(sum - out[i * size(w.rows) + size(r)]) / std::sqrt(ww * xx));
+        }
+    }
+    return worst;
+}
+
+// The definition of the integer mode, element by element. fma as the SIMD sets do it.
+float int8_reference(const gguf::AffineSpec& spec, const gguf::AffineRow& row, const float* x, int cols) {
+    float sum = 0;
+    for (int g = 0; g < cols / 32; ++g) {
+        float peak = 0;
+        for (int k = 0; k < 32; ++k) peak = std::max(peak, std::abs(x[32 * g + k]));
+        const float inverse = 127.0f / peak, scale = peak * (1.0f / 127.0f);
+        int q[32], total = 0;
+        for (int k = 0; k < 32; ++k)
+            total += q[k] = static_cast<int>(std::nearbyint(x[32 * g + k] * inverse));
+        const float d = f16_to_f32(row.d[size(spec.super ? g / 8 : g)]);
+        for (int k0 = 0; k0 < 32; k0 += spec.group) {
+            int dot = 0;
+            for (int k = k0; k < k0 + spec.group; ++k)
+                dot += (row.codes[size(32 * g + k)] - spec.zero) * q[k];
+            const float ds =
+                spec.super ? d * static_cast<float>(row.sc[size((32 * g + k0) / spec.group)]) : d;
+            sum = std::fma(static_cast<float>(dot), ds * scale, sum);
+        }
+        if (spec.has_min) {
+            const float m = spec.super
+                                ? -(f16_to_f32(row.dmin[size(g / 8)]) * static_cast<float>(row.mn[size(g)]))
+                                : f16_to_f32(row.m[size(g)]);
+            sum = std::fma(m, scale * static_cast<float>(total), sum);
+        }
+    }
+    return sum;
+}
+
+class MatmulTypes : public testing::TestWithParam<TensorType> {};
+
+TEST_P(MatmulTypes, PackedRowsAreTheFilesValues) {
+    std::mt19937 rng(1);
+    const Weights w(GetParam(), 37, 512, rng);
+    const PackedMatrix packed = w.pack(false);
+    std::vector<float> row(512);
+    for (int r = 0; r < w.rows; ++r) {
+        packed.get_row(r, row.data());
+        EXPECT_EQ(0, std::memcmp(row.data(), w.values.data() + size(r) * 512, 512 * 4)) << "row " << r;
+    }
+}
+
+TEST_P(MatmulTypes, ExactMeetsDoublePrecision) {
+    std::mt19937 rng(2);
+    for (const int rows : {1, 16, 35}) {
+        const Weights w(GetParam(), rows, 768, rng);
+        const PackedMatrix packed = w.pack(true);
+        for (const int n : {1, 2, 3, 9, 13}) {
+            const std::vector<float> x = random_rows(n, w.cols, rng);
+            for (const CpuIsa isa : available_sets()) {
+                EXPECT_LT(relative_error(w, x, multiply(packed, x, isa)), 2e-7) << isa_name(isa);
+            }
+        }
+    }
+}
+
+TEST_P(MatmulTypes, IntegerModeMeetsItsDefinition) {
+    const std::optional<gguf::AffineSpec> spec = gguf::affine_spec(GetParam());
+    if (!spec) GTEST_SKIP() << "a float type";
+    std::mt19937 rng(3);
+    const Weights w(GetParam(), 21, 512, rng);
+    const PackedMatrix packed = w.pack(false);
+    const int n = 13;
+    const std::vector<float> x = random_rows(n, w.cols, rng);
+    std::vector<std::vector<float>> out;
+    for (const CpuIsa isa : available_sets()) out.push_back(multiply(packed, x, isa));
+    gguf::AffineRow row;
+    for (int r = 0; r < w.rows; ++r) {
+        gguf::unpack_row(w.type, w.data.data() + w.data.size() / size(w.rows) * size(r), w.cols, row);
+        for (int i = 0; i < n; ++i) {
+            const float expected = int8_reference(*spec, row, x.data() + i * w.cols, w.cols);
+            for (std::size_t s = 0; s < out.size(); ++s) {
+                const float got = out[s][size(i * w.rows + r)];
+                if (available_sets()[s] == CpuIsa::kPortable) {
+                    // Two roundings in place of one: 2^-24 of each of some 32 partial sums.
+                    EXPECT_NEAR(got, expected, 2e-5 * (1 + std::abs(expected)));
+                } else {
+                    EXPECT_EQ(got, expected) << isa_name(available_sets()[s]) << " row " << r << " x " << i;
+                }
+            }
+        }
+    }
+    EXPECT_LT(relative_error(w, x, out.back()), 2e-3);
+}
+
+TEST_P(MatmulTypes, SplitsOfTheWorkAreBitIdentical) {
+    std::mt19937 rng(4);
+    const Weights w(GetParam(), 83, 256, rng);
+    for (const bool exact : {false, true}) {
+        const PackedMatrix packed = w.pack(exact);
+        for (const CpuIsa isa : available_sets()) {
+            const int total = isa == CpuIsa::kPortable ? 30 : 300;
+            const std::vector<float> x = random_rows(total, w.cols, rng);
+            const std::vector<float> whole = multiply(packed, x, isa);
+            for (const int threads : {2, 3}) EXPECT_EQ(whole, multiply(packed, x, isa, threads));
+            for (const int batch : {1, 2, 3, 7, 8, 9, 13, 64}) {
+                std::vector<float> parts;
+                for (int i = 0; i < total; i += batch) {
+                    const auto from = x.begin() + i * w.cols;
+                    const auto part = multiply(
+                        packed, std::vector<float>(from, from + std::min(batch, total - i) * w.cols), isa);
+                    parts.insert(parts.end(), part.begin(), part.end());
+                }
+                EXPECT_EQ(whole, parts) << isa_name(isa) << " batch " << batch << " exact " << exact;
+            }
+        }
+    }
+}
+
+TEST_P(MatmulTypes, AccumulateAddsToTheOutput) {
+    std::mt19937 rng(5);
+    const Weights w(GetParam(), 19, 256, rng);
+    const PackedMatrix packed = w.pack(false);
+    const std::vector<float> x = random_rows(5, w.cols, rng);
+    for (const CpuIsa isa : available_sets()) {
+        const std::vector<float> plain = multiply(packed, x, isa), added = multiply(packed, x, isa, 2, 3.0f);
+        for (std::size_t i = 0; i < plain.size(); ++i) EXPECT_EQ(added[i], 3.0f + plain[i]);
+    }
+}
+
+TEST_P(MatmulTypes, HostileBytesDoNotCrash) {
+    std::mt19937 rng(6);
+    Weights w(GetParam(), 33, 256, rng);
+    for (std::uint8_t& byte : w.data)
+        byte = static_cast<std::uint8_t>(rng() % 4 ? rng() : 0xff);  // infinities, NaNs
+    std::vector<float> x = random_rows(9, w.cols, rng);
+    x[5] = std::numeric_limits<float>::infinity();
+    x[300] = std::numeric_limits<float>::quiet_NaN();
+    x[700] = 1e-40f;
+    for (const bool exact : {false, true}) {
+        const PackedMatrix packed = w.pack(exact);
+        for (const CpuIsa isa : available_sets()) multiply(packed, x, isa);
+        std::vector<float> row(256);
+        for (int r = 0; r < w.rows; ++r) packed.get_row(r, row.data());
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, MatmulTypes, testing::ValuesIn(test::kWeightTypes),
+                         [](const auto& type_info) { return std::string(gguf::type_name(type_info.param)); });
+
+TEST(Matmul, StackedMatricesOfDifferentTypes) {
+    std::mt19937 rng(7);
+    const Weights q(TensorType::kQ4_K, 40, 512, rng), k(TensorType::kQ8_0, 17, 512, rng),
+        v(TensorType::kF16, 9, 512, rng);
+    const std::vector<float> x = random_rows(7, 512, rng);
+    ThreadPool pool(2);
+    const WeightSource sources[] = {q.source(), k.source(), v.source()};
+    for (const bool exact : {false, true}) {
+        const PackedMatrix stacked = PackedMatrix::pack(pool, sources, 512, exact);
+        ASSERT_EQ(stacked.rows(), 66);
+        const std::vector<float> all = multiply(stacked, x, detect_isa(), 2);
+        int first = 0;
+        for (const Weights* part : {&q, &k, &v}) {
+            const std::vector<float> alone = multiply(part->pack(exact), x, detect_isa());
+            std::vector<float> row(512);
+            for (int r = 0; r < part->rows; ++r) {
+                for (int i = 0; i < 7; ++i)
+                    EXPECT_EQ(all[size(i * 66 + first + r)], alone[size(i * part->rows + r)]);
+                stacked.get_row(first + r, row.data());
+                EXPECT_EQ(0, std::memcmp(row.data(), part->values.data() + r * 512, 512 * 4));
+            }
+            first += part->rows;
+        }
+    }
+}
+
+TEST(Matmul, FloatMatricesOfAnyWidth) {
+    std::mt19937 rng(8);
+    for (const int cols : {1, 31, 33, 100}) {
+        const Weights w(TensorType::kF16, 5, cols, rng);
+        const PackedMatrix packed = w.pack(false);
+        const std::vector<float> x = random_rows(3, cols, rng);
+        for (const CpuIsa isa : available_sets()) {
+            EXPECT_LT(relative_error(w, x, multiply(packed, x, isa)), 2e-7);
+        }
+    }
+}
+
+TEST(Matmul, ZeroActivationsGiveZero) {
+    std::mt19937 rng(9);
+    const Weights w(TensorType::kQ5_1, 16, 64, rng);
+    for (const float out : multiply(w.pack(false), std::vector<float>(128), detect_isa())) EXPECT_EQ(out, 0);
+}
+
+TEST(PackedMatrix, RefusesWhatDoesNotFit) {
+    ThreadPool pool(1);
+    const std::vector<std::uint8_t> data(1000);
+    const auto pack = [&](TensorType type, std::int64_t rows, std::int64_t cols) {
+        const WeightSource s{type, data, rows};
+        return PackedMatrix::pack(pool, {&s, 1}, cols, false);
+    };
+    EXPECT_THROW(pack(TensorType::kQ2_K, 1, 256), Error);
+    EXPECT_THROW(pack(TensorType::kQ4_0, 1, 33), Error);
+    EXPECT_THROW(pack(TensorType::kQ4_K, 1, 32), Error);
+    EXPECT_THROW(pack(TensorType::kQ4_0, 56, 32), Error);
+    EXPECT_THROW(pack(TensorType::kQ4_0, std::int64_t{1} << 60, 32), Error);
+    EXPECT_THROW(pack(TensorType::kF32, 0, 32), Error);
+    EXPECT_THROW(pack(TensorType::kF32, 1, -32), Error);
+    EXPECT_NO_THROW(pack(TensorType::kQ4_0, 55, 32));
+    EXPECT_THROW(PackedMatrix::pack(pool, {}, 32, false), Error);
+}
+
+TEST(PackedMatrix, BytesStayNearTheFilesSize) {
+    std::mt19937 rng(10);
+    for (const TensorType type : test::kWeightTypes) {
+        const Weights w(type, 64, 512, rng);
+        EXPECT_LE(w.pack(false).bytes(), w.data.size() * 106 / 100) << gguf::type_name(type);
+    }
+}
+
+}  // namespace
+}  // namespace kvsplit::cpu

@@ -1,0 +1,75 @@
+// Random rows of any GGUF weight type, as valid blocks with scales of a sensible size.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <random>
+#include <span>
+#include <vector>
+
+#include "base/half.h"
+#include "gguf/tensor_type.h"
+
+namespace kvsplit::test {
+
+// Offsets of the f16 fields inside a block.
+inline std::vector<std::size_t> f16_fields(gguf::TensorType type) {
+    using gguf::TensorType;
+    switch (type) {
+        case TensorType::kQ4_1:
+        case TensorType::kQ5_1:
+        case TensorType::kQ4_K:
+        case TensorType::kQ5_K:
+            return {0, 2};
+        case TensorType::kQ6_K:
+            return {208};
+        default:
+            return {0};
+    }
+}
+
+// rows x cols weights of about unit size.
+inline std::vector<std::uint8_t> random_weights(gguf::TensorType type, int rows, int cols,
+                                                std::mt19937& rng) {
+    using gguf::TensorType;
+    std::normal_distribution<float> normal;
+    const std::size_t n = static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols);
+    const auto put16 = [](std::uint8_t* to, std::uint16_t bits) { std::memcpy(to, &bits, 2); };
+    std::vector<std::uint8_t> data(n / static_cast<std::size_t>(gguf::block_size(type)) *
+                                   static_cast<std::size_t>(gguf::block_bytes(type)));
+    if (type == TensorType::kF32 || type == TensorType::kF16 || type == TensorType::kBF16) {
+        for (std::size_t i = 0; i < n; ++i) {
+            const float value = normal(rng);
+            std::uint32_t bits;
+            std::memcpy(&bits, &value, 4);
+            if (type == TensorType::kF32) std::memcpy(data.data() + 4 * i, &value, 4);
+            if (type == TensorType::kF16) put16(data.data() + 2 * i, f32_to_f16(value));
+            if (type == TensorType::kBF16) put16(data.data() + 2 * i, static_cast<std::uint16_t>(bits >> 16));
+        }
+        return data;
+    }
+    for (std::uint8_t& byte : data) byte = static_cast<std::uint8_t>(rng());
+    const std::size_t block = static_cast<std::size_t>(gguf::block_bytes(type));
+    const float size = type == TensorType::kQ6_K ? 3e-4f : block > 100 ? 3e-3f : block == 34 ? 0.01f : 0.1f;
+    for (std::size_t at = 0; at < data.size(); at += block) {
+        for (const std::size_t field : f16_fields(type)) {
+            put16(data.data() + at + field, f32_to_f16(size * normal(rng)));
+        }
+    }
+    return data;
+}
+
+inline std::vector<float> random_rows(int n, int cols, std::mt19937& rng) {
+    std::normal_distribution<float> normal;
+    std::vector<float> x(static_cast<std::size_t>(n) * static_cast<std::size_t>(cols));
+    for (float& v : x) v = normal(rng);
+    for (std::size_t i = 0; i < x.size(); i += 97) x[i] *= 20;  // outliers, as real activations have
+    return x;
+}
+
+inline constexpr gguf::TensorType kWeightTypes[] = {
+    gguf::TensorType::kQ4_0, gguf::TensorType::kQ4_1, gguf::TensorType::kQ5_0, gguf::TensorType::kQ5_1,
+    gguf::TensorType::kQ8_0, gguf::TensorType::kQ4_K, gguf::TensorType::kQ5_K, gguf::TensorType::kQ6_K,
+    gguf::TensorType::kF16,  gguf::TensorType::kBF16, gguf::TensorType::kF32};
+
+}  // namespace kvsplit::test

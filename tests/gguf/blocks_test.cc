@@ -1,0 +1,137 @@
+// Weight blocks against the `gguf` package's dequantisation, see scripts/oracles/gguf_blocks.py.
+#include "gguf/blocks.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "base/half.h"
+#include "kvsplit/error.h"
+
+namespace kvsplit::gguf {
+namespace {
+
+struct Golden {
+    std::int64_t n = 0;                // elements
+    std::vector<std::uint8_t> packed;  // with one byte in front: blocks must work at odd addresses
+    std::vector<float> values;         // (n)
+};
+
+Golden load_golden(TensorType type) {
+    const std::string path =
+        std::string(KVSPLIT_TEST_DATA) + "/gguf_blocks/" + std::string(type_name(type)) + ".bin";
+    std::ifstream in(path, std::ios::binary);
+    const std::vector<char> bytes((std::istreambuf_iterator<char>(in)), {});
+    const auto stride = static_cast<std::size_t>(block_bytes(type) + 4 * block_size(type));
+    EXPECT_TRUE(!bytes.empty() && bytes.size() % stride == 0) << path;
+    const std::size_t n_blocks = bytes.size() / stride;
+    const std::size_t packed = n_blocks * static_cast<std::size_t>(block_bytes(type));
+    Golden g;
+    g.n = static_cast<std::int64_t>(n_blocks) * block_size(type);
+    g.packed.resize(1 + packed);
+    g.values.resize(static_cast<std::size_t>(g.n));
+    std::memcpy(g.packed.data() + 1, bytes.data(), packed);
+    std::memcpy(g.values.data(), bytes.data() + packed, bytes.size() - packed);
+    return g;
+}
+
+// The same bits; any NaN equals any NaN, because processors differ in which one they make.
+void expect_same(const std::vector<float>& got, const std::vector<float>& want) {
+    ASSERT_EQ(got.size(), want.size());
+    for (std::size_t i = 0; i < got.size(); ++i) {
+        if (std::isnan(want[i]) && std::isnan(got[i])) continue;
+        ASSERT_EQ(std::bit_cast<std::uint32_t>(got[i]), std::bit_cast<std::uint32_t>(want[i]))
+            << "element " << i << ": " << got[i] << " instead of " << want[i];
+    }
+}
+
+// The formulas of AffineRow's comment.
+std::vector<float> rebuild(const AffineSpec& spec, const AffineRow& row) {
+    std::vector<float> values(row.codes.size());
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        const std::size_t block = i / (spec.super ? 256 : 32);
+        float scale = f16_to_f32(row.d[block]);
+        if (spec.super) scale *= static_cast<float>(row.sc[i / static_cast<std::size_t>(spec.group)]);
+        values[i] = scale * static_cast<float>(row.codes[i] - spec.zero);
+        if (spec.has_min && !spec.super) values[i] += f16_to_f32(row.m[block]);
+        if (spec.has_min && spec.super)
+            values[i] -= f16_to_f32(row.dmin[block]) * static_cast<float>(row.mn[i / 32]);
+    }
+    return values;
+}
+
+class Blocks : public testing::TestWithParam<TensorType> {};
+
+TEST_P(Blocks, DequantizeAsTheOracle) {
+    const Golden g = load_golden(GetParam());
+    std::vector<float> got(static_cast<std::size_t>(g.n));
+    dequantize_row(GetParam(), g.packed.data() + 1, got.data(), g.n);
+    expect_same(got, g.values);
+}
+
+TEST_P(Blocks, CodesAndScalesRebuildTheValues) {
+    const auto spec = affine_spec(GetParam());
+    AffineRow row;
+    const Golden g = load_golden(GetParam());
+    if (!spec) {
+        EXPECT_EQ(block_size(GetParam()), 1);
+        EXPECT_THROW(unpack_row(GetParam(), g.packed.data() + 1, g.n, row), Error);
+        return;
+    }
+    // A row of another shape first: vectors are reused, and must not keep what does not belong.
+    const Golden other = load_golden(TensorType::kQ4_K);
+    unpack_row(TensorType::kQ4_K, other.packed.data() + 1, other.n, row);
+    unpack_row(GetParam(), g.packed.data() + 1, g.n, row);
+    expect_same(rebuild(*spec, row), g.values);
+    unsigned largest = 0;
+    for (const unsigned code : row.codes) largest = std::max(largest, code);
+    EXPECT_EQ(largest, (1u << spec->bits) - 1);  // random blocks reach every code
+    const auto n = static_cast<std::size_t>(g.n);
+    EXPECT_EQ(row.d.size(), n / (spec->super ? 256 : 32));
+    EXPECT_EQ(row.m.size(), spec->has_min && !spec->super ? n / 32 : 0);
+    EXPECT_EQ(row.dmin.size(), spec->has_min && spec->super ? n / 256 : 0);
+    EXPECT_EQ(row.sc.size(), spec->super ? n / static_cast<std::size_t>(spec->group) : 0);
+    EXPECT_EQ(row.mn.size(), spec->super && spec->has_min ? n / 32 : 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(AllTypes, Blocks,
+                         testing::Values(TensorType::kF32, TensorType::kF16, TensorType::kBF16,
+                                         TensorType::kQ4_0, TensorType::kQ4_1, TensorType::kQ5_0,
+                                         TensorType::kQ5_1, TensorType::kQ8_0, TensorType::kQ4_K,
+                                         TensorType::kQ5_K, TensorType::kQ6_K),
+                         [](const auto& test) { return std::string(type_name(test.param)); });
+
+TEST(BlockTypes, SizesMatchTheStructs) {
+    EXPECT_EQ(block_bytes(TensorType::kQ4_0), static_cast<std::int64_t>(sizeof(BlockQ4_0)));
+    EXPECT_EQ(block_bytes(TensorType::kQ4_1), static_cast<std::int64_t>(sizeof(BlockQ4_1)));
+    EXPECT_EQ(block_bytes(TensorType::kQ5_0), static_cast<std::int64_t>(sizeof(BlockQ5_0)));
+    EXPECT_EQ(block_bytes(TensorType::kQ5_1), static_cast<std::int64_t>(sizeof(BlockQ5_1)));
+    EXPECT_EQ(block_bytes(TensorType::kQ8_0), static_cast<std::int64_t>(sizeof(BlockQ8_0)));
+    EXPECT_EQ(block_bytes(TensorType::kQ4_K), static_cast<std::int64_t>(sizeof(BlockQ4_K)));
+    EXPECT_EQ(block_bytes(TensorType::kQ5_K), static_cast<std::int64_t>(sizeof(BlockQ5_K)));
+    EXPECT_EQ(block_bytes(TensorType::kQ6_K), static_cast<std::int64_t>(sizeof(BlockQ6_K)));
+}
+
+TEST(BlockTypes, UnsupportedTypesAreRefusedByName) {
+    float value = 0;
+    const std::uint8_t byte = 0;
+    try {
+        dequantize_row(TensorType::kIQ4_NL, &byte, &value, 0);
+        FAIL();
+    } catch (const Error& e) {
+        EXPECT_EQ(e.code(), ErrorCode::kUnsupported);
+        EXPECT_NE(std::string(e.what()).find("IQ4_NL"), std::string::npos);
+    }
+    EXPECT_EQ(block_size(static_cast<TensorType>(31)), 0);
+    EXPECT_EQ(type_name(static_cast<TensorType>(31)), "unknown");
+}
+
+}  // namespace
+}  // namespace kvsplit::gguf

@@ -1,0 +1,124 @@
+// Damaged and odd metadata: an Error that names file and key, or what llama.cpp makes of it.
+#include "text/vocab.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+
+#include "gguf/gguf_writer.h"
+#include "kvsplit/error.h"
+#include "text/tokenizer.h"
+
+namespace kvsplit::text {
+namespace {
+
+using test::GgufWriter;
+using test::TempFile;
+
+const std::vector<std::string> kTokens = {"<unk>", "<s>", "</s>", "a", "b", "ab"};
+
+GgufWriter minimal(std::string_view model) {
+    GgufWriter w;
+    w.add("tokenizer.ggml.model", model).add_array("tokenizer.ggml.tokens", kTokens);
+    return w;
+}
+
+// The message that making a tokenizer from w fails with; "" if it succeeds.
+std::string failure(const GgufWriter& w, std::string& path) {
+    const TempFile file(w.bytes());
+    path = file.path();
+    const gguf::File gguf_file(path);
+    try {
+        Tokenizer::create(gguf_file)->encode("abab <s>", true, true);
+        return "";
+    } catch (const Error& e) {
+        return e.what();
+    }
+}
+
+void expect_failure(const GgufWriter& w, std::string_view key) {
+    std::string path;
+    const std::string message = failure(w, path);
+    EXPECT_NE(message.find(path), std::string::npos) << message;
+    EXPECT_NE(message.find(key), std::string::npos) << message;
+}
+
+TEST(VocabMetadata, DamageIsNamed) {
+    expect_failure(GgufWriter{}, "tokenizer.ggml.model");
+    expect_failure(minimal("bert"), "tokenizer.ggml.model");
+    expect_failure(GgufWriter{}.add("tokenizer.ggml.model", "llama"), "tokenizer.ggml.tokens");
+    expect_failure(GgufWriter{}.add("tokenizer.ggml.model", "llama").add("tokenizer.ggml.tokens", "a"),
+                   "tokenizer.ggml.tokens");
+    expect_failure(GgufWriter{}
+                       .add("tokenizer.ggml.model", "llama")
+                       .add_array("tokenizer.ggml.tokens", std::vector<std::string>{}),
+                   "tokenizer.ggml.tokens");
+    expect_failure(minimal("llama").add_array("tokenizer.ggml.scores", std::vector<float>(5)),
+                   "tokenizer.ggml.scores");
+    expect_failure(minimal("llama").add_array("tokenizer.ggml.scores", std::vector<float>(6, NAN)),
+                   "tokenizer.ggml.scores");
+    expect_failure(minimal("llama").add_array("tokenizer.ggml.scores", std::vector<std::string>(6, "x")),
+                   "tokenizer.ggml.scores");
+    expect_failure(minimal("llama").add_array("tokenizer.ggml.token_type", std::vector<std::int32_t>(5)),
+                   "tokenizer.ggml.token_type");
+    expect_failure(minimal("llama").add("tokenizer.ggml.bos_token_id", "one"), "tokenizer.ggml.bos_token_id");
+    expect_failure(minimal("gpt2"), "tokenizer.ggml.merges");
+    expect_failure(minimal("gpt2")
+                       .add_array("tokenizer.ggml.merges", std::vector<std::string>{"a b"})
+                       .add("tokenizer.ggml.pre", "martian"),
+                   "tokenizer.ggml.pre");
+}
+
+void with_file(const GgufWriter& w, const std::function<void(const Tokenizer&)>& check) {
+    const TempFile temp(w.bytes());
+    const gguf::File file(temp.path());
+    check(*Tokenizer::create(file));
+}
+
+TEST(VocabMetadata, OddFilesWork) {
+    // Ids out of range fall back to the defaults; longer arrays and unknown types are no harm.
+    with_file(minimal("llama")
+                  .add("tokenizer.ggml.bos_token_id", std::uint32_t{0xffffffff})
+                  .add("tokenizer.ggml.eos_token_id", std::uint32_t{4})
+                  .add("tokenizer.ggml.seperator_token_id", std::uint32_t{0xffffffff})
+                  .add_array("tokenizer.ggml.scores", std::vector<float>(9))
+                  .add_array("tokenizer.ggml.token_type", std::vector<std::int32_t>{1, 1, 1, 1, 1, 77, 78}),
+              [](const Tokenizer& t) {
+                  EXPECT_EQ(t.bos(), 1);
+                  EXPECT_EQ(t.eos(), 4);
+                  EXPECT_EQ(t.token_bytes(5), "");
+                  EXPECT_TRUE(t.adds_bos());
+              });
+    with_file(minimal("gpt2")
+                  .add_array("tokenizer.ggml.merges", std::vector<std::string>{"a b", "zz qq", "", "a"})
+                  .add("tokenizer.ggml.pre", "gpt-2"),
+              [](const Tokenizer& t) {
+                  EXPECT_EQ(t.bos(), kNoToken);
+                  EXPECT_FALSE(t.adds_bos());
+                  EXPECT_EQ(t.encode("aba", true, false), (std::vector<Token>{5, 3}));
+              });
+    GgufWriter twice;
+    twice.add("tokenizer.ggml.model", "llama").add("tokenizer.ggml.add_space_prefix", false);
+    twice.add_array("tokenizer.ggml.tokens", std::vector<std::string>{"", "a", "a", ""});
+    with_file(twice, [](const Tokenizer& t) {
+        EXPECT_EQ(t.encode("a", false, false), (std::vector<Token>{1})) << "the first of equal texts";
+        EXPECT_EQ(t.token_bytes(0), "");
+    });
+}
+
+TEST(VocabMetadata, EndOfGenerationByName) {
+    GgufWriter w;
+    w.add("tokenizer.ggml.model", "llama").add("tokenizer.ggml.eos_token_id", std::uint32_t{3});
+    w.add_array("tokenizer.ggml.tokens", std::vector<std::string>{"<|im_end|>", "<end_of_turn>", "x", "stop",
+                                                                  "<|eot_id|>", "<|endoftext|>"});
+    with_file(w, [](const Tokenizer& t) {
+        for (const Token token : {0, 1, 3, 4, 5}) EXPECT_TRUE(t.is_end_of_generation(token)) << token;
+        EXPECT_FALSE(t.is_end_of_generation(2));
+        EXPECT_EQ(t.eot(), 4);
+        EXPECT_TRUE(t.is_control(0)) << "whatever its type says";
+    });
+}
+
+}  // namespace
+}  // namespace kvsplit::text
