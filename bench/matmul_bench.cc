@@ -59,8 +59,8 @@ void register_all() {
                         ->UseRealTime();
                 };
                 for (const int n : {1, 8, 512}) add(fit, n, 2);
-                add(fit, 512, 1);
-                add(output, 1, 2);
+                for (const int n : {1, 8, 512}) add(fit, n, 1);
+                for (const int threads : {1, 2}) add(output, 1, threads);
             }
         }
     }

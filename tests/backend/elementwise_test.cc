@@ -1,0 +1,137 @@
+// Norms, gated activations and rotations of every instruction set against their definitions in double
+// precision.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+#include <vector>
+
+#include "backend/cpu/kernels.h"
+
+namespace kvsplit::cpu {
+namespace {
+
+std::vector<CpuIsa> available_sets() {
+    std::vector<CpuIsa> sets;
+    for (CpuIsa isa : {CpuIsa::kPortable, CpuIsa::kAvx2, CpuIsa::kAvx512}) {
+        if (isa <= detect_isa()) sets.push_back(isa);
+    }
+    return sets;
+}
+
+std::vector<float> random_vector(int n, std::mt19937& rng) {
+    std::normal_distribution<float> normal(0, 3);
+    std::vector<float> x(static_cast<std::size_t>(n));
+    for (float& v : x) v = normal(rng);
+    return x;
+}
+
+constexpr int kLengths[] = {1, 7, 16, 33, 64, 576};
+
+TEST(Elementwise, RmsNorm) {
+    std::mt19937 rng(1);
+    for (const int n : kLengths) {
+        const std::vector<float> x = random_vector(n, rng), gain = random_vector(n, rng);
+        double squares = 0;
+        for (float v : x) squares += double{v} * v;
+        const double factor = 1 / std::sqrt(squares / n + 1e-5);
+        for (const CpuIsa isa : available_sets()) {
+            std::vector<float> out(x.size(), 2.0f), plain = x;
+            kernels(isa).add_rms_norm(x.data(), gain.data(), n, 1e-5f, out.data());
+            kernels(isa).rms_norm(plain.data(), nullptr, n, 1e-5f, plain.data());
+            for (std::size_t i = 0; i < x.size(); ++i) {
+                EXPECT_NEAR(out[i], 2 + x[i] * factor * gain[i], 1e-5);
+                EXPECT_NEAR(plain[i], x[i] * factor, 1e-6 * (1 + std::abs(x[i])));
+            }
+        }
+    }
+}
+
+TEST(Elementwise, GatedActivations) {
+    std::mt19937 rng(2);
+    for (const int n : kLengths) {
+        const std::vector<float> gate = random_vector(n, rng), up = random_vector(n, rng);
+        for (const CpuIsa isa : available_sets()) {
+            std::vector<float> silu(gate.size()), gelu = up;
+            kernels(isa).silu_mul(gate.data(), up.data(), n, silu.data());
+            kernels(isa).gelu_tanh_mul(gate.data(), gelu.data(), n, gelu.data());
+            for (std::size_t i = 0; i < gate.size(); ++i) {
+                const double g = gate[i];
+                EXPECT_NEAR(silu[i], g / (1 + std::exp(-g)) * up[i], 1e-5);
+                const double inner = std::sqrt(2 / M_PI) * (g + 0.044715 * g * g * g);
+                EXPECT_NEAR(gelu[i], 0.5 * g * (1 + std::tanh(inner)) * up[i], 1e-5);
+            }
+        }
+    }
+}
+
+TEST(Elementwise, AddAndScale) {
+    std::mt19937 rng(3);
+    for (const int n : kLengths) {
+        const std::vector<float> x = random_vector(n, rng);
+        for (const CpuIsa isa : available_sets()) {
+            std::vector<float> sum(x.size(), 1.0f), scaled(x.size());
+            kernels(isa).add(x.data(), n, sum.data());
+            kernels(isa).scale(x.data(), 0.3f, n, scaled.data());
+            for (std::size_t i = 0; i < x.size(); ++i) {
+                EXPECT_EQ(sum[i], 1.0f + x[i]);
+                EXPECT_EQ(scaled[i], x[i] * 0.3f);
+            }
+        }
+    }
+}
+
+TEST(Elementwise, Rope) {
+    std::mt19937 rng(4);
+    const int n_heads = 3;
+    for (const int n_pairs : {1, 5, 8, 16, 20, 32, 128}) {
+        const int stride = 2 * n_pairs + 3;  // the rest of each head is not rotated
+        std::vector<float> cos(static_cast<std::size_t>(n_pairs)), sin(cos.size());
+        for (std::size_t i = 0; i < cos.size(); ++i) {
+            cos[i] = static_cast<float>(std::cos(0.7 * static_cast<double>(i)));
+            sin[i] = static_cast<float>(std::sin(0.7 * static_cast<double>(i)));
+        }
+        const std::vector<float> x = random_vector(n_heads * stride, rng);
+        for (const CpuIsa isa : available_sets()) {
+            for (const bool halves : {false, true}) {
+                std::vector<float> out = x;
+                (halves ? kernels(isa).rope_halves : kernels(isa).rope_pairs)(
+                    out.data(), n_heads, stride, n_pairs, cos.data(), sin.data());
+                std::vector<double> expected(x.begin(), x.end());
+                for (int h = 0; h < n_heads; ++h) {
+                    for (int i = 0; i < n_pairs; ++i) {
+                        const std::size_t a = static_cast<std::size_t>(h * stride + (halves ? i : 2 * i));
+                        const std::size_t b = a + static_cast<std::size_t>(halves ? n_pairs : 1);
+                        const double c = cos[static_cast<std::size_t>(i)],
+                                     s = sin[static_cast<std::size_t>(i)];
+                        expected[a] = x[a] * c - x[b] * s;
+                        expected[b] = x[b] * c + x[a] * s;
+                    }
+                }
+                for (std::size_t i = 0; i < x.size(); ++i)
+                    EXPECT_NEAR(out[i], expected[i], 2e-6) << isa_name(isa);
+            }
+        }
+    }
+}
+
+TEST(Elementwise, FusedSetsAgreeBitForBit) {
+    if (detect_isa() < CpuIsa::kAvx512) GTEST_SKIP() << "this processor has no second fused set";
+    std::mt19937 rng(5);
+    const int n = 577;
+    const std::vector<float> x = random_vector(n, rng), y = random_vector(n, rng);
+    std::vector<float> out[2];
+    for (const CpuIsa isa : {CpuIsa::kAvx2, CpuIsa::kAvx512}) {
+        std::vector<float>& o = out[isa == CpuIsa::kAvx512];
+        o = y;
+        kernels(isa).add_rms_norm(x.data(), y.data(), n, 1e-6f, o.data());
+        kernels(isa).silu_mul(o.data(), x.data(), n, o.data());
+        kernels(isa).gelu_tanh_mul(x.data(), o.data(), n, o.data());
+        kernels(isa).rope_pairs(o.data(), 4, 128, 64, x.data(), y.data());
+        kernels(isa).rope_halves(o.data(), 4, 128, 64, y.data(), x.data());
+    }
+    EXPECT_EQ(out[0], out[1]);
+}
+
+}  // namespace
+}  // namespace kvsplit::cpu

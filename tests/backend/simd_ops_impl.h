@@ -1,0 +1,140 @@
+// The table of simd_ops.h for one instruction set.
+#pragma once
+
+#include "backend/cpu/simd/simd.h"
+#include "backend/simd_ops.h"
+
+namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
+
+template <f32x16 op(f32x16)>
+void f1(const float* a, float* out) {
+    store(out, op(load(a)));
+}
+template <f32x16 op(f32x16, f32x16)>
+void f2(const float* a, const float* b, float* out) {
+    store(out, op(load(a), load(b)));
+}
+template <i32x16 op(i32x16, i32x16)>
+void i2(const std::int32_t* a, const std::int32_t* b, std::int32_t* out) {
+    store(out, op(load(a), load(b)));
+}
+template <bytes64 op(bytes64, bytes64)>
+void b2(const std::uint8_t* a, const std::uint8_t* b, std::uint8_t* out) {
+    store_bytes(out, op(load_bytes(a), load_bytes(b)));
+}
+// Named, because operators as template arguments confuse the formatter.
+f32x16 plus(f32x16 a, f32x16 b) { return a + b; }
+f32x16 minus(f32x16 a, f32x16 b) { return a - b; }
+f32x16 times(f32x16 a, f32x16 b) { return a * b; }
+f32x16 over(f32x16 a, f32x16 b) { return a / b; }
+i32x16 plus(i32x16 a, i32x16 b) { return a + b; }
+i32x16 minus(i32x16 a, i32x16 b) { return a - b; }
+i32x16 times(i32x16 a, i32x16 b) { return a * b; }
+i32x16 both(i32x16 a, i32x16 b) { return a & b; }
+bytes64 plus(bytes64 a, bytes64 b) { return a + b; }
+bytes64 both(bytes64 a, bytes64 b) { return a & b; }
+bytes64 either(bytes64 a, bytes64 b) { return a | b; }
+bytes64 differing(bytes64 a, bytes64 b) { return a ^ b; }
+f32x16 negate(f32x16 a) { return -a; }
+f32x16 power(f32x16 a) { return power_of_two(to_i32(a)); }
+f32x16 select_lt(f32x16 a, f32x16 b) { return select(lt(a, b), a, b); }
+f32x16 select_le(f32x16 a, f32x16 b) { return select(le(a, b), a, b); }
+f32x16 select_eq(f32x16 a, f32x16 b) { return select(eq(a, b), set1(1.0f), zero_f32()); }
+f32x16 bits_lt(f32x16 a, f32x16 b) { return set1(static_cast<float>(mask_bits(lt(a, b)))); }
+i32x16 select_lt_i32(i32x16 a, i32x16 b) { return select(lt(a, b), a, b); }
+i32x16 select_eq_i32(i32x16 a, i32x16 b) { return select(eq(a, b), set1(1), zero_i32()); }
+i32x16 shifts(i32x16 a, i32x16 b) {
+    return shift_left<3>(a) + shift_right_signed<5>(a) + shift_right_logical<7>(b);
+}
+bytes64 low(bytes64 a, bytes64) { return low_nibbles(a); }
+bytes64 high(bytes64 a, bytes64) { return high_nibbles(a); }
+bytes64 left2(bytes64 a, bytes64) { return shift_left_bytes<2>(a); }
+bytes64 right3(bytes64 a, bytes64) { return shift_right_bytes<3>(a); }
+void lookup(const std::uint8_t* a, const std::uint8_t* b, std::uint8_t* out) {
+    store_bytes(out, lookup16(load_table16(b), low_nibbles(load_bytes(a))));
+}
+void masked(const std::uint8_t* a, const std::uint8_t* b, std::uint8_t* out) {
+    store_bytes(out, add_where(load_mask64(b), load_bytes(a), set1_byte(200)));
+}
+void four(const std::uint8_t* a, const std::uint8_t*, std::uint8_t* out) {
+    store_bytes(out, set1_4bytes(a + 5));
+}
+void cast(const std::uint8_t* a, const std::uint8_t* b, std::uint8_t* out) {
+    store_bytes(out, as_bytes(as_i32(load_bytes(a)) + as_i32(load_bytes(b))));
+}
+
+extern const test::SimdOps simd_ops;
+const test::SimdOps simd_ops = {
+    .unary = {{"negate", f1<negate>},
+              {"abs", f1<abs>},
+              {"sqrt", f1<sqrt>},
+              {"swap_pairs", f1<swap_pairs>},
+              {"power_of_two", f1<power>},
+              {"copy", [](const float* a, float* out) { store(out, load(a)); }}},
+    .binary = {{"add", f2<plus>},
+               {"sub", f2<minus>},
+               {"mul", f2<times>},
+               {"div", f2<over>},
+               {"max", f2<max>},
+               {"min", f2<min>},
+               {"select lt", f2<select_lt>},
+               {"select le", f2<select_le>},
+               {"select eq", f2<select_eq>},
+               {"mask bits", f2<bits_lt>},
+               {"set1", [](const float* a, const float*, float* out) { store(out, set1(a[3])); }},
+               {"zero", [](const float*, const float*, float* out) { store(out, zero_f32()); }}},
+    .integer = {{"add", i2<plus>},
+                {"sub", i2<minus>},
+                {"mul", i2<times>},
+                {"and", i2<both>},
+                {"select lt", i2<select_lt_i32>},
+                {"select eq", i2<select_eq_i32>},
+                {"shifts", i2<shifts>},
+                {"set1", [](const auto* a, const auto*, auto* out) { store(out, set1(a[9])); }},
+                {"low bytes",
+                 [](const auto* a, const auto* b, auto* out) {
+                     store(out, load(b));
+                     store_low_bytes(reinterpret_cast<std::uint8_t*>(out), load(a));
+                 }}},
+    .bytes = {{"and", b2<both>},
+              {"or", b2<either>},
+              {"xor", b2<differing>},
+              {"add", b2<plus>},
+              {"low_nibbles", b2<low>},
+              {"high_nibbles", b2<high>},
+              {"shift left", b2<left2>},
+              {"shift right", b2<right3>},
+              {"lookup16", lookup},
+              {"add_where", masked},
+              {"set1_4bytes", four},
+              {"as_i32", cast}},
+    .fused = {{"exp", f1<exp>},
+              {"sigmoid", f1<sigmoid>},
+              {"silu", f1<silu>},
+              {"gelu_tanh", f1<gelu_tanh>},
+              {"tanh", f1<tanh>}},
+    .reduce_add = [](const float* a) { return reduce_add(load(a)); },
+    .reduce_max = [](const float* a) { return reduce_max(load(a)); },
+    .reduce_add_i32 = [](const std::int32_t* a) { return reduce_add(load(a)); },
+    .to_i32 = [](const float* a, std::int32_t* out) { store(out, to_i32(load(a))); },
+    .to_f32 = [](const std::int32_t* a, float* out) { store(out, to_f32(load(a))); },
+    .load_f16 = [](const std::uint16_t* a, float* out) { store(out, load_f16(a)); },
+    .store_f16 = [](const float* a, std::uint16_t* out) { store_f16(out, load(a)); },
+    .load_bf16 = [](const std::uint16_t* a, float* out) { store(out, load_bf16(a)); },
+    .load_i8 = [](const std::int8_t* a, std::int32_t* out) { store(out, load_i8_i32(a)); },
+    .load_u8 = [](const std::uint8_t* a, std::int32_t* out) { store(out, load_u8_i32(a)); },
+    .store_i8 = [](const float* a, std::int8_t* out) { store_i8(out, load(a)); },
+    .first = [](const float* a, int n, float* out) { store_first(out, load_first(a, n), n); },
+    .mask_first = [](int n) { return mask_bits(mask_first(n)); },
+    .fmadd =
+        [](const float* a, const float* b, const float* c, float* out) {
+            store(out, fmadd(load(a), load(b), load(c)));
+            store(out + 16, fnmadd(load(a), load(b), load(c)));
+        },
+    .dot4 = [](const auto* acc, const auto* a, const auto* b,
+               auto* out) { store(out, dot4(load(acc), load_bytes(a), load_bytes(b))); },
+    .dot4_small = [](const auto* acc, const auto* a, const auto* b,
+                     auto* out) { store(out, dot4_small(load(acc), load_bytes(a), load_bytes(b))); },
+};
+
+}  // namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE
