@@ -26,16 +26,13 @@ trap 'rm -rf "$out"' EXIT
 # the cache to matter: the first 60 lines of the book are about 900 tokens.
 passage=$(head -n 60 "$book")
 question="In which month and year does the story take place?"
-prompt="<|im_start|>user
-$passage
+prompt="$passage
 
-$question<|im_end|>
-<|im_start|>assistant
-"
+$question"
 
 for kv in f16 k8v4; do
     say "Asking the model, cache $kv"
-    "$kvsplit" run -m "$model" -p "$prompt" -n 48 --kv "$kv" --json >"$out/run_$kv.json"
+    "$kvsplit" run -m "$model" -p "$prompt" -n 40 --kv "$kv" --json >"$out/run_$kv.json"
 done
 "$kvsplit" info "$model" --json >"$out/info.json"
 say "Measuring perplexity on $(basename "$book"), both caches in one pass"

@@ -40,7 +40,7 @@ def main():
     info = load(folder, "info")
     perplexity = load(folder, "perplexity")
     scores = {result["kv"]: result for result in perplexity["results"]}
-    full = {plan["kv"]: plan["kv_bytes"] for plan in info["kv"]}
+    full = {plan["kv"]: plan["kv_bytes"] for plan in info["cache"]}
 
     print(f"\n{question}\n")
     for kv, run in zip(SPECS, runs):
@@ -50,7 +50,7 @@ def main():
     used = runs[0]["prompt_tokens"] + runs[0]["tokens"]
     rows = [["", *SPECS]]
     rows += bytes_rows(f"KV cache, {used:,} tokens", [run["kv_bytes"] for run in runs])
-    rows += bytes_rows(f"KV cache, {info['context_length']:,} tokens (all the model can)", [full[kv] for kv in SPECS])
+    rows += bytes_rows(f"KV cache, {info['model']['context']:,} tokens (all the model can)", [full[kv] for kv in SPECS])
     rows += [[], [f"perplexity, {perplexity['tokens_scored']:,} tokens scored", *(f"{scores[kv]['ppl']:.3f}" for kv in SPECS)]]
     rows += [["  change", "", f"{scores['k8v4']['vs_f16']['ppl_change_pct']:+.2f} %"],
              ["  mean KL divergence", "", f"{scores['k8v4']['vs_f16']['kld_mean']:.4f}"]]

@@ -3,8 +3,9 @@
 
 usage: chat_jinja.py SmolLM2.gguf google-gemma-2-2b-it.jinja
 
-SmolLM2's template is read from the model file. Gemma 2's is a published file; Gemma 3's differs from it by a
-system text that opens the first turn, which is added here. The start token is left out: the tokenizer adds it.
+SmolLM2's template is read from the model file. Gemma 2's is a published file; Gemma 3's differs from it by
+a system text that opens the first turn, which is added here. The start token is left out: the tokenizer
+adds it.
 """
 
 import json
@@ -26,8 +27,10 @@ CONVERSATIONS = [[], TURNS[:1], TURNS[:2], TURNS, [SYSTEM] + TURNS[:1], [SYSTEM]
 
 def with_system(template):
     """Gemma 2's template with Gemma 3's treatment of a system message."""
-    refuse = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
-    merge = ("{% if messages and messages[0]['role'] == 'system' %}{% set opening = messages[0]['content'] + '\n\n' %}"
+    refuse = ("{% if messages[0]['role'] == 'system' %}"
+              "{{ raise_exception('System role not supported') }}{% endif %}")
+    merge = ("{% if messages and messages[0]['role'] == 'system' %}"
+             "{% set opening = messages[0]['content'] + '\n\n' %}"
              "{% set messages = messages[1:] %}{% else %}{% set opening = '' %}{% endif %}")
     assert refuse in template
     template = template.replace(refuse, merge)
@@ -47,7 +50,8 @@ def main():
         for messages in CONVERSATIONS:
             for generation in (False, True):
                 prompt = template.render(messages=messages, add_generation_prompt=generation, bos_token="")
-                golden.append({"format": name, "messages": messages, "generation": generation, "prompt": prompt})
+                golden.append({"format": name, "messages": messages, "generation": generation,
+                               "prompt": prompt})
     out = pathlib.Path(__file__).resolve().parents[2] / "tests/golden/chat/prompts.json"
     out.parent.mkdir(exist_ok=True)
     out.write_text(json.dumps({"smollm2_template": templates["chatml"], "prompts": golden}, indent=1) + "\n")

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Pre-tokenizer goldens from Hugging Face's `tokenizers`: tests/golden/tokens/splits.json.
 
-For the families whose vocabulary is not at hand: the patterns are those of the models' published tokenizer.json,
-the texts are those of tokens_llama_cpp.py. Each entry: the text and the byte lengths of its words.
+For the families whose vocabulary is not at hand: the patterns are those of the models' published
+tokenizer.json, the texts are those of tokens_llama_cpp.py. Each entry: the byte lengths of a text's words.
 """
 
 import json
@@ -12,8 +12,8 @@ from tokenizers import Regex, pre_tokenizers
 
 from tokens_llama_cpp import AWKWARD, random_texts
 
-LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
-          r"|\s+(?!\S)|\s+")
+LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+          r"|\s*[\r\n]+|\s+(?!\S)|\s+")
 QWEN2 = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
 
 
@@ -39,8 +39,9 @@ def main():
     golden = {}
     for name, steps in FAMILIES.items():
         tokenizer = pre_tokenizers.Sequence(steps)
-        # Offsets count characters; a byte-level step spells each byte as one character, so both come out alike.
-        golden[name] = [[len(t[begin:end].encode()) for _, (begin, end) in tokenizer.pre_tokenize_str(t)] for t in texts]
+        # Offsets count characters of the text.
+        golden[name] = [[len(t[begin:end].encode()) for _, (begin, end) in tokenizer.pre_tokenize_str(t)]
+                        for t in texts]
     out = pathlib.Path(__file__).resolve().parents[2] / "tests/golden/tokens/splits.json"
     lines = ['"texts":' + json.dumps([t.encode().hex() for t in texts])]
     lines += [f'"{name}":' + json.dumps(rows, separators=(",", ":")) for name, rows in golden.items()]

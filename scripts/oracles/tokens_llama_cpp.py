@@ -3,9 +3,10 @@
 
 usage: tokens_llama_cpp.py MODEL.gguf NAME [--corpus wiki.test.raw]
 
-Texts are hexadecimal bytes, token lists are run-length coded [[id, count], ...]. llama.cpp replaces bytes that
-are not UTF-8 before byte-level BPE, which loses them; such texts are left out for BPE models. For SentencePiece it
-believes the length that a first byte announces, which swallows the letters after it; no text here has that.
+Texts are hexadecimal bytes, token lists are run-length coded [[id, count], ...]. llama.cpp replaces bytes
+that are not UTF-8 before byte-level BPE, which loses them; such texts are left out for BPE models. For
+SentencePiece it believes the length that a first byte announces, which swallows the letters after it; no
+text here has that.
 """
 
 import argparse
@@ -19,36 +20,46 @@ import unicodedata
 import llama_cpp
 
 AWKWARD = [
-    "", " ", "  ", "   ", "\t", "\t\t\t", "\n", "\n\n", "\n\n\n", "\n" * 40, "\t\n", "\r\n", "\r\n\r\n", "a\r\nb\r\n",
-    "Hello world", " Hello world", "Hello World!", " Hello, world! ", "Hello\tworld", "Hello\n\n\n world",
-    "  leading and trailing  ", "a   b    c     d", "\n =", "' era", "I'm sure they'll've said it'd be we're DON'T IT'S",
-    "x" * 63, "!" * 77, " " * 33 + "x" + " " * 65, "=" * 100, "1234567890", "3 33 333 3333 33333", "1,234.5678e-10",
-    "٣٤٥ ५६७ Ⅷ ½ ²", "naïve café résumé Ünïcödé", "e\u0301e\u0300 n\u0303", "Ελληνικά кириллица Ქართული հայերեն",
+    "", " ", "  ", "   ", "\t", "\t\t\t", "\n", "\n\n", "\n\n\n", "\n" * 40, "\t\n", "\r\n", "\r\n\r\n",
+    "a\r\nb\r\n", "Hello world", " Hello world", "Hello World!", " Hello, world! ", "Hello\tworld",
+    "Hello\n\n\n world", "  leading and trailing  ", "a   b    c     d", "\n =", "' era",
+    "I'm sure they'll've said it'd be we're DON'T IT'S", "x" * 63, "!" * 77, " " * 33 + "x" + " " * 65,
+    "=" * 100, "1234567890", "3 33 333 3333 33333", "1,234.5678e-10", "٣٤٥ ५६७ Ⅷ ½ ²",
+    "naïve café résumé Ünïcödé", "e\u0301e\u0300 n\u0303", "Ελληνικά кириллица Ქართული հայերեն",
     "مرحبا بالعالم", "שלום עולם", "\u202eRTL override\u202c", "नमस्ते दुनिया", "สวัสดีชาวโลก", "ನಮಸ್ಕಾರ",
-    "你好，世界！", "日本語のテキスト、カタカナ", "한국어 텍스트", "繁體中文 mixed with English 123",
-    "🚀🦙", "😀😃😄 emoji", "👨‍👩‍👧‍👦 family", "👩🏽‍🚀 astronaut", "🇩🇪🇫🇷", "❤️ vs ❤", "#️⃣ keycap",
-    "zero\u200bwidth\ufeffmarks", "nbsp\u00a0here\u3000and\u2003there", "\u180e\u0085\u2028\u2029", "\x00\x01\x7f",
+    "你好，世界！", "日本語のテキスト、カタカナ", "한국어 텍스트", "繁體中文 mixed with English 123", "🚀🦙", "😀😃😄 emoji",
+    "👨‍👩‍👧‍👦 family", "👩🏽‍🚀 astronaut", "🇩🇪🇫🇷", "❤️ vs ❤", "#️⃣ keycap", "zero\u200bwidth\ufeffmarks",
+    "nbsp\u00a0here\u3000and\u2003there", "\u180e\u0085\u2028\u2029", "\x00\x01\x7f",
     "\u017fhort '\u017f 'S", "▁ lower one eighth ▁▁", "∑∞√≠≤ €£¥ ©®™", "ﬁ ligature Ａｂｃ ｆｕｌｌ",
-    "def f(x):\n    return x ** 2  # square\n\n\tif True:\n\t\tpass\n", "for (int i = 0; i < n; ++i) { a[i] += b[i]; }",
-    "https://example.org/path?query=1&other=two#frag", "user@example.com", "<html><body><h1>Hi</h1></body></html>",
-    "\\n \\t \\\\ \"quoted\" 'single'", "CamelCaseAndsnake_case_and-kebab-case", "aaaaaaaaaaaaaaaaaaaaaaaaab",
+    "def f(x):\n    return x ** 2  # square\n\n\tif True:\n\t\tpass\n",
+    "for (int i = 0; i < n; ++i) { a[i] += b[i]; }", "https://example.org/path?query=1&other=two#frag",
+    "user@example.com", "<html><body><h1>Hi</h1></body></html>", "\\n \\t \\\\ \"quoted\" 'single'",
+    "CamelCaseAndsnake_case_and-kebab-case", "aaaaaaaaaaaaaaaaaaaaaaaaab",
     "The quick brown fox jumps over the lazy dog. " * 5,
-    "<|im_start|>user\nHi there<|im_end|>\n<|im_start|>assistant\n", "text <|im_end|> inside", "<|im_end|", "<|im_start|>",
-    "<start_of_turn>user\nHi<end_of_turn>\n<start_of_turn>model\n", "a<bos>b<eos>c<unk>d<pad>", "<|endoftext|>x",
-    "</s><s>", "<unused12><unused1>", "<table>\n\n\n<td>x</td>", "<<bos>>", "<0x0A><0x41>", "[multimodal]",
+    "<|im_start|>user\nHi there<|im_end|>\n<|im_start|>assistant\n", "text <|im_end|> inside", "<|im_end|",
+    "<|im_start|>", "<start_of_turn>user\nHi<end_of_turn>\n<start_of_turn>model\n",
+    "a<bos>b<eos>c<unk>d<pad>", "<|endoftext|>x", "</s><s>", "<unused12><unused1>",
+    "<table>\n\n\n<td>x</td>", "<<bos>>", "<0x0A><0x41>", "[multimodal]",
     "<file_sep>a<repo_name>b <empty_output> c", "<|im_end|><|im_end|>  <|im_end|>\n",
 ]
-BROKEN = [b"\xff", b"\xe2\x96", b"ok \xf0\x9f\x9a", b"\xc0\xaf", b"\xed\xa0\x80", b"\x80\x81 x \xbf",
-          bytes(range(128, 256))]
-LONG = [(b"a", 100_000), (b" ", 100_000), (b"\n", 100_000), (b"ab", 50_000), ("é".encode(), 50_000), (b"1", 100_000)]
+BROKEN = [
+    b"\xff", b"\xe2\x96", b"ok \xf0\x9f\x9a", b"\xc0\xaf", b"\xed\xa0\x80", b"\x80\x81 x \xbf",
+    bytes(range(128, 256)),
+]
+LONG = [
+    (b"a", 100_000), (b" ", 100_000), (b"\n", 100_000), (b"ab", 50_000), ("é".encode(), 50_000),
+    (b"1", 100_000),
+]
 
 
 def random_texts(n):
-    """Strings of code points from all over Unicode (3.2 to 14: newer characters depend on table versions)."""
+    """Strings of code points from all over Unicode 3.2: what newer ones are depends on a table's version."""
     rng = random.Random(42)
-    old = [c for c in range(1, 0x20000)
-           if unicodedata.category(chr(c)) not in ("Cn", "Cs", "Co") and unicodedata.ucd_3_2_0.category(chr(c)) != "Cn"
-           and unicodedata.category(chr(c)) == unicodedata.ucd_3_2_0.category(chr(c))]
+    old = []
+    for c in map(chr, range(1, 0x20000)):
+        category = unicodedata.category(c)
+        if category not in ("Cn", "Cs", "Co") and category == unicodedata.ucd_3_2_0.category(c):
+            old.append(ord(c))
     ascii_ = [c for c in range(32, 127)]
     for _ in range(n):
         pools = [old, ascii_, [32, 32, 10, 13, 9], [ord(c) for c in "'sStTrReE0123 "]]
@@ -91,7 +102,8 @@ def fnv1a(tokens):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    raw_text = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw_text)
     parser.add_argument("model")
     parser.add_argument("name")
     parser.add_argument("--corpus", help="a long text whose tokens are stored as a hash")

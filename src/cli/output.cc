@@ -45,10 +45,14 @@ std::string format_bytes(double bytes) {
 }
 
 std::string format_count(long long n) {
-    std::string text = std::to_string(n);
-    const std::size_t first = n < 0 ? 1 : 0;
-    for (std::size_t i = text.size(); i > first + 3;) text.insert(i -= 3, ",");
-    return text;
+    const std::string digits = std::to_string(n);
+    std::string out;
+    for (std::size_t i = 0; i < digits.size(); ++i) {
+        const std::size_t left = digits.size() - i;
+        if (left % 3 == 0 && !out.empty() && out != "-") out += ',';
+        out += digits[i];
+    }
+    return out;
 }
 
 Json kv_bytes_json(const KvStats& stats) {

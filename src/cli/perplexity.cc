@@ -50,8 +50,8 @@ Json to_json(const lab::PerplexityReport& report, const PerplexityArgs& args) {
 }
 
 std::string table(const lab::PerplexityReport& report, const PerplexityArgs& args) {
-    std::string out = fmt::format("{} chunks of {} tokens, {} tokens scored per cache\n\n", report.chunks,
-                                  format_count(args.options.context),
+    std::string out = fmt::format("{} chunk{} of {} tokens, {} tokens scored per cache\n\n", report.chunks,
+                                  report.chunks == 1 ? "" : "s", format_count(args.options.context),
                                   format_count(static_cast<long long>(report.tokens_scored)));
     out +=
         fmt::format("{:<8} {:>8} {:>8}  {:>17}  {:>9} {:>9} {:>9} {:>9}  {:>8}  {:>5} {:>5}  {:>9} {:>7}\n",

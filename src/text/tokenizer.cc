@@ -4,6 +4,7 @@
 #include <charconv>
 #include <utility>
 
+#include "base/error.h"
 #include "text/bpe.h"
 #include "text/spm.h"
 
@@ -19,6 +20,10 @@ std::unique_ptr<Tokenizer> Tokenizer::create(VocabData data) {
 Tokenizer::Tokenizer(VocabData data) : vocab_(std::move(data)), special_(vocab_) {}
 
 std::vector<Token> Tokenizer::encode(std::string_view text, bool add_bos, bool parse_special) const {
+    if (text.size() > kMaxTextBytes) {
+        fail(ErrorCode::kInvalidArgument, "a text of {} bytes is too long to be cut into tokens (at most {})",
+             text.size(), kMaxTextBytes);
+    }
     std::vector<Token> out;
     out.reserve(text.size() / 3 + 2);
     const VocabData& data = vocab_.data();

@@ -4,6 +4,7 @@
 // leaves something open, the behaviour is llama.cpp's, so that both give the same tokens for the same file.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -26,12 +27,14 @@ class Tokenizer {
     // The same from tables. What the views point to must outlive the tokenizer.
     static std::unique_ptr<Tokenizer> create(VocabData data);
     virtual ~Tokenizer() = default;
+    static constexpr std::size_t kMaxTextBytes = std::size_t{512} << 20;
     Tokenizer(const Tokenizer&) = delete;
     Tokenizer& operator=(const Tokenizer&) = delete;
 
     // Any bytes are accepted; those that are not UTF-8 become byte tokens. add_bos adds the start token (and
     // the end token) where the model wants one. With parse_special, names of control tokens become those
-    // tokens; user-defined tokens always do. Takes O(n log n).
+    // tokens; user-defined tokens always do. Takes O(n log n). Throws Error(kInvalidArgument) for a text of
+    // more than kMaxTextBytes.
     std::vector<Token> encode(std::string_view text, bool add_bos, bool parse_special) const;
 
     // The bytes that a token stands for: maybe part of a character. Control and unknown tokens give "" unless

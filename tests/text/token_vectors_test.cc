@@ -34,9 +34,9 @@ std::vector<std::vector<Token>> read_outputs(const std::string& path) {
     return out;
 }
 
-class TokenVectors : public testing::TestWithParam<const char*> {};
+class TokenFamilies : public testing::TestWithParam<const char*> {};
 
-TEST_P(TokenVectors, AllAgree) {
+TEST_P(TokenFamilies, AllAgree) {
     const std::string base = std::string{KVSPLIT_SHARED_DATA} + "/vocab/",
                       name = std::string{GetParam()} + ".gguf";
     if (!std::filesystem::exists(base + name)) {
@@ -56,7 +56,7 @@ TEST_P(TokenVectors, AllAgree) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(, TokenVectors,
+INSTANTIATE_TEST_SUITE_P(, TokenFamilies,
                          testing::Values("ggml-vocab-llama-spm", "ggml-vocab-phi-3", "ggml-vocab-gpt-2",
                                          "ggml-vocab-starcoder", "ggml-vocab-refact", "ggml-vocab-mpt",
                                          "ggml-vocab-falcon", "ggml-vocab-deepseek-coder"),
@@ -65,6 +65,26 @@ INSTANTIATE_TEST_SUITE_P(, TokenVectors,
                              std::replace(name.begin(), name.end(), '-', '_');
                              return name;
                          });
+
+// The prompts of llama.cpp's runs over three very small models, one of them without byte tokens.
+TEST(TokenVectors, SmallModels) {
+    const std::string folder = std::string{KVSPLIT_SHARED_DATA} + "/models/";
+    if (!std::filesystem::exists(folder + "golden_llama_cpp.json")) {
+        GTEST_SKIP() << "NOT TESTED: " << folder << "golden_llama_cpp.json is not here";
+    }
+    int n_compared = 0;
+    for (const auto& run : nlohmann::json::parse(test::read_text(folder + "golden_llama_cpp.json"))) {
+        const std::string path = folder + run["model"].get<std::string>();
+        if (!std::filesystem::exists(path)) continue;
+        const gguf::File file(path);
+        const auto expected = run["prompt_tokens"].get<std::vector<Token>>();
+        const auto tokenizer = Tokenizer::create(file);
+        const bool with_bos = !expected.empty() && expected[0] == tokenizer->bos();
+        EXPECT_EQ(tokenizer->encode(run["prompt"].get<std::string>(), with_bos, false), expected) << path;
+        ++n_compared;
+    }
+    EXPECT_GT(n_compared, 0);
+}
 
 TEST(PreTokenizer, SplitsAsTheTokenizersPackageDoes) {
     const auto golden = test::read_golden("tokens/splits.json");

@@ -5,9 +5,11 @@
 
 #include <cmath>
 #include <functional>
+#include <random>
 
 #include "gguf/gguf_writer.h"
 #include "kvsplit/error.h"
+#include "text/tiny_vocab.h"
 #include "text/tokenizer.h"
 
 namespace kvsplit::text {
@@ -105,6 +107,41 @@ TEST(VocabMetadata, OddFilesWork) {
         EXPECT_EQ(t.encode("a", false, false), (std::vector<Token>{1})) << "the first of equal texts";
         EXPECT_EQ(t.token_bytes(0), "");
     });
+}
+
+// A vocabulary's file with a few bytes changed: an Error, or a tokenizer that works.
+TEST(VocabMetadata, MutatedFiles) {
+    std::mt19937 rng(11);
+    int n_accepted = 0;
+    for (int round = 0; round < 4000; ++round) {
+        const bool bpe = round % 2 == 0;
+        const test::TinyVocab v = bpe ? test::tiny_bpe() : test::tiny_spm();
+        GgufWriter w;
+        w.add("tokenizer.ggml.model", bpe ? "gpt2" : "llama").add("tokenizer.ggml.pre", "gpt-2");
+        w.add_array("tokenizer.ggml.tokens",
+                    std::vector<std::string>(v.data.tokens.begin(), v.data.tokens.end()));
+        w.add_array("tokenizer.ggml.token_type", v.data.types)
+            .add_array("tokenizer.ggml.scores", v.data.scores);
+        w.add_array("tokenizer.ggml.merges",
+                    std::vector<std::string>(v.data.merges.begin(), v.data.merges.end()));
+        w.add("tokenizer.ggml.bos_token_id", std::uint32_t{1}).add("tokenizer.ggml.add_bos_token", true);
+        test::Bytes bytes = w.bytes();
+        for (int i = 0; i < 3; ++i) bytes[rng() % bytes.size()] = static_cast<std::uint8_t>(rng());
+        const TempFile temp(bytes);
+        try {
+            const gguf::File file(temp.path());
+            const auto tokenizer = Tokenizer::create(file);
+            for (const Token token : tokenizer->encode("the hello <tag>\n\n<s>\xff", true, true)) {
+                ASSERT_GE(token, 0);
+                ASSERT_LT(token, tokenizer->vocab_size());
+                tokenizer->token_bytes(token, true);
+            }
+            ++n_accepted;
+        } catch (const Error&) {
+        }
+    }
+    EXPECT_GT(n_accepted, 100);
+    EXPECT_LT(n_accepted, 4000);
 }
 
 TEST(VocabMetadata, EndOfGenerationByName) {

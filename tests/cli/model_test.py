@@ -1,0 +1,237 @@
+"""The commands on a real model."""
+import json
+import os
+import pathlib
+import pty
+import select
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+import program
+from program import kvsplit
+
+KV_BYTES = {"key", "value", "exact", "total", "f16_total"}
+QUESTION = "Name three colours."
+
+
+def run_json(*arguments, stdin=b""):
+    done = kvsplit("run", "-m", program.MODEL, "--json", *arguments, stdin=stdin)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout), done.stderr
+
+
+class Run(unittest.TestCase):
+    def test_json_has_the_documented_names(self):
+        result, _ = run_json("-p", QUESTION, "-n", 12)
+        self.assertEqual(list(result), ["text", "tokens", "prompt_tokens", "prefill_tokens_per_s",
+                                        "decode_tokens_per_s", "kv", "kv_bytes", "saved_pct", "stop_reason"])
+        self.assertEqual(set(result["kv_bytes"]), KV_BYTES)
+        self.assertEqual(result["kv"], "k8v4")
+        self.assertLessEqual(result["tokens"], 12)
+        b = result["kv_bytes"]
+        self.assertEqual(b["total"], b["key"] + b["value"] + b["exact"])
+        self.assertAlmostEqual(result["saved_pct"], 100 * (1 - b["total"] / b["f16_total"]), places=6)
+
+    def test_piped_stdout_is_the_text_alone(self):
+        result, _ = run_json("-p", QUESTION, "-n", 12)
+        done = kvsplit("run", "-m", program.MODEL, "-p", QUESTION, "-n", 12)
+        self.assertEqual(done.returncode, 0)
+        self.assertEqual(done.stdout, result["text"])
+        self.assertNotIn("\x1b", done.stdout + done.stderr)
+        for word in ["prompt:", "answer:", "cache k8v4:", "saved"]:
+            self.assertIn(word, done.stderr)
+
+    def test_prompt_from_stdin_and_file(self):
+        expected, _ = run_json("-p", QUESTION, "-n", 4)
+        piped, _ = run_json("-p", "-", "-n", 4, stdin=QUESTION.encode())
+        self.assertEqual(piped["text"], expected["text"])
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(QUESTION.encode())
+            file.flush()
+            self.assertEqual(run_json("-f", file.name, "-n", 4)[0]["text"], expected["text"])
+
+    def test_raw_leaves_the_chat_format_out(self):
+        raw, _ = run_json("-p", QUESTION, "-n", 1, "--raw")
+        chat, _ = run_json("-p", QUESTION, "-n", 1)
+        self.assertLess(raw["prompt_tokens"], chat["prompt_tokens"])
+
+    def test_spellings_of_precision(self):
+        for arguments, kv in [(["--kv", "k4v8"], "k4v8"), (["--kv-key", 16, "--kv-val", 8], "k16v8"),
+                              (["--kvq-key", 4, "--kvq-val", 4], "k4v4"), (["--kvq", 8], "k8v8"),
+                              (["--kvq", 8, "--kvq-val", 4], "k8v4"), (["--kv-val", 8], "k8v8"),
+                              (["--kv", "f16"], "f16")]:
+            result, notes = run_json("-p", "Hi", "-n", 1, *arguments)
+            self.assertEqual(result["kv"], kv)
+            self.assertNotIn("-ct", notes)
+
+    def test_llama_cpp_types_are_mapped_with_a_note(self):
+        for arguments, kv, said in [(["-ctk", "q8_0", "-ctv", "q4_0"], "k8v4", 2),
+                                    (["-ctk", "q8_0"], "k8v16", 1), (["-ctk", "bf16", "-ctv", "f16"], "f16", 2),
+                                    (["-ctk", "iq4_nl", "-ctv", "q5_1"], "k4v4", 2)]:
+            result, notes = run_json("-p", "Hi", "-n", 1, *arguments)
+            self.assertEqual(result["kv"], kv)
+            self.assertEqual(notes.count("kvsplit: note: -ct"), said)
+
+    def test_stop_strings(self):
+        free, _ = run_json("-p", QUESTION, "-n", 20)
+        stop = free["text"][5:9]
+        stopped, _ = run_json("-p", QUESTION, "-n", 20, "--stop", "never to be seen", "--stop", stop)
+        self.assertEqual(stopped["text"], free["text"][:free["text"].index(stop)])
+        self.assertEqual(stopped["stop_reason"], "stop")
+
+    def test_seed_repeats_a_draw(self):
+        arguments = ["-p", QUESTION, "-n", 12, "--temp", 1.2, "--top-k", 0, "--seed", 7]
+        first, _ = run_json(*arguments)
+        second, _ = run_json(*arguments)
+        self.assertEqual(first["text"], second["text"])
+        self.assertEqual(first["seed"], 7)
+
+    def test_full_context_stops_with_a_note(self):
+        # Ends by itself only at the context's end: the end token is left out by asking for a raw continuation.
+        done = kvsplit("run", "-m", program.MODEL, "-p", "one two three one two three", "--raw", "-c", 16, "-n",
+                       -1)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("context of 16 tokens is full", done.stderr)
+        done = kvsplit("run", "-m", program.MODEL, "-p", "word " * 40, "--raw", "-c", 16)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("kvsplit: error: the prompt has", done.stderr)
+
+    def test_empty_prompt(self):
+        self.assertEqual(kvsplit("run", "-m", program.MODEL, "-p", "", "--raw").returncode, 2)
+
+    def test_closed_pipe_is_no_failure(self):
+        process = subprocess.Popen([program.BINARY, "run", "-m", program.MODEL, "-p", "Count to 100.", "-n", "200"],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process.stdout.read(1)
+        process.stdout.close()
+        errors = process.stderr.read().decode()
+        self.assertEqual(process.wait(timeout=120), 0)
+        self.assertIn("ended by: closed", errors)
+        self.assertNotIn("error", errors)
+
+    def test_control_c_ends_in_order(self):
+        process = subprocess.Popen([program.BINARY, "run", "-m", program.MODEL, "-p", "once upon a time", "--raw",
+                                    "-n", "4000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process.stdout.read(1)  # generation has begun
+        process.send_signal(signal.SIGINT)
+        text, errors = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, 130)
+        text.decode("utf-8")
+        self.assertIn(b"ended by: interrupted", errors)
+        self.assertIn(b"saved", errors)
+
+
+class Chat(unittest.TestCase):
+    def test_turns_through_a_pipe(self):
+        lines = "Hello!\n/stats\n/kv\nName a \\\ncolour.\n/stats\n/wrong\n/reset\n/kv\n/exit\nnever read\n"
+        done = kvsplit("chat", "-m", program.MODEL, "-n", 8, stdin=lines.encode())
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertGreaterEqual(done.stdout.count("\n"), 2)  # one after each answer
+        self.assertNotIn("> ", done.stderr)
+        prompts = [int(line.split()[1]) for line in done.stderr.splitlines() if line.startswith("prompt:")]
+        self.assertEqual(len(prompts), 2)
+        # The second turn evaluates its own tokens only, not the system prompt and the first turn again.
+        self.assertLess(prompts[1], prompts[0])
+        self.assertIn("/wrong is not a command", done.stderr)
+        caches = [line for line in done.stderr.splitlines() if line.startswith("cache ")]
+        self.assertIn("for 0 tokens", caches[-1])
+
+    def test_full_context(self):
+        done = kvsplit("chat", "-m", program.MODEL, "-n", 8, "-c", 64, stdin=("long " * 80 + "\nHi\n").encode())
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("no longer fits", done.stderr)
+
+    def test_control_c_at_the_prompt_leaves(self):
+        leader, follower = pty.openpty()
+        process = subprocess.Popen([program.BINARY, "chat", "-m", program.MODEL], stdin=follower,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        seen = b""
+        end = time.monotonic() + 60
+        while b"> " not in seen and time.monotonic() < end:
+            if select.select([process.stderr], [], [], 1)[0]:
+                seen += os.read(process.stderr.fileno(), 4096)
+        self.assertIn(b"/help", seen)
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 0)
+        os.close(leader)
+        os.close(follower)
+
+
+class Perplexity(unittest.TestCase):
+    text = "The quick brown fox jumps over the lazy dog, and the dog says: never mind, it is warm here. " * 60
+
+    def measure(self, *arguments):
+        with tempfile.NamedTemporaryFile(suffix=".txt") as file:
+            file.write(self.text.encode())
+            file.flush()
+            return kvsplit("perplexity", "-m", program.MODEL, "-f", file.name, *arguments), file.name
+
+    def test_json_has_the_documented_names(self):
+        done, name = self.measure("-c", 256, "--chunks", 2, "--kv", "k8v4,f16", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        report = json.loads(done.stdout)
+        self.assertEqual(list(report), ["model", "text", "context", "chunks", "tokens_scored", "results"])
+        self.assertEqual((report["text"], report["context"], report["chunks"]), (name, 256, 2))
+        self.assertEqual(report["tokens_scored"], 2 * 127)
+        self.assertEqual([r["kv"] for r in report["results"]], ["k8v4", "f16"])
+        for result in report["results"]:
+            self.assertEqual(list(result), ["kv", "ppl", "ppl_stderr", "vs_f16", "bits_per_element", "kv_bytes",
+                                            "saved_pct"])
+            self.assertEqual(set(result["kv_bytes"]), KV_BYTES)
+            self.assertLessEqual({"ppl_change_pct", "ppl_change_stderr_pct", "kld_mean", "kld_median", "kld_p99",
+                                  "kld_p999", "top1_agreement"}, set(result["vs_f16"]))
+        quantised, exact = report["results"]
+        self.assertEqual(exact["vs_f16"]["kld_mean"], 0)
+        self.assertGreater(quantised["vs_f16"]["kld_mean"], 0)
+        self.assertLess(quantised["kv_bytes"]["total"], exact["kv_bytes"]["total"])
+
+    def test_without_f16_there_is_no_comparison(self):
+        done, _ = self.measure("-c", 64, "--chunks", 1, "--kv", "k8v4", "--json")
+        self.assertIsNone(json.loads(done.stdout)["results"][0]["vs_f16"])
+
+    def test_table(self):
+        done, _ = self.measure("-c", 64, "--chunks", 1)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for word in ["f16", "k8v4", "PPL", "KLD mean", "saved"]:
+            self.assertIn(word, done.stdout)
+
+    def test_short_text(self):
+        done, _ = self.measure("-c", 4096)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"the text has \d+ tokens: 1 chunk of 4096 tokens need 4096")
+
+
+class Info(unittest.TestCase):
+    def test_text(self):
+        done = kvsplit("info", program.MODEL)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for word in ["llama", "49,152", "chatml", "k8v4", "general.architecture", "Q4_1"]:
+            self.assertIn(word, done.stdout)
+        self.assertIn("blk.0.attn_k.weight", kvsplit("info", program.MODEL, "--tensors").stdout)
+
+    def test_json(self):
+        report = json.loads(kvsplit("info", program.MODEL, "--json").stdout)
+        self.assertEqual(report["model"]["head_dim"], 64)
+        self.assertEqual(len(report["tensors"]), 272)
+        cache = {row["kv"]: row for row in report["cache"]}
+        self.assertEqual(len(cache), 9)
+        self.assertEqual(cache["f16"]["saved_pct"], 0)
+        self.assertGreater(cache["k8v4"]["saved_pct"], 59)
+
+    def test_truncated_model(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "half.gguf"
+            with open(program.MODEL, "rb") as file:
+                path.write_bytes(file.read(20_000_000))
+            done = kvsplit("run", "-m", path, "-p", "hi")
+            self.assertEqual(done.returncode, 1)
+            self.assertRegex(done.stderr, r"half\.gguf @0x[0-9a-f]+: ")
+
+
+if __name__ == "__main__":
+    program.main(needs_model=True)
