@@ -126,7 +126,7 @@ struct Scales {
 struct Moments {
     f32x16 squares, largest;
 };
-KVSPLIT_INLINE Moments moments(const float (*x)[kTileTokens], int n) {
+inline Moments moments(const float (*x)[kTileTokens], int n) {
     Moments m{zero_f32(), zero_f32()};
     for (int i = 0; i < n; ++i) {
         const f32x16 a = load(x[i]);
@@ -140,8 +140,7 @@ KVSPLIT_INLINE Moments moments(const float (*x)[kTileTokens], int n) {
 struct Products {
     f32x16 xc, cc;
 };
-KVSPLIT_INLINE Products products(const UniformGrid& grid, const float (*x)[kTileTokens], int n,
-                                 f32x16 inverse) {
+inline Products products(const UniformGrid& grid, const float (*x)[kTileTokens], int n, f32x16 inverse) {
     Products p{zero_f32(), zero_f32()};
     for (int i = 0; i < n; ++i) {
         const f32x16 a = load(x[i]), c = grid.value(a, inverse);
@@ -150,8 +149,7 @@ KVSPLIT_INLINE Products products(const UniformGrid& grid, const float (*x)[kTile
     }
     return p;
 }
-KVSPLIT_INLINE Products products(const LevelGrid& grid, const float (*x)[kTileTokens], int n,
-                                 f32x16 inverse) {
+inline Products products(const LevelGrid& grid, const float (*x)[kTileTokens], int n, f32x16 inverse) {
     Products p{zero_f32(), zero_f32()};
     for (int i = 0; i < n; ++i) {
         const f32x16 a = abs(load(x[i])), c = grid.value(a, inverse);
@@ -162,8 +160,7 @@ KVSPLIT_INLINE Products products(const LevelGrid& grid, const float (*x)[kTileTo
 }
 
 template <typename Grid>
-KVSPLIT_INLINE Scales choose_scales(const GridPolicy& policy, const Grid& grid, const float (*x)[kTileTokens],
-                                    int n) {
+Scales choose_scales(const GridPolicy& policy, const Grid& grid, const float (*x)[kTileTokens], int n) {
     const Moments m = moments(x, n);
     const f32x16 base = policy.kind == GridKind::kUniform
                             ? m.largest / set1(static_cast<float>(1 << (policy.bits - 1)) - 0.5f)
@@ -202,32 +199,28 @@ struct KeyCodes {
     int bits, token;
 
     template <typename Grid>
-    KVSPLIT_INLINE void pack(const Grid& grid, const float (*x)[kTileTokens], int channel, int n,
-                             f32x16 inverse) const {
+    void pack(const Grid& grid, const float (*x)[kTileTokens], int channel, int n, f32x16 inverse) const {
         if (bits == 8) {
             for (int i = 0; i < n; i += 4) {
-                i32x16 word = set1(static_cast<std::int32_t>(0x80808080u));  // code + 128: the top bit turned
-                word = word ^ (low_byte(grid.code(load(x[i]), inverse)) |
-                               shift_left<8>(low_byte(grid.code(load(x[i + 1]), inverse))) |
-                               shift_left<16>(low_byte(grid.code(load(x[i + 2]), inverse))) |
-                               shift_left<24>(grid.code(load(x[i + 3]), inverse)));
-                store_block((channel + i) / 4, word);
+                i32x16 word = zero_i32();
+                for (int j = 3; j >= 0; --j) {
+                    word = shift_left<8>(word) | (grid.code(load(x[i + j]), inverse) & set1(0xff));
+                }
+                // code + 128 is the code with its top bit turned
+                store_block((channel + i) / 4, word ^ set1(static_cast<std::int32_t>(0x80808080u)));
             }
             return;
         }
         for (int i = 0; i < n; i += 8) {
-            const i32x16 low = grid.code(load(x[i]), inverse) |
-                               shift_left<8>(grid.code(load(x[i + 1]), inverse)) |
-                               shift_left<16>(grid.code(load(x[i + 2]), inverse)) |
-                               shift_left<24>(grid.code(load(x[i + 3]), inverse));
-            const i32x16 high = grid.code(load(x[i + 4]), inverse) |
-                                shift_left<8>(grid.code(load(x[i + 5]), inverse)) |
-                                shift_left<16>(grid.code(load(x[i + 6]), inverse)) |
-                                shift_left<24>(grid.code(load(x[i + 7]), inverse));
-            store_block((channel + i) / 8, low | shift_left<4>(high));
+            i32x16 word = zero_i32();
+            for (int j = 3; j >= 0; --j) {
+                const i32x16 low = grid.code(load(x[i + j]), inverse),
+                             high = grid.code(load(x[i + 4 + j]), inverse);
+                word = shift_left<8>(word) | shift_left<4>(high) | low;
+            }
+            store_block((channel + i) / 8, word);
         }
     }
-    static KVSPLIT_INLINE i32x16 low_byte(i32x16 a) { return a & set1(0xff); }
     KVSPLIT_INLINE void store_block(int block, i32x16 words) const {
         store_bytes(codes + (static_cast<std::ptrdiff_t>(block) * kPageTokens + token) * 4, as_bytes(words));
     }
@@ -238,8 +231,7 @@ struct ValueCodes {
     int bits, token, padded_dim;
 
     template <typename Grid>
-    KVSPLIT_INLINE void pack(const Grid& grid, const float (*x)[kTileTokens], int channel, int n,
-                             f32x16 inverse) const {
+    void pack(const Grid& grid, const float (*x)[kTileTokens], int channel, int n, f32x16 inverse) const {
         for (int i = 0; i < n; ++i) {
             std::uint8_t bytes[kTileTokens];
             store_low_bytes(bytes, grid.code(load(x[i]), inverse));
@@ -259,8 +251,8 @@ struct ValueCodes {
 };
 
 template <typename Grid, typename Codes>
-KVSPLIT_INLINE void encode_groups(const GridPolicy& policy, const HeadShape& shape, const Tile& tile,
-                                  int token, const Codes& codes, std::uint16_t* scales) {
+void encode_groups(const GridPolicy& policy, const HeadShape& shape, const Tile& tile, int token,
+                   const Codes& codes, std::uint16_t* scales) {
     const Grid grid(policy);
     for (int g = 0; g < shape.n_groups; ++g) {
         const float(*x)[kTileTokens] = tile.x + g * shape.group;
@@ -271,8 +263,8 @@ KVSPLIT_INLINE void encode_groups(const GridPolicy& policy, const HeadShape& sha
 }
 
 template <typename Codes>
-KVSPLIT_INLINE void encode_tile(const GridPolicy& policy, const HeadShape& shape, const Tile& tile, int token,
-                                const Codes& codes, std::uint16_t* scales) {
+void encode_tile(const GridPolicy& policy, const HeadShape& shape, const Tile& tile, int token,
+                 const Codes& codes, std::uint16_t* scales) {
     if (policy.kind == GridKind::kUniform) {
         encode_groups<UniformGrid>(policy, shape, tile, token, codes, scales);
     } else {
