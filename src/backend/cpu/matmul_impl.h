@@ -225,6 +225,17 @@ struct Int8Step {
     }
 };
 
+// With a single row of activations the product waits for memory: codes are asked for one page ahead, where
+// the hardware's own prefetching stops (measured: 8 % faster at 5 bits per weight; at 8 bits it only gets in
+// the way). Prefetching past the end is harmless.
+template <PackedFormat format>
+KVSPLIT_INLINE void prefetch_codes(const std::uint8_t* codes) {
+    constexpr FormatLayout layout = layout_of(format);
+    if constexpr (layout.bits < 8) {
+        for (std::size_t line = 0; line < code_bytes(layout); line += 64) prefetch(codes + 4096 + line);
+    }
+}
+
 template <PackedFormat format, int nc>
 void product_int8(const MatmulTask& t) {
     using Step = Int8Step<format, nc>;
@@ -237,6 +248,7 @@ void product_int8(const MatmulTask& t) {
 #pragma GCC unroll 16
         for (int c = 0; c < nc; ++c) sum[c] = zero_f32();
         for (int g = 0; g < t.k_groups; ++g) {
+            if constexpr (nc == 1) prefetch_codes<format>(codes);
             Step::run(sum, codes, scales, record);
             codes += kCodeBytes;
             record += nc * kInt8RecordBytes;
