@@ -88,8 +88,12 @@ need_packages() {
         die "apt-get could not install: ${missing[*]}"
 }
 
-# build PRESET: configures and builds one CMake preset with as many jobs as there are processors.
+# build PRESET [TARGET...]: configures and builds one CMake preset, all of it or some targets, with as many jobs
+# as there are processors.
 build() {
-    say "Building preset '$1' in build/$1"
-    (cd "$KVSPLIT_ROOT" && cmake --preset "$1" && cmake --build --preset "$1" -j "$(nproc)") >&2
+    local preset=$1
+    shift
+    say "Building preset '$preset' in build/$preset"
+    (cd "$KVSPLIT_ROOT" && cmake --preset "$preset" &&
+        cmake --build --preset "$preset" -j "$(nproc)" ${1:+--target "$@"}) >&2
 }
