@@ -37,16 +37,17 @@ struct Kernels {
     void (*rope_halves)(float* x, int n_heads, int stride, int n_pairs, const float* cos, const float* sin);
 
     // Attention, see attention_impl.h and attention_kernels.h.
-    void (*attend)(const AttentionShape& shape, const PageRun& run, const QueryTile& tile, SoftmaxState& state);
+    void (*attend)(const AttentionShape& shape, const PageRun& run, const QueryTile& tile,
+                   SoftmaxState& state);
     void (*merge_states)(SoftmaxState& into, const SoftmaxState& from, int n_rows, int dim);
-    void (*finish_rows)(const codec::HeadShape& head, SoftmaxState& rotated, const SoftmaxState& plain, int n_rows,
-                        int group, float* out, std::ptrdiff_t token_stride);
-    float (*prepare_query)(const codec::HeadShape& head, const float* q, const float* smoothing, float* rotated,
-                           std::int8_t* codes, std::int32_t* sums);
+    void (*finish_rows)(const codec::HeadShape& head, SoftmaxState& rotated, const SoftmaxState& plain,
+                        int n_rows, int group, float* out, std::ptrdiff_t token_stride);
+    float (*prepare_query)(const codec::HeadShape& head, const float* q, const float* smoothing,
+                           float* rotated, std::int8_t* codes, std::int32_t* sums);
     void (*append_token)(const codec::HeadShape& head, const float* key, const float* value, int token,
                          std::uint16_t* keys, std::uint16_t* values);
     MatmulKernels matmul;  // see matmul.h
-    SealKernels seal;  // pages into codes
+    SealKernels seal;      // pages into codes
 };
 
 // The table for `isa`, which must not exceed detect_isa().
