@@ -100,7 +100,13 @@ KVSPLIT_INLINE float reduce_max(f32x16 a) {
     const __m128 h2 = _mm_max_ps(h4, _mm_movehl_ps(h4, h4));
     return _mm_cvtss_f32(_mm_max_ss(h2, _mm_movehdup_ps(h2)));
 }
-KVSPLIT_INLINE std::int32_t reduce_add(i32x16 a) { return _mm512_reduce_add_epi32(a.v); }
+// Not _mm512_reduce_add_epi32, which gcc writes with signed additions: sums may wrap.
+KVSPLIT_INLINE std::int32_t reduce_add(i32x16 a) {
+    const __m256i h8 = _mm256_add_epi32(_mm512_castsi512_si256(a.v), _mm512_extracti64x4_epi64(a.v, 1));
+    const __m128i h4 = _mm_add_epi32(_mm256_castsi256_si128(h8), _mm256_extracti128_si256(h8, 1));
+    const __m128i h2 = _mm_add_epi32(h4, _mm_shuffle_epi32(h4, 0x4e));
+    return _mm_cvtsi128_si32(_mm_add_epi32(h2, _mm_shuffle_epi32(h2, 0xb1)));
+}
 
 // Conversions
 KVSPLIT_INLINE f32x16 to_f32(i32x16 a) { return {_mm512_cvtepi32_ps(a.v)}; }
