@@ -146,7 +146,10 @@ class Chat(unittest.TestCase):
         self.assertIn("no longer fits", done.stderr)
 
     def test_control_c_at_the_prompt_leaves(self):
-        leader, follower = pty.openpty()
+        try:
+            leader, follower = pty.openpty()
+        except OSError as error:
+            self.skipTest(f"NO TERMINAL: this machine gives none out ({error})")
         process = subprocess.Popen([program.BINARY, "chat", "-m", program.MODEL], stdin=follower,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         seen = b""
