@@ -113,12 +113,8 @@ KVSPLIT_INLINE f32x16 round_f16(f32x16 a) {
     store_f16(half, a);
     return load_f16(half);
 }
-KVSPLIT_INLINE i32x16 operator|(i32x16 a, i32x16 b) {
-    return {a.v | b.v};
-}
-KVSPLIT_INLINE i32x16 operator^(i32x16 a, i32x16 b) {
-    return {a.v ^ b.v};
-}
+KVSPLIT_INLINE i32x16 operator|(i32x16 a, i32x16 b) { return {a.v | b.v}; }
+KVSPLIT_INLINE i32x16 operator^(i32x16 a, i32x16 b) { return {a.v ^ b.v}; }
 KVSPLIT_INLINE void transpose_8x8(const std::uint16_t* in, std::ptrdiff_t in_stride, std::uint16_t* out,
                                   std::ptrdiff_t out_stride) {
     for (int i = 0; i < 8; ++i) {
