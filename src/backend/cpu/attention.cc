@@ -81,7 +81,8 @@ void Attention::plan(const AttentionParams& params, std::span<const SequenceRun>
             layer.sealed.push_back(cache.allocate_sealed(page));
         }
         pages.first_seal = n_seal > 0 && cache.quantised_keys() && !layer.smoothing_frozen;
-        pages.early = cache.quantised_keys() && !layer.smoothing_frozen && pages.position < kStatisticsTokens;
+        pages.early = pages.first_seal || (cache.quantised_keys() && !layer.smoothing_frozen &&
+                                           pages.position < kStatisticsTokens);
         pages.prepare = cache.quantised_keys() && !layer.sealed.empty();
         pages.sealed.clear();
         for (const Page& page : layer.sealed) pages.sealed.push_back(page.get());

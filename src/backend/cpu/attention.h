@@ -43,7 +43,7 @@ class Attention {
         int position, n_tokens, first_row;
         std::vector<const std::byte*> sealed, open;
         bool prepare;     // queries will meet key codes
-        bool early;       // contributes to the smoothing statistics
+        bool early;       // adds to, or settles, the smoothing statistics
         bool first_seal;  // fixes the smoothing vector in this call
     };
     struct Call;

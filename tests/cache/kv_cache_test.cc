@@ -1,0 +1,117 @@
+#include "cache/kv_cache.h"
+
+#include <gtest/gtest.h>
+
+#include "kvsplit/error.h"
+
+namespace kvsplit {
+namespace {
+
+constexpr int P = codec::kPageTokens;
+
+CacheGeometry geometry(int head_dim, std::vector<int> windows) {
+    return {3, codec::head_shape(head_dim), std::move(windows)};
+}
+
+// Appends n tokens as a step does, without any arithmetic.
+void append(KvCache& cache, int n) {
+    for (int i = 0; i < cache.geometry().n_layers(); ++i) {
+        cache.grow_open(i, n);
+        LayerCache& layer = cache.layer(i);
+        const int seals = cache.pages_to_seal(i, n);
+        for (int s = 0; s < seals; ++s) layer.sealed.push_back(cache.allocate_sealed(layer.first_open + s));
+        if (seals > 0) layer.smoothing_frozen = true;
+        cache.retire(i, n);
+    }
+    cache.advance(n);
+}
+
+std::size_t smoothing_bytes(const KvCache& cache) {
+    std::size_t n = 0;
+    for (int i = 0; i < cache.geometry().n_layers(); ++i)
+        n += cache.layer(i).smoothing.size() * sizeof(float);
+    return n;
+}
+
+// What is reported is what is allocated, and what a plan says without allocating.
+TEST(KvCache, BytesReportedAreBytesAllocatedAndPlanned) {
+    for (const KvSpec spec :
+         {KvSpec{16, 16}, KvSpec{8, 8}, KvSpec{8, 4}, KvSpec{4, 8}, KvSpec{4, 4}, KvSpec{16, 4}}) {
+        for (int step : {1, 7, 64, 300, 1000}) {
+            PageMemory memory;
+            KvCache cache(geometry(64, {0, 100, 512}), spec, memory);
+            while (cache.length() < 3000) {
+                append(cache, step);
+                const KvStats stats = cache.stats();
+                ASSERT_EQ(stats.bytes.total(), memory.bytes_in_use() + smoothing_bytes(cache)) << spec.name();
+                const KvStats plan = plan_cache(cache.geometry(), spec, cache.length());
+                ASSERT_EQ(plan.bytes.key, stats.bytes.key) << spec.name() << " at " << cache.length();
+                ASSERT_EQ(plan.bytes.value, stats.bytes.value);
+                ASSERT_EQ(plan.bytes.exact, stats.bytes.exact);
+                ASSERT_EQ(plan.f16_total, stats.f16_total);
+            }
+        }
+    }
+}
+
+TEST(KvCache, PagesReturnWithTheCache) {
+    PageMemory memory;
+    {
+        KvCache cache(geometry(64, {0, 0}), KvSpec{8, 4}, memory);
+        append(cache, 1000);
+        EXPECT_GT(memory.bytes_in_use(), 0u);
+        cache.trim(0);
+        EXPECT_EQ(memory.bytes_in_use(), 0u);
+        append(cache, 10);
+    }
+    EXPECT_EQ(memory.bytes_in_use(), 0u);
+}
+
+TEST(KvCache, KeepsOnlyTheWindow) {
+    KvCache cache(geometry(64, {0, 512}), KvSpec{8, 4}, PageMemory());
+    append(cache, 5000);
+    const LayerCache& all = cache.layer(0);
+    const LayerCache& window = cache.layer(1);
+    EXPECT_EQ(all.first_sealed, 0);
+    EXPECT_EQ(all.end_open(), 5000 / P + 1);
+    const auto kept = window.sealed.size() + window.open.size();
+    EXPECT_LE(kept, 512u / P + 4);
+    EXPECT_LE(window.first_sealed * P, 5000 - 512);
+}
+
+TEST(KvCache, TrimKeepsWhatIsStillExact) {
+    KvCache cache(geometry(64, {0}), KvSpec{8, 4}, PageMemory());
+    append(cache, 1000);  // pages 0..13 sealed, 14 and 15 open
+    EXPECT_EQ(cache.trim(990), 990);
+    EXPECT_EQ(cache.trim(960), 960);  // position 960 opens page 15 and reads page 14
+    EXPECT_EQ(cache.trim(959), 0);    // page 13 would have to be exact again
+    EXPECT_EQ(cache.length(), 0);
+
+    KvCache f16(geometry(64, {0}), KvSpec{16, 16}, PageMemory());
+    append(f16, 1000);
+    EXPECT_EQ(f16.trim(3), 3);
+    EXPECT_EQ(f16.layer(0).open.size(), 1u);
+}
+
+TEST(KvCache, ForkSharesSealedPagesAndCopiesOpenOnes) {
+    PageMemory memory;
+    KvCache cache(geometry(64, {0, 512}), KvSpec{8, 4}, memory);
+    append(cache, 1000);
+    const std::size_t before = memory.bytes_in_use();
+    KvCache fork = cache.fork();
+    const std::size_t open =
+        cache.layouts().open.bytes * (cache.layer(0).open.size() + cache.layer(1).open.size());
+    EXPECT_EQ(memory.bytes_in_use(), before + open);
+    EXPECT_EQ(fork.layer(0).sealed[0].get(), cache.layer(0).sealed[0].get());
+    EXPECT_NE(fork.layer(0).open[0].get(), cache.layer(0).open[0].get());
+    append(fork, 500);
+    EXPECT_EQ(cache.length(), 1000);
+}
+
+TEST(KvCache, RefusesWidthsThatAHeadCannotTake) {
+    EXPECT_NO_THROW(KvCache(geometry(8, {0}), KvSpec{16, 16}, PageMemory()));
+    EXPECT_THROW(KvCache(geometry(8, {0}), KvSpec{8, 4}, PageMemory()), Error);
+}
+
+}  // namespace
+}  // namespace kvsplit
