@@ -26,10 +26,10 @@ int lowest_exact_position(int length) {
     return first_open == 0 ? 0 : (first_open + T - 1) * P;
 }
 
-bool is_exact(const KvSpec& spec) { return spec.key_bits == 16 && spec.value_bits == 16; }
+bool is_exact(const KvSpec& spec) { return spec.key_bits >= 16 && spec.value_bits >= 16; }
 
 std::size_t smoothing_bytes(const CacheGeometry& g, const KvSpec& spec) {
-    if (spec.key_bits == 16) return 0;
+    if (spec.key_bits >= 16) return 0;
     return sizeof(float) * static_cast<std::size_t>(g.n_kv_heads) * static_cast<std::size_t>(g.head.head_dim);
 }
 
@@ -73,7 +73,8 @@ void fill_rates(KvStats& stats, const CacheGeometry& g, const KvSpec& spec, int 
 }  // namespace
 
 CacheLayouts::CacheLayouts(const CacheGeometry& g, const KvSpec& spec)
-    : open(codec::page_layout(16, 16, g.head, g.n_kv_heads, false)),
+    : open(codec::page_layout(spec.key_bits == 32 ? 32 : 16, spec.key_bits == 32 ? 32 : 16, g.head,
+                              g.n_kv_heads, false)),
       sealed(codec::page_layout(spec.key_bits, spec.value_bits, g.head, g.n_kv_heads, false)),
       first_sealed(codec::page_layout(spec.key_bits, spec.value_bits, g.head, g.n_kv_heads, true)) {}
 

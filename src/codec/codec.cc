@@ -58,10 +58,10 @@ HeadShape head_shape(int head_dim) {
 }
 
 void check_width(const char* side, int bits, const HeadShape& shape) {
-    if (bits != 16 && bits != 8 && bits != 4) {
-        fail(ErrorCode::kUnsupported, "{} width {}: must be 16, 8 or 4 bits", side, bits);
+    if (bits != 32 && bits != 16 && bits != 8 && bits != 4) {
+        fail(ErrorCode::kUnsupported, "{} width {}: must be 32, 16, 8 or 4 bits", side, bits);
     }
-    if (bits != 16 && shape.group == 0) {
+    if (bits < 16 && shape.group == 0) {
         fail(ErrorCode::kUnsupported, "{} width {}: head_dim {} takes 16 bits only", side, bits,
              shape.head_dim);
     }
@@ -71,12 +71,15 @@ PageLayout page_layout(int key_bits, int value_bits, const HeadShape& shape, int
                        bool first_page) {
     check_width("key", key_bits, shape);
     check_width("value", value_bits, shape);
+    if ((key_bits == 32) != (value_bits == 32)) {
+        fail(ErrorCode::kUnsupported, "32 bits are for keys and values together");
+    }
     if (n_kv_heads < 1) fail(ErrorCode::kInvalidArgument, "n_kv_heads {}: must be positive", n_kv_heads);
 
     const std::size_t dim = static_cast<std::size_t>(shape.head_dim);
     const std::size_t padded = static_cast<std::size_t>(shape.padded_dim);
     const std::size_t scales_bytes = static_cast<std::size_t>(shape.n_groups) * kPageTokens * 2;
-    const bool coded_keys = key_bits != 16, coded_values = value_bits != 16;
+    const bool coded_keys = key_bits < 16, coded_values = value_bits < 16;
 
     PageLayout l;
     l.key_bits = key_bits;
@@ -104,12 +107,12 @@ PageLayout page_layout(int key_bits, int value_bits, const HeadShape& shape, int
 }
 
 double key_bits_per_element(int key_bits, const HeadShape& shape) {
-    const PageLayout l = page_layout(key_bits, 16, shape, 1, false);
+    const PageLayout l = page_layout(key_bits, key_bits, shape, 1, false);
     return 8.0 * static_cast<double>(l.key_bytes) / (static_cast<double>(shape.head_dim) * kPageTokens);
 }
 
 double value_bits_per_element(int value_bits, const HeadShape& shape) {
-    const PageLayout l = page_layout(16, value_bits, shape, 1, false);
+    const PageLayout l = page_layout(value_bits, value_bits, shape, 1, false);
     return 8.0 * static_cast<double>(l.value_bytes) / (static_cast<double>(shape.head_dim) * kPageTokens);
 }
 

@@ -15,6 +15,7 @@
 //                                                            into lloyd_max_4bit(), value = scale * level /
 //                                                            127
 //   value codes  16 bit  f16 [64 tokens][Dp]                 padding channels are 0
+//                32 bit  the same two arrangements in f32: open pages of a reference cache, never sealed
 //                 8 bit  i8  [64/4][Dp channels][4 tokens]   code; value = scale * (code + 0.5)
 //                 4 bit  u8  [64/8][Dp channels][4]          byte j of block t: token 8t+j in the low nibble,
 //                                                            token 8t+4+j in the high one; nibble = table

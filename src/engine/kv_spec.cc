@@ -8,7 +8,7 @@
 namespace kvsplit {
 namespace {
 
-bool supported(int bits) { return bits == 16 || bits == 8 || bits == 4; }
+bool supported(int bits) { return bits == 32 || bits == 16 || bits == 8 || bits == 4; }
 
 // Reads the digits at the front of text and removes them; nothing if there are none or too many.
 std::optional<int> take_number(std::string_view& text) {
@@ -41,6 +41,7 @@ std::optional<KvSpec> read_pair(std::string_view text) {
 
 KvSpec KvSpec::parse(std::string_view text) {
     if (text == "f16" || text == "F16") return KvSpec{16, 16};
+    if (text == "f32" || text == "F32") return KvSpec{32, 32};
     const auto spec = read_pair(text);
     if (!spec) {
         fail(ErrorCode::kInvalidArgument,
@@ -54,12 +55,16 @@ KvSpec KvSpec::parse(std::string_view text) {
 
 std::string KvSpec::name() const {
     if (key_bits == 16 && value_bits == 16) return "f16";
+    if (key_bits == 32 && value_bits == 32) return "f32";
     return fmt::format("k{}v{}", key_bits, value_bits);
 }
 
 void KvSpec::validate() const {
     if (!supported(key_bits)) {
         fail(ErrorCode::kInvalidArgument, "keys cannot have {} bits: 16, 8 and 4 are supported", key_bits);
+    }
+    if ((key_bits == 32) != (value_bits == 32)) {
+        fail(ErrorCode::kInvalidArgument, "32 bits are for keys and values together (f32); else 16, 8 or 4");
     }
     if (!supported(value_bits)) {
         fail(ErrorCode::kInvalidArgument, "values cannot have {} bits: 16, 8 and 4 are supported",

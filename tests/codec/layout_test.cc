@@ -45,7 +45,7 @@ TEST(HeadShape, Refusals) {
     EXPECT_EQ(message_of([] { page_layout(16, 4, head_shape(176), 2, false); }),
               "value width 4: head_dim 176 takes 16 bits only");
     EXPECT_EQ(message_of([] { page_layout(7, 4, head_shape(64), 2, false); }),
-              "key width 7: must be 16, 8 or 4 bits");
+              "key width 7: must be 32, 16, 8 or 4 bits");
     EXPECT_THROW(page_layout(8, 4, head_shape(64), 0, false), Error);
     EXPECT_NO_THROW(page_layout(16, 16, head_shape(72), 2, false));
 }

@@ -25,13 +25,16 @@ TEST(KvSpec, EveryPairingReadsBackItsName) {
 TEST(KvSpec, F16IsTheNameOfBothSidesExact) {
     EXPECT_EQ(KvSpec::parse("f16"), (KvSpec{16, 16}));
     EXPECT_EQ(KvSpec::parse("k16v16").name(), "f16");
+    EXPECT_EQ(KvSpec::parse("f32"), (KvSpec{32, 32}));
+    EXPECT_EQ(KvSpec::parse("f32").name(), "f32");
     EXPECT_EQ(KvSpec::parse("k16v4").name(), "k16v4");
     EXPECT_EQ(KvSpec::parse("K8V4"), KvSpec{});
 }
 
 TEST(KvSpec, RefusesWhatHasNoMeaning) {
-    for (const char* text : {"", "f", "f32", "k8", "v4", "k8v", "kv4", "k8v4 ", " k8v4", "k8v4v4", "k-8v4",
-                             "k7v4", "k8v5", "k0v0", "k99999999999999999999v4", "8,4", "k8\nv4"}) {
+    for (const char* text :
+         {"", "f", "f8", "k32v8", "k8v32", "k8", "v4", "k8v", "kv4", "k8v4 ", " k8v4", "k8v4v4", "k-8v4",
+          "k7v4", "k8v5", "k0v0", "k99999999999999999999v4", "8,4", "k8\nv4"}) {
         try {
             KvSpec::parse(text);
             FAIL() << "accepted '" << text << "'";

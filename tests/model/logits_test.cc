@@ -21,6 +21,7 @@
 #include "engine/hidden.h"
 #include "kvsplit/model.h"
 #include "model/logits_golden.h"
+#include "test_models.h"
 
 namespace kvsplit {
 namespace {
@@ -36,12 +37,6 @@ struct Case {
     const char* variable;  // environment: path of the model
     const char* file;
 };
-
-std::string model_path(const Case& c) {
-    if (const char* path = std::getenv(c.variable)) return path;
-    const char* home = std::getenv("HOME");
-    return std::string(home ? home : "") + "/.cache/kvsplit/" + c.file;
-}
 
 // What a run differs from the oracle by, over all measured positions.
 struct Difference {
@@ -124,10 +119,9 @@ Difference run(const std::shared_ptr<Model>& model, const LogitsGolden& golden, 
 class LogitsTest : public ::testing::TestWithParam<Case> {
   protected:
     void SetUp() override {
-        path_ = model_path(GetParam());
-        if (!std::filesystem::exists(path_)) {
-            GTEST_SKIP() << "NO MODEL: set " << GetParam().variable << " or put it at " << path_
-                         << " (scripts/models.sh gets it)";
+        path_ = model_path(GetParam().variable, GetParam().file);
+        if (path_.empty()) {
+            GTEST_SKIP() << "NO MODEL: set " << GetParam().variable << ", or get it with scripts/models.sh";
         }
         const std::string folder = std::string(KVSPLIT_TEST_DATA) + "/logits/";
         golden_ = read_logits_golden(folder + GetParam().name + ".bin");
@@ -135,17 +129,18 @@ class LogitsTest : public ::testing::TestWithParam<Case> {
         peers_ = nlohmann::json::parse(in).at(GetParam().file);
     }
 
-    Difference measure(bool exact) {
+    Difference measure(bool exact, const KvSpec& spec) {
         ModelOptions options;
         options.exact = exact;
         const auto model = Model::load(path_, options);
         EXPECT_EQ(model->info().n_vocab, golden_.n_vocab);
-        const Difference d = run(model, golden_, KvSpec{16, 16});
+        const Difference d = run(model, golden_, spec);
         RecordProperty("max_abs", std::to_string(d.max_abs));
         RecordProperty("rms", std::to_string(d.rms));
         RecordProperty("mean_kld", std::to_string(d.mean_kld));
-        std::printf("%s %s: max |d| %.5f, rms %.6f, mean KLD %.3e, wrong where sure %d\n", GetParam().name,
-                    exact ? "exact" : "normal", d.max_abs, d.rms, d.mean_kld, d.wrong_where_sure);
+        std::printf("%s %s %s: max |d| %.5f, rms %.6f, mean KLD %.3e, wrong where sure %d\n", GetParam().name,
+                    spec.name().c_str(), exact ? "exact" : "normal", d.max_abs, d.rms, d.mean_kld,
+                    d.wrong_where_sure);
         return d;
     }
 
@@ -155,7 +150,7 @@ class LogitsTest : public ::testing::TestWithParam<Case> {
 };
 
 TEST_P(LogitsTest, ExactModeDiffersByTheRoundingOfTheCacheAlone) {
-    const Difference d = measure(true);
+    const Difference d = measure(true, KvSpec{16, 16});
     const auto& rounding = peers_.at("f16_cache");
     EXPECT_LE(d.rms, 1e-3 * rounding.at("logit_spread").get<double>());
     EXPECT_LE(d.max_abs, 2 * rounding.at("max_abs_logit_difference").get<double>());
@@ -163,8 +158,15 @@ TEST_P(LogitsTest, ExactModeDiffersByTheRoundingOfTheCacheAlone) {
     EXPECT_EQ(d.wrong_where_sure, 0);
 }
 
+// With keys and values in f32 nothing is rounded that the oracle does not round.
+TEST_P(LogitsTest, ExactModeAgreesWithTheOracle) {
+    const Difference d = measure(true, KvSpec{32, 32});
+    EXPECT_LE(d.max_abs, 1e-3);
+    EXPECT_EQ(d.wrong_where_sure, 0);
+}
+
 TEST_P(LogitsTest, NormalModeDivergesNoMoreThanLlamaCpp) {
-    const Difference d = measure(false);
+    const Difference d = measure(false, KvSpec{16, 16});
     const auto& peer = peers_.at("fa_on");
     EXPECT_LE(d.mean_kld, peer.at("kld_mean_top64").get<double>());
     EXPECT_LE(d.wrong_where_sure, peer.at("top1_wrong_where_sure").get<int>());

@@ -107,8 +107,8 @@ void Attention::append(const Call& call, const Block& block, int kv_head, int th
     auto* page = const_cast<std::byte*>(open);
     const codec::PageLayout& l = call.open_layout;
     const auto h = static_cast<std::size_t>(kv_head);
-    auto* keys = reinterpret_cast<std::uint16_t*>(page + l.key_codes + h * l.key_codes_head_bytes);
-    auto* values = reinterpret_cast<std::uint16_t*>(page + l.value_codes + h * l.value_codes_head_bytes);
+    std::byte* keys = page + l.key_codes + h * l.key_codes_head_bytes;
+    std::byte* values = page + l.value_codes + h * l.value_codes_head_bytes;
     float* key = floats(thread_memory_[static_cast<std::size_t>(thread)]);
     const auto rope = p.rope == RopeKind::kPairs ? kernels_.rope_pairs : kernels_.rope_halves;
     for (int i = 0; i < block.n_tokens; ++i) {
@@ -130,7 +130,7 @@ void Attention::append(const Call& call, const Block& block, int kv_head, int th
         rope(key, 1, dim, p.n_rope_pairs, cos, sin);
         kernels_.scale(q, p.scale, call.group * dim, q);
         kernels_.append_token(p.head, key, source + (p.n_heads + p.n_kv_heads + kv_head) * dim,
-                              (block.position + i) % P, keys, values);
+                              (block.position + i) % P, l.key_bits, keys, values);
     }
 }
 
@@ -315,12 +315,12 @@ void Attention::merge_chunks(const Call& call, const Block& block, int kv_head, 
                              static_cast<std::ptrdiff_t>(kv_head) * call.group) *
                                 head.head_dim;
     const std::ptrdiff_t token_stride = static_cast<std::ptrdiff_t>(call.params.n_heads) * head.head_dim;
-    if (call.shape.value_bits == 16 && total.max && exact.max) {  // nothing is rotated
+    if (call.shape.value_bits >= 16 && total.max && exact.max) {  // nothing is rotated
         kernels_.merge_states(total, exact, n_rows, head.padded_dim);
         exact = {nullptr, nullptr, nullptr};
     }
     SoftmaxState none{nullptr, nullptr, nullptr};
-    if (call.shape.value_bits == 16) {
+    if (call.shape.value_bits >= 16) {
         kernels_.finish_rows(head, none, total.max ? total : exact, n_rows, call.group, out, token_stride);
     } else {
         kernels_.finish_rows(head, total, exact, n_rows, call.group, out, token_stride);

@@ -30,16 +30,19 @@ struct RowBlock {
 
 // ---- scores: logits of R rows against a page's 64 keys
 
+KVSPLIT_INLINE f32x16 load_number(const std::uint16_t* p) { return load_f16(p); }
+KVSPLIT_INLINE f32x16 load_number(const float* p) { return load(p); }
+
 // s[r][t] = sum over channels of q[r][c] k[c][t], for the first n_vectors * 16 tokens
-template <int R, int V>
-KVSPLIT_INLINE void score_exact_block(const float* q, int dim, const std::uint16_t* keys, float* scores) {
+template <int R, int V, typename Number>
+KVSPLIT_INLINE void score_exact_block(const float* q, int dim, const Number* keys, float* scores) {
     f32x16 acc[R][V];
     for (int r = 0; r < R; ++r) {
         for (int v = 0; v < V; ++v) acc[r][v] = zero_f32();
     }
     for (int c = 0; c < dim; ++c) {
         f32x16 k[V];
-        for (int v = 0; v < V; ++v) k[v] = load_f16(keys + c * kTokens + v * 16);
+        for (int v = 0; v < V; ++v) k[v] = load_number(keys + c * kTokens + v * 16);
         for (int r = 0; r < R; ++r) {
             const f32x16 x = set1(q[r * dim + c]);
             for (int v = 0; v < V; ++v) acc[r][v] = fmadd(x, k[v], acc[r][v]);
@@ -50,8 +53,8 @@ KVSPLIT_INLINE void score_exact_block(const float* q, int dim, const std::uint16
     }
 }
 
-template <int R>
-void score_exact(const float* q, int dim, const std::uint16_t* keys, int n_vectors, RowBlock& block) {
+template <int R, typename Number>
+void score_exact(const float* q, int dim, const Number* keys, int n_vectors, RowBlock& block) {
     int v = 0;
     for (; v + kTokenBlock <= n_vectors; v += kTokenBlock) {
         score_exact_block<R, kTokenBlock>(q, dim, keys + v * 16, block.scores[0] + v * 16);
@@ -201,16 +204,16 @@ KVSPLIT_INLINE void soften(float* scores, int low, int high, float& max_state, f
 
 // ---- values: acc[r] = acc[r] * rescale[r] + sum over tokens of weight[r][t] * value[t]
 
-template <int R, int C>
-KVSPLIT_INLINE void accumulate_exact_block(const RowBlock& block, const std::uint16_t* values, int dim,
-                                           int low, int high, float* acc) {
+template <int R, int C, typename Number>
+KVSPLIT_INLINE void accumulate_exact_block(const RowBlock& block, const Number* values, int dim, int low,
+                                           int high, float* acc) {
     f32x16 a[R][C];
     for (int r = 0; r < R; ++r) {
         for (int c = 0; c < C; ++c) a[r][c] = load(acc + r * dim + c * 16) * set1(block.rescale[r]);
     }
     for (int t = low; t < high; ++t) {
         f32x16 v[C];
-        for (int c = 0; c < C; ++c) v[c] = load_f16(values + t * dim + c * 16);
+        for (int c = 0; c < C; ++c) v[c] = load_number(values + t * dim + c * 16);
         for (int r = 0; r < R; ++r) {
             const f32x16 w = set1(block.scores[r][t]);
             for (int c = 0; c < C; ++c) a[r][c] = fmadd(w, v[c], a[r][c]);
@@ -221,9 +224,8 @@ KVSPLIT_INLINE void accumulate_exact_block(const RowBlock& block, const std::uin
     }
 }
 
-template <int R>
-void accumulate_exact(const RowBlock& block, const std::uint16_t* values, int dim, int low, int high,
-                      float* acc) {
+template <int R, typename Number>
+void accumulate_exact(const RowBlock& block, const Number* values, int dim, int low, int high, float* acc) {
     int c = 0;
     for (; c + kChannelBlock * 16 <= dim; c += kChannelBlock * 16) {
         accumulate_exact_block<R, kChannelBlock>(block, values + c, dim, low, high, acc + c);
@@ -358,10 +360,12 @@ void score_page(const PageRun& run, const std::byte* page, const QueryTile& tile
     if (run.key_bits == 8) return score_codes<KeyCodes8, R>(run, page, tile, row, head, block);
     if (run.key_bits == 4) return score_codes<KeyCodes4, R>(run, page, tile, row, head, block);
     const codec::PageLayout& l = *run.layout;
-    const auto* keys = reinterpret_cast<const std::uint16_t*>(
-        page + l.key_codes + static_cast<std::size_t>(run.head) * l.key_codes_head_bytes);
-    score_exact<R>(tile.q + static_cast<std::ptrdiff_t>(row) * head.head_dim, head.head_dim, keys, n_vectors,
-                   block);
+    const std::byte* keys = page + l.key_codes + static_cast<std::size_t>(run.head) * l.key_codes_head_bytes;
+    const float* q = tile.q + static_cast<std::ptrdiff_t>(row) * head.head_dim;
+    if (run.key_bits == 32) {
+        return score_exact<R>(q, head.head_dim, reinterpret_cast<const float*>(keys), n_vectors, block);
+    }
+    score_exact<R>(q, head.head_dim, reinterpret_cast<const std::uint16_t*>(keys), n_vectors, block);
 }
 
 template <int R>
@@ -377,9 +381,13 @@ void accumulate_page(const PageRun& run, const std::byte* page, const AttentionS
         return accumulate_codes<ValueCodes4, R, false>(run, page, head, block, acc);
     }
     const codec::PageLayout& l = *run.layout;
-    const auto* values = reinterpret_cast<const std::uint16_t*>(
-        page + l.value_codes + static_cast<std::size_t>(run.head) * l.value_codes_head_bytes);
-    accumulate_exact<R>(block, values, head.padded_dim, low, high, acc);
+    const std::byte* values =
+        page + l.value_codes + static_cast<std::size_t>(run.head) * l.value_codes_head_bytes;
+    const int dim = head.padded_dim;
+    if (run.value_bits == 32) {
+        return accumulate_exact<R>(block, reinterpret_cast<const float*>(values), dim, low, high, acc);
+    }
+    accumulate_exact<R>(block, reinterpret_cast<const std::uint16_t*>(values), dim, low, high, acc);
 }
 
 template <int R>
@@ -501,17 +509,31 @@ float prepare_query(const codec::HeadShape& head, const float* q, const float* s
     return amax / 127.0f;
 }
 
-// One token of one head into an open page: keys [dim][64] and values [64][padded_dim], f16.
-void append_token(const codec::HeadShape& head, const float* key, const float* value, int token,
-                  std::uint16_t* keys, std::uint16_t* values) {
+KVSPLIT_INLINE void store_number(std::uint16_t* p, f32x16 a) { store_f16(p, a); }
+KVSPLIT_INLINE void store_number(float* p, f32x16 a) { store(p, a); }
+
+// One token of one head into an open page: keys [dim][64] and values [64][padded_dim], f16 or f32.
+template <typename Number>
+void append_numbers(const codec::HeadShape& head, const float* key, const float* value, int token,
+                    Number* keys, Number* values) {
     const int dim = head.head_dim;
-    alignas(64) std::uint16_t half[16];
+    alignas(64) Number stored[16];
     for (int c = 0; c < dim; c += 16) {
         const int n = dim - c < 16 ? dim - c : 16;
-        store_f16(half, n == 16 ? load(key + c) : load_first(key + c, n));
-        for (int i = 0; i < n; ++i) keys[(c + i) * kTokens + token] = half[i];
-        store_f16(values + token * head.padded_dim + c, n == 16 ? load(value + c) : load_first(value + c, n));
+        store_number(stored, n == 16 ? load(key + c) : load_first(key + c, n));
+        for (int i = 0; i < n; ++i) keys[(c + i) * kTokens + token] = stored[i];
+        store_number(values + token * head.padded_dim + c,
+                     n == 16 ? load(value + c) : load_first(value + c, n));
     }
+}
+void append_token(const codec::HeadShape& head, const float* key, const float* value, int token, int bits,
+                  std::byte* keys, std::byte* values) {
+    if (bits == 32) {
+        return append_numbers(head, key, value, token, reinterpret_cast<float*>(keys),
+                              reinterpret_cast<float*>(values));
+    }
+    append_numbers(head, key, value, token, reinterpret_cast<std::uint16_t*>(keys),
+                   reinterpret_cast<std::uint16_t*>(values));
 }
 
 // The attention output of n_rows rows: (rotated part undone + plain part) / sum. Either state may be absent

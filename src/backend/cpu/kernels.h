@@ -45,7 +45,7 @@ struct Kernels {
     float (*prepare_query)(const codec::HeadShape& head, const float* q, const float* smoothing,
                            float* rotated, std::int8_t* codes, std::int32_t* sums);
     void (*append_token)(const codec::HeadShape& head, const float* key, const float* value, int token,
-                         std::uint16_t* keys, std::uint16_t* values);
+                         int bits, std::byte* keys, std::byte* values);
     MatmulKernels matmul;  // see matmul.h
     SealKernels seal;      // pages into codes
 };
