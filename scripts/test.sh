@@ -39,7 +39,7 @@ run_tests() {
 
 # The sanitizers come first: the last lines on the screen are then the summary of the full run.
 if [ "$sanitize" = yes ]; then
-    run_tests tsan "base_test matmul_test tokenizer_test" -L unit -R 'Thread|SplitsOfTheWork' -j "$(nproc)"
+    run_tests tsan "base_test matmul_test tokenizer_test tiny_session_test" -L unit -R 'Thread|SplitsOfTheWork' -j "$(nproc)"
     run_tests asan-ubsan "" -L unit -j "$(nproc)"
 fi
 run_tests dev ""

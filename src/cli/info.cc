@@ -1,10 +1,12 @@
 // kvsplit info: what is in a model file, and what its cache takes at each precision.
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "engine/model_impl.h"
 #include "gguf/gguf.h"
 #include "gguf/printable.h"
 #include "kvsplit/error.h"
@@ -26,19 +28,18 @@ struct CacheRow {
     std::string refusal;
 };
 
-// Everything but the file itself. The model is absent where this build cannot run it.
+// Everything but the file itself. The model's facts are absent where this build cannot run it.
 struct Description {
-    std::shared_ptr<Model> model;
-    std::string refusal;  // why there is no model
+    std::optional<ModelInfo> model;
+    std::string refusal;  // why there are none
     std::string chat_format;
     std::vector<CacheRow> cache;
 };
 
-CacheRow cache_row(const Model& model, const KvSpec& spec) {
-    const ModelInfo& info = model.info();
+CacheRow cache_row(const ModelInfo& info, const CacheGeometry& geometry, const KvSpec& spec) {
     CacheRow row{spec, {}, 0, {}};
     try {
-        row.stats = model.plan(spec, info.context_length);
+        row.stats = plan_cache(geometry, spec, info.context_length);
         const double elements = double(info.n_layers) * info.n_kv_heads * info.head_dim;
         row.bytes_per_token =
             elements * (row.stats.key_bits_per_element + row.stats.value_bits_per_element) / 8;
@@ -52,11 +53,16 @@ Description describe(const gguf::File& file) {
     Description out;
     try {
         out.chat_format = text::ChatFormat::detect(file).name();
-        ProgressLine line("loading");
-        out.model = Model::load(file.path());
+        file.require_supported_types();
+        text::Tokenizer::create(file);  // throws for a kind that this build lacks
+        const ModelDescription description = kvsplit::describe(file);
+        const ModelInfo model = make_info(file, description);
         for (const int key : {16, 8, 4}) {
-            for (const int value : {16, 8, 4}) out.cache.push_back(cache_row(*out.model, {key, value}));
+            for (const int value : {16, 8, 4}) {
+                out.cache.push_back(cache_row(model, description.geometry(), {key, value}));
+            }
         }
+        out.model = model;
     } catch (const Error& error) {
         out.refusal = error.what();
     }
@@ -94,7 +100,7 @@ std::string facts(const gguf::File& file, const Description& d) {
     line("file", fmt::format("{} ({}, GGUF version {})", gguf::printable(file.path(), 4096),
                              format_bytes(double(file.mapping().bytes().size())), file.version()));
     if (!d.model) return out;
-    const ModelInfo& i = d.model->info();
+    const ModelInfo& i = *d.model;
     line("name", gguf::printable(i.name));
     line("architecture", i.architecture);
     line("parameters", fmt::format("{:.1f} million, mostly {}", double(i.n_parameters) / 1e6, i.weight_type));
@@ -137,7 +143,7 @@ std::string cache_text(const Description& d) {
     std::string out =
         fmt::format("\ncache, for one sequence:\n  {:<8} {:>12} {:>12} {:>14} {:>22} {:>8}\n", "", "key bits",
                     "value bits", "bytes a token",
-                    fmt::format("at {} tokens", format_count(d.model->info().context_length)), "saved");
+                    fmt::format("at {} tokens", format_count(d.model->context_length)), "saved");
     for (const auto& row : d.cache) {
         if (!row.refusal.empty()) {
             out += fmt::format("  {:<8} not possible: {}\n", row.spec.name(), row.refusal);
@@ -153,7 +159,7 @@ std::string cache_text(const Description& d) {
 
 Json model_json(const Description& d) {
     if (!d.model) return nullptr;
-    const ModelInfo& i = d.model->info();
+    const ModelInfo& i = *d.model;
     return {{"name", i.name},
             {"architecture", i.architecture},
             {"weight_type", i.weight_type},

@@ -6,8 +6,6 @@
 #include "base/error.h"
 
 namespace kvsplit {
-namespace {
-
 ModelInfo make_info(const gguf::File& file, const ModelDescription& d) {
     ModelInfo info;
     info.path = file.path();
@@ -37,8 +35,6 @@ ModelInfo make_info(const gguf::File& file, const ModelDescription& d) {
     }
     return info;
 }
-
-}  // namespace
 
 ModelImpl::ModelImpl(const std::string& path, const ModelOptions& options)
     : options_(options),

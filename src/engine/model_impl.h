@@ -11,6 +11,9 @@
 
 namespace kvsplit {
 
+// What the file says of the model, without its weights.
+ModelInfo make_info(const gguf::File& file, const ModelDescription& description);
+
 class ModelImpl final : public Model {
   public:
     ModelImpl(const std::string& path, const ModelOptions& options);

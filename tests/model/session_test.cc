@@ -59,7 +59,7 @@ TEST_P(SessionTest, BatchSplitsGiveTheSameBits) {
     for (const KvSpec& spec : kSpecs) {
         const auto whole = states(*Session::create(model, spec), *model, tokens, 1000);
         for (std::size_t step : {1, 7, 64, 300}) {
-            if (step == 1 && spec != KvSpec{8, 4}) continue;
+            if (step == 1 && spec != KvSpec{8, 4} && spec != KvSpec{16, 16}) continue;  // slow
             EXPECT_TRUE(same_bits(whole, states(*Session::create(model, spec), *model, tokens, step)))
                 << spec.name() << " in steps of " << step;
         }

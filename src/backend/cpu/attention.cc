@@ -214,8 +214,7 @@ void Attention::chunk_range(const Call& call, const Block& block, int& first, in
     end = call.all_open ? page + 1 : page - (T - 1);
 }
 
-void Attention::attend_chunk(const Call& call, const Block& block, int kv_head, int chunk, float* memory,
-                             int) {
+void Attention::attend_chunk(const Call& call, const Block& block, int kv_head, int chunk, float* memory) {
     int first, end;
     chunk_range(call, block, first, end);
     first = std::max(first, chunk * kChunkPages);
@@ -340,7 +339,7 @@ void Attention::attend_tile(const Call& call, const Block& block, int kv_head, i
     chunk_range(call, block, first, end);
     int n_chunks = 0;
     for (int c = first / kChunkPages; c * kChunkPages < end; ++c, ++n_chunks) {
-        attend_chunk(call, block, kv_head, c, n_chunks == 0 ? memory : chunk_memory, thread);
+        attend_chunk(call, block, kv_head, c, n_chunks == 0 ? memory : chunk_memory);
         if (n_chunks == 0) continue;
         SoftmaxState total = state_at(memory, n_rows, dim);
         kernels_.merge_states(total, state_at(chunk_memory, n_rows, dim), n_rows, dim);
@@ -351,6 +350,31 @@ void Attention::attend_tile(const Call& call, const Block& block, int kv_head, i
         attend_exact(call, block, kv_head, exact, thread);
     }
     merge_chunks(call, block, kv_head, n_chunks, memory);
+}
+
+// Items and merges for all blocks, and room for their states.
+void Attention::plan_split(const Call& call) {
+    items_.clear();
+    merges_.clear();
+    std::size_t at = 0;
+    for (int b = 0; b < static_cast<int>(blocks_.size()); ++b) {
+        const Block& block = blocks_[static_cast<std::size_t>(b)];
+        const std::size_t stride = state_floats(block.n_tokens * call.group, call.params.head.padded_dim);
+        int first, end;
+        chunk_range(call, block, first, end);
+        for (int h = 0; h < call.params.n_kv_heads; ++h) {
+            Merge merge{b, h, 0, at};
+            for (int c = first / kChunkPages; c * kChunkPages < end; ++c, ++merge.n_chunks, at += stride) {
+                items_.push_back({b, h, c, at});
+            }
+            if (!call.all_open) {
+                items_.push_back({b, h, -1, at});
+                at += stride;
+            }
+            merges_.push_back(merge);
+        }
+    }
+    states_.reserve(at * sizeof(float));
 }
 
 void Attention::run(const AttentionParams& params, std::span<const SequenceRun> runs, const float* qkv, int n,
@@ -388,42 +412,10 @@ void Attention::run(const AttentionParams& params, std::span<const SequenceRun> 
                                3 * state_floats(max_rows, head.padded_dim);
     for (AlignedBuffer& m : thread_memory_) m.reserve(memory * sizeof(float));
 
-    // Few tiles: split each into chunks. item_start[b] is where block b's states begin, in states.
+    // Few tiles: split each into chunks, so that every thread has work.
     const int n_tiles = static_cast<int>(blocks_.size()) * n_kv;
     const bool split = n_tiles < 2 * pool_.size() || n <= 2;
-    struct Item {
-        int block, kv_head, chunk;  // chunk -1: the exact part
-        std::size_t memory;
-    };
-    std::vector<Item> items;
-    struct Merge {
-        int block, kv_head, n_chunks;
-        std::size_t memory;
-    };
-    std::vector<Merge> merges;
-    if (split) {
-        std::size_t at = 0;
-        for (int b = 0; b < static_cast<int>(blocks_.size()); ++b) {
-            const Block& block = blocks_[static_cast<std::size_t>(b)];
-            const std::size_t stride = state_floats(block.n_tokens * call.group, head.padded_dim);
-            int first, end;
-            chunk_range(call, block, first, end);
-            for (int h = 0; h < n_kv; ++h) {
-                Merge merge{b, h, 0, at};
-                for (int c = first / kChunkPages; c * kChunkPages < end; ++c) {
-                    items.push_back({b, h, c, at});
-                    at += stride;
-                    ++merge.n_chunks;
-                }
-                if (!call.all_open) {
-                    items.push_back({b, h, -1, at});
-                    at += stride;
-                }
-                merges.push_back(merge);
-            }
-        }
-        states_.reserve(at * sizeof(float));
-    }
+    if (split) plan_split(call);
 
     bool any_early = false, any_first_seal = false, any_prepare = false;
     for (const Pages& pages : pages_) {
@@ -476,17 +468,17 @@ void Attention::run(const AttentionParams& params, std::span<const SequenceRun> 
             });
             return;
         }
-        share(5, items.size(), [&](int i) {
-            const Item& item = items[static_cast<std::size_t>(i)];
+        share(5, items_.size(), [&](int i) {
+            const Item& item = items_[static_cast<std::size_t>(i)];
             const Block& block = blocks_[static_cast<std::size_t>(item.block)];
             float* at = floats(states_) + item.memory;
-            if (item.chunk >= 0) return attend_chunk(call, block, item.kv_head, item.chunk, at, thread);
+            if (item.chunk >= 0) return attend_chunk(call, block, item.kv_head, item.chunk, at);
             SoftmaxState exact = fresh_state(at, block.n_tokens * call.group, head.padded_dim);
             attend_exact(call, block, item.kv_head, exact, thread);
         });
         pool_.barrier();
-        share(6, merges.size(), [&](int i) {
-            const Merge& merge = merges[static_cast<std::size_t>(i)];
+        share(6, merges_.size(), [&](int i) {
+            const Merge& merge = merges_[static_cast<std::size_t>(i)];
             merge_chunks(call, blocks_[static_cast<std::size_t>(merge.block)], merge.kv_head, merge.n_chunks,
                          floats(states_) + merge.memory);
         });

@@ -36,6 +36,16 @@ class Attention {
     struct Seal {
         int run, page;
     };
+    // A piece of a split block: chunk >= 0, or -1 for the exact part; `memory` is where its state goes, in
+    // floats.
+    struct Item {
+        int block, kv_head, chunk;
+        std::size_t memory;
+    };
+    struct Merge {
+        int block, kv_head, n_chunks;
+        std::size_t memory;
+    };
     // One run's pages in this layer, as plain pointers.
     struct Pages {
         KvCache* cache;
@@ -49,13 +59,13 @@ class Attention {
     struct Call;
 
     void plan(const AttentionParams& params, std::span<const SequenceRun> runs);
+    void plan_split(const Call& call);
     void append(const Call& call, const Block& block, int kv_head, int thread);
     void prepare(const Call& call, const Block& block, int kv_head, int thread);
     void gather_statistics(const Call& call, Pages& pages, int kv_head);
     void seal(const Call& call, const Seal& seal, int kv_head);
     void attend_tile(const Call& call, const Block& block, int kv_head, int thread);
-    void attend_chunk(const Call& call, const Block& block, int kv_head, int chunk, float* memory,
-                      int thread);
+    void attend_chunk(const Call& call, const Block& block, int kv_head, int chunk, float* memory);
     void attend_exact(const Call& call, const Block& block, int kv_head, SoftmaxState& state, int thread);
     void merge_chunks(const Call& call, const Block& block, int kv_head, int n_chunks, float* memory);
     void chunk_range(const Call& call, const Block& block, int& first, int& end) const;
@@ -66,6 +76,8 @@ class Attention {
     std::vector<Pages> pages_;
     std::vector<Block> blocks_;
     std::vector<Seal> seals_;
+    std::vector<Item> items_;
+    std::vector<Merge> merges_;
     std::vector<std::int32_t> positions_;  // (n, group) for the rows of a tile
     AlignedBuffer queries_, codes_, scales_, sums_, states_;
     std::vector<AlignedBuffer> thread_memory_;

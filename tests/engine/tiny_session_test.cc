@@ -1,0 +1,101 @@
+// Sessions on tiny random models: small enough for the sanitizers. What real models must give is in
+// tests/model.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <random>
+
+#include "engine/hidden.h"
+#include "engine/tiny_model.h"
+#include "kvsplit/error.h"
+
+namespace kvsplit {
+namespace {
+
+std::vector<Token> random_tokens(const Model& model, int n) {
+    std::mt19937 rng(7);
+    std::vector<Token> tokens(static_cast<std::size_t>(n));
+    for (Token& t : tokens) t = static_cast<Token>(rng() % static_cast<unsigned>(model.info().n_vocab));
+    return tokens;
+}
+
+std::vector<float> states(Session& session, const Model& model, std::span<const Token> tokens,
+                          std::size_t step) {
+    const auto width = static_cast<std::size_t>(model.info().n_embd);
+    std::vector<float> hidden(tokens.size() * width);
+    for (std::size_t i = 0; i < tokens.size(); i += step) {
+        const std::size_t n = std::min(step, tokens.size() - i);
+        eval_hidden(session, tokens.subspan(i, n), {hidden.data() + i * width, n * width});
+    }
+    return hidden;
+}
+
+bool same_bits(std::span<const float> a, std::span<const float> b) {
+    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
+}
+
+class TinySessionThreads : public testing::TestWithParam<const char*> {
+  protected:
+    TinySessionThreads()
+        : file_(test::TinyModel{.architecture = GetParam(),
+                                .layers = GetParam() == std::string("gemma3") ? 6 : 2}
+                    .write()
+                    .bytes()) {}
+    std::shared_ptr<Model> load(int threads, bool exact = false) {
+        return Model::load(file_.path(), {.threads = threads, .exact = exact});
+    }
+    test::TempFile file_;
+};
+
+// Steps that end on, before and behind page borders; windows that move; all pairings.
+TEST_P(TinySessionThreads, BatchSplitsAndThreadsGiveTheSameBits) {
+    const auto one = load(1), three = load(3);
+    const auto tokens = random_tokens(*one, 700);
+    for (const int key : {16, 8, 4}) {
+        for (const int value : {16, 8, 4}) {
+            const KvSpec spec{key, value};
+            const auto whole = states(*Session::create(one, spec), *one, tokens, 700);
+            for (const float x : whole) ASSERT_TRUE(std::isfinite(x)) << spec.name();
+            for (std::size_t step : {1, 63, 64, 129}) {
+                if (step == 1 && spec != KvSpec{8, 4}) continue;  // slow with more threads than cores
+                EXPECT_TRUE(same_bits(whole, states(*Session::create(three, spec), *three, tokens, step)))
+                    << spec.name() << " in steps of " << step;
+            }
+        }
+    }
+}
+
+TEST_P(TinySessionThreads, PrecisionsDifferAndExactModeDiffersToo) {
+    const auto model = load(2), exact = load(2, true);
+    const auto tokens = random_tokens(*model, 400);
+    const auto f16 = states(*Session::create(model, {16, 16}), *model, tokens, 400);
+    EXPECT_FALSE(same_bits(f16, states(*Session::create(model, {8, 4}), *model, tokens, 400)));
+    EXPECT_FALSE(same_bits(f16, states(*Session::create(exact, {16, 16}), *exact, tokens, 400)));
+}
+
+TEST_P(TinySessionThreads, TrimForkAndBytes) {
+    const auto model = load(2);
+    const auto tokens = random_tokens(*model, 600);
+    const auto width = static_cast<std::size_t>(model->info().n_embd);
+    for (const KvSpec spec : {KvSpec{16, 16}, KvSpec{8, 4}, KvSpec{4, 16}, KvSpec{32, 32}}) {
+        const auto fresh = states(*Session::create(model, spec), *model, tokens, 600);
+        const auto session = Session::create(model, spec);
+        for (int keep : {590, 530, 512, 450, 100, 3, 0}) {
+            session->eval(std::span(tokens).subspan(static_cast<std::size_t>(session->length())));
+            EXPECT_EQ(session->stats().bytes.total(), model->plan(spec, 600).bytes.total()) << spec.name();
+            const auto from = static_cast<std::size_t>(session->trim(keep));
+            ASSERT_LE(from, static_cast<std::size_t>(keep));
+            const auto fork = session->fork();
+            const auto again = states(*fork, *model, std::span(tokens).subspan(from), 50);
+            EXPECT_TRUE(same_bits(again, std::span(fresh).subspan(from * width)))
+                << spec.name() << " cut at " << keep;
+        }
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Architectures, TinySessionThreads, testing::Values("llama", "gemma3"),
+                         [](const auto& param_info) { return std::string(param_info.param); });
+
+}  // namespace
+}  // namespace kvsplit
