@@ -11,7 +11,7 @@
 namespace kvsplit::cli {
 namespace {
 
-constexpr KvSpec kDefault{};  // k8v4
+const KvSpec kDefault{};  // k8v4
 
 struct LlamaType {
     std::string_view name;
