@@ -104,7 +104,7 @@ KvSpec KvModifierArgs::apply(const KvSpec& spec) const {
     if (!exact || !layers_.empty()) {
         if (tail_) text += fmt::format("+tail={}", *tail_);
         if (sinks_) text += fmt::format("+sinks={}", *sinks_);
-        for (const std::string& step : codec_) text += "+" + step;
+        for (const std::string& step : codec_) text += fmt::format("+{}", step);
     }
     for (const std::string& option : layers_) {
         const std::size_t colon = option.rfind(':');
