@@ -66,7 +66,10 @@ class Usage(unittest.TestCase):
         self.check(*run, "--kvq-val", "3", says="3 bits")
         self.check(*run, "--kv", "k8v8", "--kv-key", "8", says="excludes")
         self.check(*run, "-ctk", "q9_9", says="q9_9")
-        self.check("perplexity", "-m", "x.gguf", "-f", "/dev/null", "--kv", "f16,,k8v4")
+        measure = ["perplexity", "-m", "x.gguf", "-f", "/dev/null"]
+        self.check(*measure, "--kv", "f16,,k8v4")
+        self.check(*measure, "--kv", "f16,k8v4,F16", says="f16 is named twice")
+        self.check(*measure, "--exact", "--base-exact", says="--base-exact")
 
 
 class Files(unittest.TestCase):
