@@ -70,8 +70,15 @@ void ModelArgs::add(CLI::App& command) {
     command.add_option("-t,--threads", options.threads, "threads; 0: one per physical core")
         ->check(CLI::Range(0, 1024))
         ->type_name("N");
-    command.add_flag("--exact", options.exact,
-                     "32-bit activations on dequantised weights: slow, for measuring");
+    auto* exact = command.add_flag("--exact", options.exact,
+                                   "32-bit activations on dequantised weights: slow, for measuring");
+    command
+        .add_option("--activations", options.activation_bits,
+                    "bits of activations: 8, or 16 for less noise (experimental)")
+        ->check(CLI::IsMember({8, 16}))
+        ->type_name("N")
+        ->excludes(exact)
+        ->capture_default_str();
 }
 
 std::shared_ptr<Model> ModelArgs::load() const {

@@ -25,7 +25,7 @@ std::string running(const lab::PerplexityReport& report) {
     return out;
 }
 
-int bits(const ModelOptions& options) { return options.exact ? 32 : 8; }
+int bits(const ModelOptions& options) { return options.exact ? 32 : options.activation_bits; }
 
 // The model that --base and --base-exact name; null without them.
 std::shared_ptr<Model> load_base(const PerplexityArgs& args) {
