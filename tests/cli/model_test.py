@@ -179,13 +179,14 @@ class Perplexity(unittest.TestCase):
         done, name = self.measure("-c", 256, "--chunks", 2, "--kv", "k8v4,f16", "--json")
         self.assertEqual(done.returncode, 0, done.stderr)
         report = json.loads(done.stdout)
-        self.assertEqual(list(report), ["model", "text", "context", "chunks", "tokens_scored", "results"])
+        self.assertEqual(list(report), ["model", "text", "context", "activation_bits", "chunks", "tokens_scored",
+                                        "floor", "base", "results"])
         self.assertEqual((report["text"], report["context"], report["chunks"]), (name, 256, 2))
         self.assertEqual(report["tokens_scored"], 2 * 127)
         self.assertEqual([r["kv"] for r in report["results"]], ["k8v4", "f16"])
         for result in report["results"]:
-            self.assertEqual(list(result), ["kv", "ppl", "ppl_stderr", "vs_f16", "bits_per_element", "kv_bytes",
-                                            "saved_pct"])
+            self.assertEqual(list(result), ["kv", "ppl", "ppl_stderr", "vs_f16", "below_floor", "vs_base",
+                                            "bits_per_element", "kv_bytes", "saved_pct"])
             self.assertEqual(set(result["kv_bytes"]), KV_BYTES)
             self.assertLessEqual({"ppl_change_pct", "ppl_change_stderr_pct", "kld_mean", "kld_median", "kld_p99",
                                   "kld_p999", "top1_agreement"}, set(result["vs_f16"]))
@@ -193,6 +194,37 @@ class Perplexity(unittest.TestCase):
         self.assertEqual(exact["vs_f16"]["kld_mean"], 0)
         self.assertGreater(quantised["vs_f16"]["kld_mean"], 0)
         self.assertLess(quantised["kv_bytes"]["total"], exact["kv_bytes"]["total"])
+        self.assertEqual(list(report["floor"]), ["kv", "ppl", "ppl_stderr", "vs_f16"])
+        self.assertGreater(report["floor"]["vs_f16"]["kld_mean"], 1e-4)
+        self.assertLessEqual(set(quantised["below_floor"]), set(quantised["vs_f16"]))
+        self.assertIsNone(exact["below_floor"])
+        self.assertIsNone(report["base"])
+
+    def test_noise_floor_where_it_means_something(self):
+        for arguments in [["--no-floor"], ["--exact"]]:
+            done, _ = self.measure("-c", 64, "--chunks", 1, *arguments, "--json")
+            report = json.loads(done.stdout)
+            self.assertIsNone(report["floor"])
+            self.assertIsNone(report["results"][1]["below_floor"])
+            self.assertEqual(report["activation_bits"], 32 if "--exact" in arguments else 8)
+        done, _ = self.measure("-c", 64, "--chunks", 1, "--exact")
+        self.assertNotIn("~", done.stdout)
+        self.assertIn("no noise floor measured", done.stdout)
+
+    def test_base(self):
+        done, _ = self.measure("-c", 64, "--chunks", 1, "--base-exact", "--json")
+        report = json.loads(done.stdout)
+        self.assertEqual(list(report["base"]), ["model", "activation_bits", "kv", "ppl", "ppl_stderr"])
+        self.assertEqual((report["base"]["model"], report["base"]["activation_bits"]), (program.MODEL, 32))
+        for result in report["results"]:
+            self.assertGreater(result["vs_base"]["kld_mean"], 0)
+        # The same weights in the same arithmetic: what differs from the base is what differs from f16.
+        done, _ = self.measure("-c", 64, "--chunks", 1, "--base", program.MODEL, "--json")
+        f16, k8v4 = json.loads(done.stdout)["results"]
+        self.assertEqual(f16["vs_base"]["kld_mean"], 0)
+        self.assertEqual(k8v4["vs_base"], k8v4["vs_f16"])
+        done, _ = self.measure("-c", 64, "--chunks", 1, "--base", program.MODEL)
+        self.assertIn("Against the f16 cache of", done.stdout)
 
     def test_without_f16_there_is_no_comparison(self):
         done, _ = self.measure("-c", 64, "--chunks", 1, "--kv", "k8v4", "--json")
@@ -201,8 +233,9 @@ class Perplexity(unittest.TestCase):
     def test_table(self):
         done, _ = self.measure("-c", 64, "--chunks", 1)
         self.assertEqual(done.returncode, 0, done.stderr)
-        for word in ["f16", "k8v4", "PPL", "KLD mean", "saved"]:
+        for word in ["f16", "k8v4", "noise floor", "PPL", "KL divergence", "saved"]:
             self.assertIn(word, done.stdout)
+        self.assertLessEqual(max(map(len, done.stdout.splitlines())), 120)
 
     def test_control_c_before_the_first_figure(self):
         with tempfile.NamedTemporaryFile(suffix=".txt") as file:
@@ -221,6 +254,11 @@ class Perplexity(unittest.TestCase):
         done, _ = self.measure("-c", 4096)
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stderr, r"the text has \d+ tokens: 1 chunk of 4096 tokens need 4096")
+
+    def test_more_context_than_the_model_has(self):
+        done, _ = self.measure("-c", 8193)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("was made for 8192 tokens", done.stderr)
 
 
 class Bench(unittest.TestCase):

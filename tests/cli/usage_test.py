@@ -48,7 +48,7 @@ class Usage(unittest.TestCase):
     def test_numbers(self):
         for option, value in [("-n", "-2"), ("-n", "many"), ("-t", "-1"), ("-c", "-5"), ("--temp", "-1"),
                               ("--top-p", "0"), ("--top-p", "1.1"), ("--min-p", "2"), ("--top-k", "-1"),
-                              ("--repeat-penalty", "0"), ("--seed", "x")]:
+                              ("--activations", "12"), ("--repeat-penalty", "0"), ("--seed", "x")]:
             self.check("run", "-m", "x.gguf", "-p", "hi", option, value)
 
     def test_bench(self):
@@ -66,7 +66,11 @@ class Usage(unittest.TestCase):
         self.check(*run, "--kvq-val", "3", says="3 bits")
         self.check(*run, "--kv", "k8v8", "--kv-key", "8", says="excludes")
         self.check(*run, "-ctk", "q9_9", says="q9_9")
-        self.check("perplexity", "-m", "x.gguf", "-f", "/dev/null", "--kv", "f16,,k8v4")
+        measure = ["perplexity", "-m", "x.gguf", "-f", "/dev/null"]
+        self.check(*measure, "--kv", "f16,,k8v4")
+        self.check(*measure, "--kv", "f16,k8v4,F16", says="f16 is named twice")
+        self.check(*measure, "--exact", "--base-exact", says="--base-exact")
+        self.check(*measure, "--exact", "--activations", "16", says="excludes")
 
 
 class Files(unittest.TestCase):

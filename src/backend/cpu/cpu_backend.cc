@@ -42,7 +42,9 @@ const PackedMatrix& packed(const WeightMatrix& w) { return static_cast<const Cpu
 class CpuBackend final : public Backend {
   public:
     explicit CpuBackend(const CpuOptions& options)
-        : exact_(options.exact),
+        : activations_(options.activation_bits == 32   ? Activations::kF32
+                       : options.activation_bits == 16 ? Activations::kInt16
+                                                       : Activations::kInt8),
           pool_(options.threads > 0 ? options.threads : physical_cores()),
           kernels_(kernels(choose_isa())),
           attention_(pool_, kernels_) {}
@@ -68,7 +70,7 @@ class CpuBackend final : public Backend {
             sources.push_back({t->type, t->data, t->rows()});
         }
         try {
-            return std::make_unique<CpuMatrix>(PackedMatrix::pack(pool_, sources, cols, exact_));
+            return std::make_unique<CpuMatrix>(PackedMatrix::pack(pool_, sources, cols, activations_));
         } catch (const Error& e) {
             throw Error(e.code(),
                         fmt::format("{}: tensor '{}': {}", file.path(), tensors[0]->name, e.what()));
@@ -129,7 +131,7 @@ class CpuBackend final : public Backend {
         }
     }
 
-    bool exact_;
+    Activations activations_;
     ThreadPool pool_;
     const Kernels& kernels_;
     Attention attention_;

@@ -228,7 +228,7 @@ float float_at(PackedFormat format, const std::uint8_t* codes, std::size_t index
 bool can_pack(gguf::TensorType type) { return format_of(type).has_value(); }
 
 PackedMatrix PackedMatrix::pack(ThreadPool& pool, std::span<const WeightSource> sources, std::int64_t cols,
-                                bool exact) {
+                                Activations activations) {
     std::int64_t rows = 0;
     for (const WeightSource& source : sources) {
         check_source(source, cols);
@@ -240,7 +240,7 @@ PackedMatrix PackedMatrix::pack(ThreadPool& pool, std::span<const WeightSource> 
     m.rows_ = static_cast<int>(rows);
     m.cols_ = static_cast<int>(cols);
     m.k_groups_ = static_cast<int>((cols + kKGroup - 1) / kKGroup);
-    m.exact_ = exact;
+    m.activations_ = activations;
 
     std::size_t total = 0;
     std::vector<std::size_t> code_offset, scale_start;
