@@ -125,6 +125,8 @@ std::vector<std::string> split_sentences(std::string_view text) {
 
 std::string_view words::place(Random& random) { return pick(kPlaces, random); }
 
+std::string words::five_digits(Random& random) { return std::to_string(10000 + random.below(90000)); }
+
 std::string words::invented(Random& random) {
     constexpr std::string_view kConsonants = "bdfgklmnprstvz", kVowels = "aeiou";
     std::string name;

@@ -27,6 +27,7 @@ std::vector<std::string> split_sentences(std::string_view text);
 namespace words {
 std::string_view place(Random& random);  // "Lisbon", one of 64
 std::string invented(Random& random);    // "bakiro", one of 343,000
+std::string five_digits(Random& random);
 }  // namespace words
 
 }  // namespace kvsplit::lab

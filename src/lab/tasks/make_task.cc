@@ -68,19 +68,21 @@ void add_file_items(Task& task, const Model& model, const TaskOptions& o) {
                        o.file);
 }
 
+template <typename T>
+void sort_and_unite(std::vector<T>& list) {
+    std::sort(list.begin(), list.end());
+    list.erase(std::unique(list.begin(), list.end()), list.end());
+}
+
 void add_generated_items(Task& task, const Model& model, const TaskOptions& o) {
-    GeneratedOptions g;
+    FilledOptions g;
     g.items = o.items > 0 ? o.items : task.info.items;
     g.contexts = o.contexts.empty() ? std::vector<int>{task.info.context} : o.contexts;
     g.depths = o.depths;
     if (g.depths.empty()) g.depths.assign(std::begin(kDefaultDepths), std::end(kDefaultDepths));
     g.seed = o.seed;
-    for (std::vector<double>* list : {&g.depths}) {
-        std::sort(list->begin(), list->end());
-        list->erase(std::unique(list->begin(), list->end()), list->end());
-    }
-    std::sort(g.contexts.begin(), g.contexts.end());
-    g.contexts.erase(std::unique(g.contexts.begin(), g.contexts.end()), g.contexts.end());
+    sort_and_unite(g.depths);
+    sort_and_unite(g.contexts);
     const int most = model.info().context_length;
     if (most > 0 && g.contexts.back() > most) {
         fail(ErrorCode::kInvalidArgument, "a context of {} tokens: the model was made for {}",
@@ -90,12 +92,11 @@ void add_generated_items(Task& task, const Model& model, const TaskOptions& o) {
     if (!o.file.empty()) {
         sentences = split_sentences(o.text);
         if (sentences.empty()) fail(ErrorCode::kFormat, "{}: no text in it", o.file);
-        g.haystack = &sentences;
     }
     if (task.info.kind == TaskKind::kCopy) {
         add_record_items(task, model, g);
     } else {
-        add_hidden_code_items(task, model, g);
+        add_hidden_code_items(task, model, g, sentences);
     }
 }
 
