@@ -244,7 +244,13 @@ void note_what_is_not_measured(const FinishedTask& finished) {
 FinishedTask run(const std::shared_ptr<Model>& model, const lab::TaskInfo& info, const EvalArgs& args,
                  const std::vector<KvSpec>& specs, const InterruptGuard& interrupt) {
     FinishedTask finished;
-    finished.task = lab::make_task(*model, info, args.options);
+    {
+        ProgressLine line(fmt::format("preparing {}", info.name));
+        finished.task = lab::make_task(*model, info, args.options, [&](double fraction) {
+            line.update(fraction);
+            return !interrupt.raised();
+        });
+    }
     ProgressLine line(std::string(info.name));
     finished.report = lab::run_task(model, finished.task, specs, [&](const lab::EvalProgress& progress) {
         line.update(progress.fraction, running(progress.report));

@@ -63,10 +63,14 @@ struct Task {
     std::vector<TaskItem> items;
 };
 
+// Called with the share of the questions that are made. Return false to stop: the task has those made so far.
+using TaskCallback = std::function<bool(double fraction)>;
+
 // Generates the questions, or reads them from the file's text. Throws Error(kFormat) with file and line where
 // the file is damaged, Error(kInvalidArgument) where options make no sense or the model's context is too
 // small.
-Task make_task(const Model& model, const TaskInfo& info, const TaskOptions& options);
+Task make_task(const Model& model, const TaskInfo& info, const TaskOptions& options,
+               const TaskCallback& callback = {});
 
 // What one cache made of one answer.
 struct AnswerScore {

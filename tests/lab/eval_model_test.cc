@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "lab/eval.h"
+#include "lab/eval_tally.h"
 #include "lab/prompt_tree.h"
 #include "test_models.h"
 
@@ -36,13 +37,25 @@ class EvalModelTest : public testing::Test {
         return make_task(*model_, *find_task(name), options);
     }
     // check(index, item, scores of its answers), with keys and values unrounded as the oracle has them.
+    // Returns how many were right.
     template <typename Check>
-    static void score_all(const Task& task, Check check) {
+    static int score_all(const Task& task, Check check) {
+        const auto spec = KvSpec::parse("f32");
         const auto plan = plan_prompts(task.items);
-        PromptReader reader(model_, KvSpec::parse("f32"), 1024);
+        PromptReader reader(model_, spec, 1024);
+        EvalTally tally(task.items, {{spec, [](int) { return false; }, [](int, int) { return true; }}},
+                        std::nullopt);
         for (std::size_t i = 0; i < task.items.size(); ++i) {
-            check(i, task.items[i], reader.score(task.items[i], plan[i], {}));
+            const std::vector<std::vector<AnswerScore>> scores{reader.score(task.items[i], plan[i], {})};
+            check(i, task.items[i], scores[0]);
+            tally.add(scores);
         }
+        return tally.report().results[0].right;
+    }
+    static int golden_right(const char* task) {
+        int right = 0;
+        for (const auto& item : golden_.at(task)) right += item.at("right").get<bool>();
+        return right;
     }
     static std::shared_ptr<Model> model_;
     static nlohmann::json golden_;
@@ -56,31 +69,31 @@ TEST_F(EvalModelTest, HellaswagEndings) {
     const auto task = task_of("hellaswag", "hellaswag.txt");
     const auto& golden = golden_.at("hellaswag");
     ASSERT_EQ(task.items.size(), golden.size());
-    score_all(task, [&](std::size_t i, const TaskItem& item, const std::vector<AnswerScore>& scores) {
-        EXPECT_EQ(item.prompt.size(), golden[i].at("scored_from").get<std::size_t>());
-        for (std::size_t a = 0; a < 4; ++a) {
-            EXPECT_NEAR(-scores[a].nll / double(item.answers[a].size()),
-                        golden[i].at("mean_logp")[a].get<double>(), kTolerance)
-                << "question " << i << ", ending " << a;
-        }
-    });
-    const std::vector<KvSpec> specs{KvSpec::parse("f16")};
-    int right = 0;
-    for (const auto& item : golden) right += item.at("right").get<bool>();
-    EXPECT_EQ(run_task(model_, task, specs).results[0].right, right);
+    const int right =
+        score_all(task, [&](std::size_t i, const TaskItem& item, const std::vector<AnswerScore>& scores) {
+            EXPECT_EQ(item.prompt.size(), golden[i].at("scored_from").get<std::size_t>());
+            for (std::size_t a = 0; a < 4; ++a) {
+                EXPECT_NEAR(-scores[a].nll / double(item.answers[a].size()),
+                            golden[i].at("mean_logp")[a].get<double>(), kTolerance)
+                    << "question " << i << ", ending " << a;
+            }
+        });
+    EXPECT_EQ(right, golden_right("hellaswag"));
 }
 
 TEST_F(EvalModelTest, LambadaWords) {
     const auto task = task_of("lambada", "lambada.jsonl");
     const auto& golden = golden_.at("lambada");
     ASSERT_EQ(task.items.size(), golden.size());
-    score_all(task, [&](std::size_t i, const TaskItem& item, const std::vector<AnswerScore>& scores) {
-        EXPECT_EQ(item.answers[0].size(), golden[i].at("tokens").get<std::size_t>());
-        EXPECT_NEAR(-scores[0].nll, golden[i].at("logp").get<double>(),
-                    kTolerance * double(item.answers[0].size()))
-            << "passage " << i;
-        EXPECT_EQ(scores[0].greedy, golden[i].at("right").get<bool>()) << "passage " << i;
-    });
+    const int right =
+        score_all(task, [&](std::size_t i, const TaskItem& item, const std::vector<AnswerScore>& scores) {
+            EXPECT_EQ(item.answers[0].size(), golden[i].at("tokens").get<std::size_t>());
+            EXPECT_NEAR(-scores[0].nll, golden[i].at("logp").get<double>(),
+                        kTolerance * double(item.answers[0].size()))
+                << "passage " << i;
+            EXPECT_EQ(scores[0].greedy, golden[i].at("right").get<bool>()) << "passage " << i;
+        });
+    EXPECT_EQ(right, golden_right("lambada"));
 }
 
 }  // namespace

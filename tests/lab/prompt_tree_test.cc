@@ -106,9 +106,9 @@ class PromptReaderTest : public testing::TestWithParam<const char*> {
 std::vector<TaskItem> long_items() {
     std::mt19937 rng(11);
     std::vector<TaskItem> items;
-    std::vector<Token> stem(700);
+    std::vector<Token> stem(330);
     for (Token& t : stem) t = static_cast<Token>(3 + rng() % 250);
-    for (const std::size_t shared : {700u, 640u, 700u, 333u, 128u, 128u, 5u, 0u}) {
+    for (const std::size_t shared : {330u, 256u, 330u, 192u, 128u, 128u, 5u, 0u}) {
         TaskItem item;
         item.prompt.assign(stem.begin(), stem.begin() + static_cast<std::ptrdiff_t>(shared));
         for (int i = 0; i < 70; ++i) item.prompt.push_back(static_cast<Token>(3 + rng() % 250));

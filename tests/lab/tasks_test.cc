@@ -171,6 +171,25 @@ TEST_F(TasksTest, ShotsFillTheContext) {
         << error_of("lambada", options);
 }
 
+TEST_F(TasksTest, PromptsMayBeAsLongAsTheModelsContext) {
+    for (const char* name : {"needle", "passkey", "copy"}) {
+        const auto task = make(name, options_of(3, {4096}));
+        EXPECT_GT(task.items[0].prompt.size(), 3900u) << name;
+    }
+}
+
+TEST_F(TasksTest, MakingQuestionsCanBeStopped) {
+    double last = 0;
+    const auto stop = [&](double fraction) {
+        EXPECT_GT(fraction, last);
+        last = fraction;
+        return fraction < 0.5;
+    };
+    EXPECT_EQ(make_task(*model_, *find_task("needle"), options_of(20, {900}), stop).items.size(), 10u);
+    last = 0;
+    EXPECT_EQ(make_task(*model_, *find_task("lambada"), passages(12, 2), stop).items.size(), 5u);
+}
+
 // Words that all endings begin with are no choice; an ending that is another's beginning keeps its last
 // token.
 TEST_F(TasksTest, EndingsAreScoredFromWhereTheyDiffer) {

@@ -15,6 +15,7 @@ namespace kvsplit::lab {
 // that the questions asked stay the same whatever their number. Sets task.shots and task.items. Throws
 // Error(kInvalidArgument) where questions run short.
 void add_few_shot_items(Task& task, const Model& model, const std::vector<Question>& questions,
-                        const TaskOptions& options, int context, std::string_view file);
+                        const TaskOptions& options, int context, std::string_view file,
+                        const TaskCallback& callback);
 
 }  // namespace kvsplit::lab

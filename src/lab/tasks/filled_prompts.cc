@@ -81,11 +81,12 @@ std::size_t Pieces::before(double depth) const {
 }
 
 void add_filled_items(Task& task, const Model& model, const FilledOptions& options,
-                      const std::function<FilledPrompt(Random)>& make) {
+                      const std::function<FilledPrompt(Random)>& make, const TaskCallback& callback) {
+    const auto total = static_cast<double>(options.contexts.size()) * options.items;
     int group = 0;
     for (const int context : options.contexts) {
         const std::size_t end = task.items.size() + static_cast<std::size_t>(options.items);
-        for (int i = 0; task.items.size() < end; ++i) {
+        for (int i = 0; task.items.size() < end; ++i, ++group) {
             const FilledPrompt prompt = make(stream(options.seed, task.info.kind, context, i));
             auto items = fitting_items(task, model, prompt, context,
                                        gather(task, model, prompt, context, options.most_pieces));
@@ -94,7 +95,7 @@ void add_filled_items(Task& task, const Model& model, const FilledOptions& optio
                 item.group = group;
                 task.items.push_back(std::move(item));
             }
-            ++group;
+            if (callback && !callback(static_cast<double>(task.items.size()) / total)) return;
         }
     }
 }

@@ -46,6 +46,6 @@ struct FilledOptions {
 // own: the first questions do not depend on how many there are. Throws Error(kInvalidArgument) where a
 // context is too small for the questions or the filler for the context.
 void add_filled_items(Task& task, const Model& model, const FilledOptions& options,
-                      const std::function<FilledPrompt(Random)>& make);
+                      const std::function<FilledPrompt(Random)>& make, const TaskCallback& callback);
 
 }  // namespace kvsplit::lab

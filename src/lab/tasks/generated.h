@@ -12,9 +12,10 @@ namespace kvsplit::lab {
 // passkey: every prompt holds a single key.
 // haystack: sentences to hide them in; empty: made-up prose, and for passkey a refrain.
 void add_hidden_code_items(Task& task, const Model& model, FilledOptions options,
-                           const std::vector<std::string>& haystack);
+                           const std::vector<std::string>& haystack, const TaskCallback& callback);
 
 // copy: the prompt is nothing but records, "bakiro: 48213"; asked are some around each depth.
-void add_record_items(Task& task, const Model& model, const FilledOptions& options);
+void add_record_items(Task& task, const Model& model, const FilledOptions& options,
+                      const TaskCallback& callback);
 
 }  // namespace kvsplit::lab

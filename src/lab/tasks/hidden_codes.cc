@@ -86,21 +86,25 @@ std::vector<FilledPrompt::Asked> ask_passkeys(const Pieces& pieces, std::span<co
 }  // namespace
 
 void add_hidden_code_items(Task& task, const Model& model, FilledOptions options,
-                           const std::vector<std::string>& haystack) {
+                           const std::vector<std::string>& haystack, const TaskCallback& callback) {
     const TaskKind kind = task.info.kind;
     options.most_pieces = haystack.size();
-    add_filled_items(task, model, options, [&](Random random) -> FilledPrompt {
-        const auto needles = make_needles(kind, options.depths, random);
-        FilledPrompt prompt;
-        prompt.separator = " ";
-        prompt.filler = !haystack.empty()            ? sentences_of(haystack, random)
-                        : kind == TaskKind::kPasskey ? refrain()
-                                                     : prose(random);
-        prompt.ask = [kind, needles](const Pieces& pieces) {
-            return kind == TaskKind::kPasskey ? ask_passkeys(pieces, needles) : ask_needles(pieces, needles);
-        };
-        return prompt;
-    });
+    add_filled_items(
+        task, model, options,
+        [&](Random random) -> FilledPrompt {
+            const auto needles = make_needles(kind, options.depths, random);
+            FilledPrompt prompt;
+            prompt.separator = " ";
+            prompt.filler = !haystack.empty()            ? sentences_of(haystack, random)
+                            : kind == TaskKind::kPasskey ? refrain()
+                                                         : prose(random);
+            prompt.ask = [kind, needles](const Pieces& pieces) {
+                return kind == TaskKind::kPasskey ? ask_passkeys(pieces, needles)
+                                                  : ask_needles(pieces, needles);
+            };
+            return prompt;
+        },
+        callback);
     if (kind != TaskKind::kPasskey) return;
     // Keys of the same filler stand in prompts of their own: their errors have little to do with each other.
     for (std::size_t i = 0; i < task.items.size(); ++i) task.items[i].group = static_cast<int>(i);

@@ -60,12 +60,12 @@ void check_options(const TaskInfo& info, const TaskOptions& o) {
     }
 }
 
-void add_file_items(Task& task, const Model& model, const TaskOptions& o) {
+void add_file_items(Task& task, const Model& model, const TaskOptions& o, const TaskCallback& callback) {
     const auto questions = task.info.kind == TaskKind::kHellaswag ? parse_hellaswag(o.text, o.file)
                                                                   : parse_lambada(o.text, o.file);
     if (questions.empty()) fail(ErrorCode::kFormat, "{}: no questions in it", o.file);
     add_few_shot_items(task, model, questions, o, o.contexts.empty() ? task.info.context : o.contexts[0],
-                       o.file);
+                       o.file, callback);
 }
 
 template <typename T>
@@ -74,7 +74,7 @@ void sort_and_unite(std::vector<T>& list) {
     list.erase(std::unique(list.begin(), list.end()), list.end());
 }
 
-void add_generated_items(Task& task, const Model& model, const TaskOptions& o) {
+void add_generated_items(Task& task, const Model& model, const TaskOptions& o, const TaskCallback& callback) {
     FilledOptions g;
     g.items = o.items > 0 ? o.items : task.info.items;
     g.contexts = o.contexts.empty() ? std::vector<int>{task.info.context} : o.contexts;
@@ -94,9 +94,9 @@ void add_generated_items(Task& task, const Model& model, const TaskOptions& o) {
         if (sentences.empty()) fail(ErrorCode::kFormat, "{}: no text in it", o.file);
     }
     if (task.info.kind == TaskKind::kCopy) {
-        add_record_items(task, model, g);
+        add_record_items(task, model, g, callback);
     } else {
-        add_hidden_code_items(task, model, g, sentences);
+        add_hidden_code_items(task, model, g, sentences, callback);
     }
 }
 
@@ -110,14 +110,15 @@ const TaskInfo* find_task(std::string_view name) {
     return found == kTasks.end() ? nullptr : &*found;
 }
 
-Task make_task(const Model& model, const TaskInfo& info, const TaskOptions& options) {
+Task make_task(const Model& model, const TaskInfo& info, const TaskOptions& options,
+               const TaskCallback& callback) {
     check_options(info, options);
     Task task;
     task.info = info;
     if (info.needs_file) {
-        add_file_items(task, model, options);
+        add_file_items(task, model, options, callback);
     } else {
-        add_generated_items(task, model, options);
+        add_generated_items(task, model, options, callback);
     }
     return task;
 }

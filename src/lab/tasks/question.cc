@@ -15,21 +15,6 @@ std::size_t common_length(const Tokens& a, const Tokens& b) {
     return static_cast<std::size_t>(ends.first - a.begin());
 }
 
-void check(const Model& model, const Question& question, std::size_t prompt, std::size_t longest) {
-    if (prompt == 0) {
-        fail(ErrorCode::kInvalidArgument, "{}: there is nothing before the answer to predict it from",
-             question.place);
-    }
-    const int context = model.info().context_length;
-    if (context > 0 && longest > static_cast<std::size_t>(context)) {
-        fail(ErrorCode::kInvalidArgument,
-             "{}: the prompt with its answer has {} tokens, but the model was made for {}: give a smaller "
-             "context "
-             "or fewer shots",
-             question.place, longest, context);
-    }
-}
-
 }  // namespace
 
 TaskItem tokenize_question(const Model& model, const Question& question) {
@@ -37,15 +22,17 @@ TaskItem tokenize_question(const Model& model, const Question& question) {
     std::vector<Tokens> whole;
     for (const std::string& answer : question.answers) whole.push_back(tokenize(question.prompt + answer));
 
-    std::size_t common = whole.front().size(), shortest = common, longest = common;
+    std::size_t common = whole.front().size(), shortest = common;
     for (const Tokens& tokens : whole) {
         common = std::min(common, common_length(tokens, whole.front()));
         shortest = std::min(shortest, tokens.size());
-        longest = std::max(longest, tokens.size());
     }
     if (whole.size() == 1) common = std::min(common, common_length(whole.front(), tokenize(question.prompt)));
     common = std::min(common, shortest - std::min<std::size_t>(shortest, 1));  // each answer keeps a token
-    check(model, question, common, longest);
+    if (common == 0) {
+        fail(ErrorCode::kInvalidArgument, "{}: there is nothing before the answer to predict it from",
+             question.place);
+    }
 
     const auto cut = static_cast<std::ptrdiff_t>(common);
     TaskItem item;

@@ -22,7 +22,7 @@ struct Question {
 // The answers are tokenised together with the prompt, since a tokenizer may join what stands at the border.
 // As in llama-perplexity, several answers begin where they differ first: words that all share are no choice.
 // A single one begins where the prompt's own tokens end.
-// Throws Error(kInvalidArgument) where nothing stands before an answer, or more than the model's context.
+// Throws Error(kInvalidArgument) where nothing stands before an answer.
 TaskItem tokenize_question(const Model& model, const Question& question);
 
 }  // namespace kvsplit::lab

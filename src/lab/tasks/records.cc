@@ -84,17 +84,21 @@ std::vector<FilledPrompt::Asked> ask_records(const Pieces& pieces, const RecordM
 
 }  // namespace
 
-void add_record_items(Task& task, const Model& model, const FilledOptions& options) {
-    add_filled_items(task, model, options, [&](Random random) -> FilledPrompt {
-        const auto records = std::make_shared<RecordMaker>(random);
-        FilledPrompt prompt;
-        prompt.separator = "\n";
-        prompt.filler = [records] { return records->next(); };
-        prompt.ask = [records, &options](const Pieces& pieces) {
-            return ask_records(pieces, *records, options.depths);
-        };
-        return prompt;
-    });
+void add_record_items(Task& task, const Model& model, const FilledOptions& options,
+                      const TaskCallback& callback) {
+    add_filled_items(
+        task, model, options,
+        [&](Random random) -> FilledPrompt {
+            const auto records = std::make_shared<RecordMaker>(random);
+            FilledPrompt prompt;
+            prompt.separator = "\n";
+            prompt.filler = [records] { return records->next(); };
+            prompt.ask = [records, &options](const Pieces& pieces) {
+                return ask_records(pieces, *records, options.depths);
+            };
+            return prompt;
+        },
+        callback);
 }
 
 }  // namespace kvsplit::lab
