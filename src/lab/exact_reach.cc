@@ -5,14 +5,9 @@
 namespace kvsplit::lab {
 
 ExactReach::ExactReach(const Model& model, const KvSpec& spec) : page_(codec::kPageTokens) {
-    constexpr int kMostPages = 1024;
-    const KvStats one = model.plan(spec, 1);
-    if (one.key_bits_per_element >= 16 && one.value_bits_per_element >= 16) return;
-    // The first page is sealed when the first token of page T is there.
-    for (int pages = 1; pages < kMostPages && open_pages_ == 0; ++pages) {
-        const KvBytes bytes = model.plan(spec, pages * page_ + 1).bytes;
-        if (bytes.key + bytes.value > 0) open_pages_ = pages;
-    }
+    const KvStats stats = model.plan(spec, 1);
+    const bool coded = stats.key_bits_per_element < 16 || stats.value_bits_per_element < 16;  // in any layer
+    if (coded) open_pages_ = 1 + spec.tail / page_;
 }
 
 }  // namespace kvsplit::lab

@@ -1,4 +1,4 @@
-// ExactReach: which tokens a cache still reads exactly, asked of the engine rather than of the spec.
+// ExactReach: which tokens a cache still reads exactly (docs/design.md, "Sealed pages").
 #pragma once
 
 #include "kvsplit/model.h"

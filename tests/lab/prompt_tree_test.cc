@@ -122,7 +122,8 @@ std::vector<TaskItem> long_items() {
 TEST_P(PromptReaderTest, ScoresAreThoseOfFreshSessions) {
     const auto items = long_items();
     const auto plan = plan_prompts(items);
-    for (const KvSpec& spec : {KvSpec{16, 16}, KvSpec{8, 4}, KvSpec{4, 8}}) {
+    for (const char* name : {"f16", "k8v4", "k3v6", "k4v2+tail=0+0=k8v8"}) {
+        const KvSpec spec = KvSpec::parse(name);
         PromptReader reader(model_, spec, 1000);
         std::int64_t seen = 0, planned = 0;
         for (std::size_t i = 0; i < items.size(); ++i) {
@@ -147,7 +148,7 @@ TEST_P(PromptReaderTest, GreedyMeansThatDecodingWritesIt) {
     auto items = long_items();
     items.resize(1);
     TaskItem& item = items[0];
-    const auto session = Session::create(model_, KvSpec{8, 4});
+    const auto session = Session::create(model_, KvSpec::parse("k8v4"));
     session->eval(item.prompt);
     std::vector<Token> written;
     for (int i = 0; i < 6; ++i) {
@@ -157,7 +158,7 @@ TEST_P(PromptReaderTest, GreedyMeansThatDecodingWritesIt) {
     }
     item.answers = {written, written, {written[0]}};
     item.answers[1].back() = written.back() == 9 ? 10 : 9;
-    PromptReader reader(model_, KvSpec{8, 4}, 1000);
+    PromptReader reader(model_, KvSpec::parse("k8v4"), 1000);
     const auto scores = reader.score(item, plan_prompts(items)[0], {});
     EXPECT_TRUE(scores[0].greedy);
     EXPECT_FALSE(scores[1].greedy);
@@ -166,7 +167,7 @@ TEST_P(PromptReaderTest, GreedyMeansThatDecodingWritesIt) {
 
 TEST_P(PromptReaderTest, CanBeStopped) {
     const auto items = long_items();
-    PromptReader reader(model_, KvSpec{8, 4}, 1000);
+    PromptReader reader(model_, KvSpec::parse("k8v4"), 1000);
     EXPECT_TRUE(reader.score(items[0], plan_prompts(items)[0], [](int) { return false; }).empty());
 }
 

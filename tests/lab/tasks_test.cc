@@ -212,6 +212,10 @@ TEST_F(TasksTest, ExactReachIsThatOfThePages) {
     EXPECT_TRUE(k8v4.exact(191, 64));
     EXPECT_FALSE(k8v4.exact(192, 127));
     EXPECT_TRUE(k8v4.exact(192, 128));
+    const ExactReach bare(*model_, KvSpec::parse("k8v4+tail=0+0=f16"));
+    EXPECT_FALSE(bare.reads_codes(63));
+    EXPECT_TRUE(bare.reads_codes(64));
+    EXPECT_FALSE(bare.exact(64, 63));
 }
 
 TEST_F(TasksTest, AllCachesSeeTheSameItems) {
