@@ -1,4 +1,5 @@
 """What the program says when the command line or a file makes no sense."""
+import json
 import os
 import pathlib
 import struct
@@ -11,7 +12,7 @@ from program import kvsplit
 
 class Help(unittest.TestCase):
     def test_every_command_has_help_with_examples(self):
-        for command in ["run", "chat", "perplexity", "bench", "info"]:
+        for command in ["run", "chat", "perplexity", "eval", "bench", "info"]:
             done = kvsplit(command, "--help")
             self.assertEqual(done.returncode, 0, command)
             self.assertIn("Examples:", done.stdout)
@@ -40,6 +41,17 @@ class Usage(unittest.TestCase):
         self.check("run", "-m", "x.gguf", "-p", "hi", "--fly")
         self.check("run", "-p", "hi", says="--model")
         self.check("perplexity", "-m", "x.gguf", says="--file")
+        self.check("eval", says="--model")
+
+    def test_tasks(self):
+        self.check("eval", "-m", "x.gguf", "--task", "chess", says="known are needle passkey copy")
+        self.check("eval", "-m", "x.gguf", "--task", "copy,copy", says="twice")
+        self.check("eval", "-m", "x.gguf", "--task", "hellaswag", says="--file")
+        self.check("eval", "-m", "x.gguf", "-f", "b.txt", says="one task")
+        self.check("eval", "-m", "x.gguf", "--shots", "2", "-c", "100", says="excludes")
+        for option, value in [("--depth", "1.5"), ("--depth", "deep"), ("-c", "-1"), ("-c", "1,x"), ("--items", "-1"),
+                              ("--shots", "-2"), ("--seed", "x"), ("--kv", "f16,fast")]:
+            self.check("eval", "-m", "x.gguf", option, value)
 
     def test_prompt(self):
         self.check("run", "-m", "x.gguf", says="-p")
@@ -73,6 +85,17 @@ class Usage(unittest.TestCase):
         self.check(*measure, "--exact", "--activations", "16", says="excludes")
 
 
+class Tasks(unittest.TestCase):
+    def test_list_needs_no_model(self):
+        done = kvsplit("eval", "--list")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for task in ["needle", "passkey", "copy", "hellaswag", "lambada"]:
+            self.assertRegex(done.stdout, rf"(?m)^{task} ")
+        tasks = json.loads(kvsplit("eval", "--list", "--json").stdout)
+        self.assertEqual(list(tasks[0]), ["task", "summary", "needs_file", "items", "context"])
+        self.assertEqual(sum(task["needs_file"] for task in tasks), 2)
+
+
 class Files(unittest.TestCase):
     def check(self, *arguments, says):
         done = kvsplit(*arguments)
@@ -88,6 +111,8 @@ class Files(unittest.TestCase):
         self.check("chat", "-m", "no/such.gguf", says=["no/such.gguf"])
         self.check("bench", "-m", "no/such.gguf", says=["no/such.gguf"])
         self.check("run", "-m", "x.gguf", "-f", "no/prompt.txt", says=["no/prompt.txt"])
+        self.check("eval", "-m", "no/such.gguf", says=["no/such.gguf"])
+        self.check("eval", "-m", "x.gguf", "--task", "lambada", "-f", "no/words.jsonl", says=["no/words.jsonl"])
 
     def test_broken(self):
         with tempfile.TemporaryDirectory() as folder:
