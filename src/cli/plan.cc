@@ -18,7 +18,7 @@ using lab::Plan;
 using lab::PlanResult;
 
 struct PlanArgs {
-    std::string path, memory, kv = "f16,k8v8,k8v4,k4v4";
+    std::string path, memory, kv = "f16,k8v8,k8v4,k6v4,k5v4,k4v4,k4v3,k4v2,k3v2,k2v2";
     lab::PlanOptions options;
     bool json = false;
 };

@@ -80,9 +80,9 @@ TEST_P(PlanTest, LongestContextFitsAndOnePageMoreDoesNot) {
         EXPECT_GT(r.context, 2000);
         EXPECT_FALSE(r.capped);
         const Plan more = plan(memory, r.context + 64);
-        for (const PlanResult& m : more.results) {
-            EXPECT_FALSE(m.spec == r.spec && m.fits) << r.spec.name();
-        }
+        const std::size_t i = static_cast<std::size_t>(&r - longest.results.data());
+        // The process is measured, and may have grown since.
+        EXPECT_GT(more.results[i].total - more.program + longest.program, memory) << r.spec.name();
     }
 }
 
