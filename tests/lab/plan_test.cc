@@ -114,6 +114,14 @@ TEST_P(PlanTest, LayerKinds) {
     EXPECT_EQ(longer.results[1].kind_bytes[1], p.results[1].kind_bytes[1]);
 }
 
+TEST_P(PlanTest, ARefusedPrecisionLeavesTheOthers) {
+    options_.specs = {KvSpec::parse("k8v4+7=k8v8"), KvSpec::parse("k8v4+0=k8v8"), KvSpec::parse("k8v4")};
+    const auto results = plan(std::size_t{1} << 30, 1000).results;
+    EXPECT_NE(results[0].refusal.find("layer"), std::string::npos) << results[0].refusal;
+    EXPECT_FALSE(results[0].fits);
+    EXPECT_GT(results[1].kv.bytes.total(), results[2].kv.bytes.total());
+}
+
 TEST_P(PlanTest, TooLittleForTheModelSaysTheSum) {
     try {
         plan(100'000);
