@@ -12,7 +12,7 @@ from program import kvsplit
 
 class Help(unittest.TestCase):
     def test_every_command_has_help_with_examples(self):
-        for command in ["run", "chat", "perplexity", "eval", "bench", "info"]:
+        for command in ["run", "chat", "perplexity", "eval", "bench", "plan", "info"]:
             done = kvsplit(command, "--help")
             self.assertEqual(done.returncode, 0, command)
             self.assertIn("Examples:", done.stdout)
@@ -70,6 +70,12 @@ class Usage(unittest.TestCase):
         self.check(*bench, "-p", "0", "-n", "0", says="nothing to measure")
         self.check(*bench, "--json", "--csv", says="excludes")
 
+    def test_plan(self):
+        for size in ["", "0", "-1G", "4X", "4GG", "G", "four", "nan", "inf", "1e30T"]:
+            self.check("plan", "-m", "x.gguf", f"--memory={size}", says="amount of memory" if size else "")
+        self.check("plan", "-m", "x.gguf", "-c", "-1")
+        self.check("plan", "--memory", "4G", says="--model")
+
     def test_precisions(self):
         run = ["run", "-m", "x.gguf", "-p", "hi"]
         self.check(*run, "--kv", "k6v4", says="6 bits")
@@ -110,6 +116,7 @@ class Files(unittest.TestCase):
         self.check("info", "no/such.gguf", says=["no/such.gguf"])
         self.check("chat", "-m", "no/such.gguf", says=["no/such.gguf"])
         self.check("bench", "-m", "no/such.gguf", says=["no/such.gguf"])
+        self.check("plan", "-m", "no/such.gguf", says=["no/such.gguf"])
         self.check("run", "-m", "x.gguf", "-f", "no/prompt.txt", says=["no/prompt.txt"])
         self.check("eval", "-m", "no/such.gguf", says=["no/such.gguf"])
         self.check("eval", "-m", "x.gguf", "--task", "lambada", "-f", "no/words.jsonl", says=["no/words.jsonl"])
@@ -121,6 +128,7 @@ class Files(unittest.TestCase):
                          b"GGUF" + struct.pack("<IQQ", 3, 2**60, 5), b"GGUF" + struct.pack("<IQQ", 3, 1, 2**62)]:
                 pathlib.Path(path).write_bytes(data)
                 self.check("info", path, says=[path])
+                self.check("plan", "-m", path, says=[path])
                 self.check("run", "-m", path, "-p", "hi", says=[path])
 
     def test_no_model_inside(self):

@@ -11,7 +11,23 @@ bool uses_int8(const PackedMatrix& w, PackedFormat format) {
     return w.activations() != Activations::kF32 && is_integer(format);
 }
 
+// Rows of the int8 form for one row of x.
+std::size_t digits(const PackedMatrix& w) { return w.activations() == Activations::kInt16 ? 2 : 1; }
+
 }  // namespace
+
+MatmulScratch::Size MatmulScratch::needed(const PackedMatrix& w, int n) {
+    const std::size_t records = static_cast<std::size_t>(n) * static_cast<std::size_t>(w.k_groups());
+    Size size;
+    for (const PackedMatrix::Segment& s : w.segments()) {
+        if (uses_int8(w, s.format)) {
+            size.quantized = records * digits(w) * kInt8RecordBytes;
+        } else {
+            size.floats = records * kF32RecordBytes;
+        }
+    }
+    return size;
+}
 
 // One call of matmul(), seen by all threads of the team.
 struct MatmulRun {
@@ -32,13 +48,12 @@ struct MatmulRun {
 
     void prepare(int n_threads) {
         int n_groups = 0;
-        for (const PackedMatrix::Segment& s : w.segments()) {
-            (uses_int8(w, s.format) ? int8 : f32) = true;
-            n_groups += s.n_groups;
-        }
-        const std::size_t records = static_cast<std::size_t>(n) * static_cast<std::size_t>(w.k_groups());
-        if (int8) scratch.quantized_.reserve(records * static_cast<std::size_t>(digits()) * kInt8RecordBytes);
-        if (f32) scratch.floats_.reserve(records * kF32RecordBytes);
+        for (const PackedMatrix::Segment& s : w.segments()) n_groups += s.n_groups;
+        const MatmulScratch::Size needed = MatmulScratch::needed(w, n);
+        scratch.quantized_.reserve(needed.quantized);
+        scratch.floats_.reserve(needed.floats);
+        int8 = needed.quantized > 0;
+        f32 = needed.floats > 0;
         // Small enough to even out threads of unequal speed; with several tiles also to stay in the L2 cache.
         chunk = std::max(1, n_groups / (n_threads * 4));
         if (n > 1) chunk = std::min(chunk, 16);

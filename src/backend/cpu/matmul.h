@@ -14,6 +14,13 @@ namespace kvsplit::cpu {
 // Working memory of matmul(), grown on demand and reused. One product at a time.
 class MatmulScratch {
   public:
+    // What a product needs of it, in bytes.
+    struct Size {
+        std::size_t quantized = 0, floats = 0;
+        std::size_t total() const { return quantized + floats; }
+    };
+    static Size needed(const PackedMatrix& w, int n);
+
     std::size_t bytes() const { return quantized_.size() + floats_.size(); }
 
   private:

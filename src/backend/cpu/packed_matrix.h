@@ -45,6 +45,11 @@ class PackedMatrix {
 
     PackedMatrix() = default;
 
+    // The sources stacked as pack() does, but without memory: sizes and segments are those of pack(),
+    // contents there are none. Throws as pack().
+    static PackedMatrix plan(std::span<const WeightSource> sources, std::int64_t cols,
+                             Activations activations);
+
     // The sources stacked by rows, possibly of different types, all `cols` wide. Throws Error: kUnsupported
     // for a type without a packed form, kInvalidArgument for sizes that do not fit the type's blocks or the
     // data.
@@ -56,7 +61,7 @@ class PackedMatrix {
     int k_groups() const { return k_groups_; }
     Activations activations() const { return activations_; }
     std::span<const Segment> segments() const { return segments_; }
-    std::size_t bytes() const { return buffer_.size(); }  // allocated
+    std::size_t bytes() const { return bytes_; }  // of codes and scales
 
     // The dequantised row, out: (cols). The values are exactly those that the file's format defines.
     void get_row(int row, float* out) const;
@@ -64,6 +69,7 @@ class PackedMatrix {
   private:
     int rows_ = 0, cols_ = 0, k_groups_ = 0;
     Activations activations_ = Activations::kInt8;
+    std::size_t bytes_ = 0;
     std::vector<Segment> segments_;
     AlignedBuffer buffer_;
 };
