@@ -68,13 +68,19 @@ class LineReader {
     std::string held_;
 };
 
+// Options first: a mistake there should not wait for the weights.
+std::shared_ptr<Model> read_and_load(ChatArgs& args) {
+    args.kv.read();
+    return args.model.load();
+}
+
 class Chat {
   public:
     explicit Chat(ChatArgs& args)
         : args_(args),
-          spec_(args.kv.resolve()),
           sampler_(args.sampling.options),
-          model_(args.model.load()),
+          model_(read_and_load(args)),
+          spec_(args.kv.resolve(model_)),
           format_(text::ChatFormat::detect(gguf::File(args.model.path))),
           session_(Session::create(model_, spec_, args.context)),
           terminal_(::isatty(STDIN_FILENO) != 0) {
@@ -203,9 +209,9 @@ class Chat {
     }
 
     ChatArgs& args_;
-    KvSpec spec_;
     Sampler sampler_;
     std::shared_ptr<Model> model_;
+    KvSpec spec_;
     text::ChatFormat format_;
     std::unique_ptr<Session> session_;
     bool terminal_;

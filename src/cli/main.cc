@@ -71,6 +71,7 @@ int run_app(int argc, char** argv) {
     add_eval(app, exit_code);
     add_bench(app, exit_code);
     add_plan(app, exit_code);
+    add_tune(app, exit_code);
     add_info(app, exit_code);
 
     auto arguments = normalise_arguments(argc, argv);

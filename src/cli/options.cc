@@ -3,16 +3,16 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <random>
 
 #include "base/error.h"
 #include "cli/output.h"
+#include "lab/tuning.h"
 
 namespace kvsplit::cli {
 namespace {
-
-const KvSpec kDefault{};  // k8v4
 
 struct LlamaType {
     std::string_view name;
@@ -38,6 +38,20 @@ int bits_of_option(std::string_view option, std::string_view type, std::string_v
     }
     note("{} {}: {} are kept in {} bits, the nearest precision here", option, type, side, *bits);
     return *bits;
+}
+
+// The limit of "auto" or "auto:LIMIT"; nothing where the text is something else.
+std::optional<double> read_automatic(std::string_view text) {
+    if (text == "auto") return lab::kDefaultMaxKld;
+    if (!text.starts_with("auto:")) return std::nullopt;
+    text.remove_prefix(5);
+    double limit = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), limit);
+    if (error != std::errc() || end != text.data() + text.size() || !(limit > 0)) {
+        throw UsageError(
+            fmt::format("--kv auto:{}: give a positive divergence in nats, such as auto:0.001", text));
+    }
+    return limit;
 }
 
 std::string read_all(std::FILE* file, const std::string& name) {
@@ -137,7 +151,7 @@ void KvArgs::add(CLI::App& command) {
     auto* pair =
         command.add_option("--kv", pair_,
                            "precision of keys and values: f16, k8v8, k8v4 (default), k5v4, k4v4, ... with "
-                           "16, 8, 6, 5, 4, 3 or 2 bits a side; @FILE: a profile");
+                           "16, 8, 6, 5, 4, 3 or 2 bits a side; @FILE: a profile; auto[:MAX_KLD]: measured");
     const auto side = [&](const char* name, std::optional<int>& bits, const char* what) {
         return command.add_option(name, bits, fmt::format("bits of {}: 16, 8, 6, 5, 4, 3 or 2", what));
     };
@@ -156,23 +170,40 @@ void KvArgs::add(CLI::App& command) {
     modifiers_.add(command);
 }
 
-KvSpec KvArgs::resolve() const {
+void KvArgs::read() {
     try {
-        KvSpec spec = pair_.empty() ? kDefault : KvSpec::parse(pair_);
-        if (both_) spec.key_bits = spec.value_bits = *both_;
+        max_kld_ = read_automatic(pair_);
+        if (max_kld_) return;
+        if (!pair_.empty()) spec_ = KvSpec::parse(pair_);
+        if (both_) spec_.key_bits = spec_.value_bits = *both_;
         // As in llama.cpp, a side that its options leave out has 16 bits.
         if (!type_k_.empty() || !type_v_.empty()) {
-            spec.key_bits = spec.value_bits = 16;
-            if (!type_k_.empty()) spec.key_bits = bits_of_option("-ctk", type_k_, "keys");
-            if (!type_v_.empty()) spec.value_bits = bits_of_option("-ctv", type_v_, "values");
+            spec_.key_bits = spec_.value_bits = 16;
+            if (!type_k_.empty()) spec_.key_bits = bits_of_option("-ctk", type_k_, "keys");
+            if (!type_v_.empty()) spec_.value_bits = bits_of_option("-ctv", type_v_, "values");
         }
-        if (key_) spec.key_bits = *key_;
-        if (value_) spec.value_bits = *value_;
-        spec.validate();
-        return modifiers_.apply(spec);
+        if (key_) spec_.key_bits = *key_;
+        if (value_) spec_.value_bits = *value_;
+        spec_.validate();
+        spec_ = modifiers_.apply(spec_);
     } catch (const Error& error) {
         throw UsageError(error.what());
     }
+}
+
+KvSpec KvArgs::resolve(const std::shared_ptr<Model>& model) const {
+    if (!max_kld_) return spec_;
+    lab::Choice choice;
+    {
+        ProgressLine line("choosing the cache's precision");
+        choice = lab::choose_automatically(model, *max_kld_, [&](double fraction) {
+            line.update(fraction);
+            return true;
+        });
+    }
+    note("--kv auto: {}, {:.2f} bits per element, expected divergence from f16 {:.5f} (limit {:g})",
+         choice.spec.name(), choice.bits_per_element, choice.expected_kld, *max_kld_);
+    return modifiers_.apply(choice.spec);
 }
 
 std::optional<int> bits_of_llama_type(std::string_view type) {

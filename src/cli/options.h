@@ -47,11 +47,16 @@ class KvModifierArgs {
 class KvArgs {
   public:
     void add(CLI::App& command);
-    // Throws UsageError; tells on stderr what a llama.cpp type became.
-    KvSpec resolve() const;
+    // Reads the options: throws UsageError, and tells on stderr what a llama.cpp type became. Call once,
+    // after parsing.
+    void read();
+    // The precision, after read(). With --kv auto the model is probed, and stderr told what was chosen.
+    KvSpec resolve(const std::shared_ptr<Model>& model) const;
 
   private:
     KvModifierArgs modifiers_;
+    KvSpec spec_;
+    std::optional<double> max_kld_;  // --kv auto
     std::string pair_;
     std::optional<int> key_, value_, both_;
     std::string type_k_, type_v_;

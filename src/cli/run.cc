@@ -71,14 +71,14 @@ void print_statistics(const Generation& g, const Session& session, const Samplin
 }
 
 int run(RunArgs& args) {
-    const KvSpec spec = args.kv.resolve();
+    args.kv.read();
     args.sampling.choose_seed();
     Sampler sampler(args.sampling.options);
     const std::string raw_prompt = read_prompt(args);
     const auto model = args.model.load();
     const auto tokens = model->tokenize(format_prompt(args, raw_prompt), true, true);
     if (tokens.empty()) throw UsageError("the prompt is empty");
-    const auto session = Session::create(model, spec, args.context);
+    const auto session = Session::create(model, args.kv.resolve(model), args.context);
 
     const InterruptGuard interrupt;
     const auto sink = [&](std::string_view piece) { return args.json || write_out(piece); };

@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -43,12 +44,13 @@ struct ProbeOptions {
     std::vector<LayerGroup> groups;  // disjoint, together all layers; a group's cost is shared out evenly
     int context = 384;
     int chunks = 1;
+    int tail = KvSpec{}.tail;  // of the probes
     bool floor = true;  // subtracts the noise floor: needed but in exact arithmetic
 };
 using ProbeCallback = std::function<bool(double fraction)>;  // false stops
 
 // Measures on text. Throws as measure_perplexity(), and Error(kUnsupported) where the head size cannot take
-// the widths; Error(kInterrupted) when stopped.
+// the widths; Error(kCancelled) when stopped.
 LayerCosts probe_layer_costs(const std::shared_ptr<Model>& model, std::string_view text,
                              const ProbeOptions& options, const ProbeCallback& callback = {});
 

@@ -1,0 +1,186 @@
+// kvsplit tune: the best precision of each layer, within a size or a divergence, as a profile for --kv @FILE.
+#include <cerrno>
+#include <cstdio>
+
+#include "base/error.h"
+#include "cli/commands.h"
+#include "cli/interrupt.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "lab/builtin_text.h"
+#include "lab/tuning.h"
+
+namespace kvsplit::cli {
+namespace {
+
+struct TuneArgs {
+    ModelArgs model;
+    lab::TuneOptions options;
+    std::string text, check_text, out;
+    bool json = false;
+};
+
+// A third of a text to check on, where the user gives no other.
+void choose_texts(TuneArgs& args, std::string& text, std::string& check) {
+    if (!args.text.empty()) text = read_text(args.text);
+    if (!args.check_text.empty()) check = read_text(args.check_text);
+    const std::string_view whole = args.text.empty() ? lab::builtin_text() : std::string_view(text);
+    const std::size_t cut = args.check_text.empty() ? whole.rfind('\n', whole.size() * 2 / 3) : whole.size();
+    args.options.text = whole.substr(0, cut);
+    args.options.check_text = args.check_text.empty() ? whole.substr(std::min(cut, whole.size())) : check;
+}
+
+std::string profile(const lab::TuneReport& report, const TuneArgs& args) {
+    const lab::Choice& best = report.best();
+    const auto& measured = report.layered_is_better() ? report.layered_measured : report.uniform_measured;
+    return fmt::format(
+        "# kvsplit tune, {}: {:.2f} bits per element, mean KL divergence from f16 {:.6f} +- {:.6f}\n"
+        "# on {} tokens of a text that it was not tuned on ({})\n{}\n",
+        args.model.path, best.bits_per_element, measured.kld_mean, measured.kld_stderr, report.tokens_checked,
+        args.check_text.empty() ? (args.text.empty() ? std::string(lab::kBuiltinTextName) : args.text)
+                                : args.check_text,
+        best.spec.name());
+}
+
+void write_profile(const std::string& path, const std::string& text) {
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "wb"), std::fclose);
+    if (!file || std::fwrite(text.data(), 1, text.size(), file.get()) != text.size() ||
+        std::fflush(file.get()) != 0) {
+        fail(ErrorCode::kIo, "{}: cannot write: {}", path, errno_text(errno));
+    }
+}
+
+std::string layers_text(const lab::TuneReport& report) {
+    std::string out = "layer   cost of 4-bit keys  of 4-bit values   widths\n";
+    const int n = static_cast<int>(report.costs.key.size());
+    for (int l = 0; l < n; ++l) {
+        const KvWidths w = report.layered.spec.widths(l, n);
+        const auto i = static_cast<std::size_t>(l);
+        out += fmt::format("{:>5} {:>20.6f} {:>16.6f}   k{}v{}\n", l, report.costs.key[i],
+                           report.costs.value[i], w.key_bits, w.value_bits);
+    }
+    return out;
+}
+
+std::string choice_line(const char* label, const lab::Choice& c, const lab::Divergence& measured) {
+    return fmt::format(
+        "{:<10} {:>5.2f} bits   expected {:.6f}   measured {:.6f} +- {:.6f}   99.9 % {:.4f}   {}\n", label,
+        c.bits_per_element, c.expected_kld, measured.kld_mean, measured.kld_stderr, measured.kld_p999,
+        c.spec.name());
+}
+
+std::string summary(const lab::TuneReport& report) {
+    std::string out = layers_text(report) + "\nmean KL divergence from f16, in nats a token:\n" +
+                      choice_line("by layer", report.layered, report.layered_measured) +
+                      choice_line("uniform", report.uniform, report.uniform_measured);
+    if (report.layered_is_better()) {
+        return out +
+               "Widths by layer are better than any one pair of this size, on text they were not tuned on.\n";
+    }
+    return out +
+           "One pair for all layers is as good: widths by layer gain nothing beyond chance on this model.\n";
+}
+
+Json choice_json(const lab::Choice& c, const lab::Divergence& measured) {
+    return {{"kv", c.spec.name()},
+            {"bits_per_element", c.bits_per_element},
+            {"expected_kld", c.expected_kld},
+            {"kld_mean", measured.kld_mean},
+            {"kld_stderr", measured.kld_stderr},
+            {"kld_p999", measured.kld_p999}};
+}
+
+Json to_json(const lab::TuneReport& report, const TuneArgs& args) {
+    return {{"model", args.model.path},
+            {"best", report.best().spec.name()},
+            {"by_layer_is_better", report.layered_is_better()},
+            {"tokens_checked", report.tokens_checked},
+            {"by_layer", choice_json(report.layered, report.layered_measured)},
+            {"uniform", choice_json(report.uniform, report.uniform_measured)},
+            {"layer_costs", {{"key", report.costs.key}, {"value", report.costs.value}}}};
+}
+
+int tune(TuneArgs& args) {
+    std::string text, check;
+    choose_texts(args, text, check);
+    const auto model = args.model.load();
+    if (!args.model.options.exact) {
+        note(
+            "with --exact the rounding of activations does not blur what the layers cost: slower, and better "
+            "for small models");
+    }
+    const InterruptGuard interrupt;
+    lab::TuneReport report;
+    try {
+        ProgressLine line("tuning");
+        report = lab::tune(model, args.options, [&](double fraction) {
+            line.update(fraction);
+            return !interrupt.raised();
+        });
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::kCancelled) throw;
+        note("interrupted: nothing was chosen");
+        return kInterruptedExitCode;
+    }
+    if (!args.out.empty()) write_profile(args.out, profile(report, args));
+    if (args.json) {
+        write_json(to_json(report, args));
+    } else {
+        write_out(summary(report));
+        if (args.out.empty()) {
+            write_out(fmt::format("\n--kv {}\n", report.best().spec.name()));
+        } else {
+            write_out(fmt::format("\n--kv @{}\n", args.out));
+        }
+    }
+    return 0;
+}
+
+}  // namespace
+
+void add_tune(CLI::App& app, int& exit_code) {
+    const auto args = std::make_shared<TuneArgs>();
+    auto& o = args->options;
+    CLI::App& command = *app.add_subcommand("tune", "find the best precision of each layer");
+    args->model.add(command);
+    auto* bits =
+        command.add_option("--budget", o.max_bits,
+                           "most bits per element of the cache, mean of keys and values, scales included");
+    bits->check(CLI::Range(2.5, 16.0))->type_name("BITS");
+    command.add_option("--max-kld", o.max_kld, "most divergence from the f16 cache, in nats a token")
+        ->check(CLI::Range(1e-6, 10.0))
+        ->excludes(bits)
+        ->type_name("X")
+        ->capture_default_str();
+    command.add_option("-f,--file", args->text, "text to tune on; default: built in")->type_name("FILE");
+    command
+        .add_option("--check", args->check_text,
+                    "text to check on; default: the last third of the text, which is then not tuned on")
+        ->type_name("FILE");
+    command.add_option("-c,--context", o.context, "tokens per chunk")
+        ->check(CLI::Range(256, 1 << 24))
+        ->type_name("N")
+        ->capture_default_str();
+    command.add_option("--chunks", o.chunks, "chunks to tune on")
+        ->check(CLI::Range(1, 1 << 20))
+        ->type_name("N")
+        ->capture_default_str();
+    command.add_option("--check-chunks", o.check_chunks, "chunks to check on")
+        ->check(CLI::Range(1, 1 << 20))
+        ->type_name("N")
+        ->capture_default_str();
+    command.add_option("-o,--output", args->out, "writes the profile there, for --kv @FILE")
+        ->type_name("FILE");
+    command.add_flag("--json", args->json, "print one JSON object instead of a table");
+    command.footer(
+        "Measures each layer's keys and values alone, chooses, and checks the choice against the best "
+        "single\n"
+        "pair of widths of the same size on text that it was not tuned on.\n"
+        "Examples:\n"
+        "  kvsplit tune -m model.gguf --exact -o model.kv\n"
+        "  kvsplit run -m model.gguf --kv @model.kv -p 'Why is the sky blue?'\n"
+        "  kvsplit tune -m model.gguf --budget 3.5 --exact --json");
+    command.callback([args, &exit_code] { exit_code = tune(*args); });
+}
+
+}  // namespace kvsplit::cli
