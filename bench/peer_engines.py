@@ -99,10 +99,10 @@ def install_llama_cpp(venv):
 
 
 class LlamaBench:
-    """A binary that takes llama-bench's flags and prints its CSV."""
+    """A binary that takes llama-bench's flags and prints its CSV; `flags` are the user's own."""
 
-    def __init__(self, path, name, caches, workload):
-        self.path, self.name, self.caches, self.work = path, name, caches, workload
+    def __init__(self, path, flags, name, caches, workload):
+        self.path, self.flags, self.name, self.caches, self.work = path, flags, name, caches, workload
         # Some forks measure decoding behind a prompt with -gp and have no -d: then there is no prefill at a depth.
         self.has_depth = "-d," in output_of([path, "--help"])
 
@@ -110,7 +110,7 @@ class LlamaBench:
         w = self.work
         key, value = cache.split("/")
         command = [self.path, "-m", w.model, "-t", w.threads, "-ctk", key, "-ctv", value, "-fa", 1, "-r", 1,
-                   "-o", "csv", "-p", w.prefill, "-n", w.decode]
+                   "-o", "csv", "-p", w.prefill, "-n", w.decode, *self.flags]
         if self.has_depth:
             command += ["-d", ",".join(map(str, w.depths))]
         else:
@@ -133,15 +133,15 @@ class LlamaBench:
 class SweepBench:
     """ik_llama.cpp's llama-sweep-bench, which measures in steps of --prefill tokens up to the deepest depth."""
 
-    def __init__(self, path, name, caches, workload):
-        self.path, self.name, self.caches, self.work = path, name, caches, workload
+    def __init__(self, path, flags, name, caches, workload):
+        self.path, self.flags, self.name, self.caches, self.work = path, flags, name, caches, workload
 
     def measure(self, cache):
         w = self.work
         key, value = cache.split("/")
         text = output_of([self.path, "-m", w.model, "-t", w.threads, "-ctk", key, "-ctv", value, "-fa", "on",
                           "-c", max(w.depths) + 2 * w.prefill, "-ub", w.prefill, "-n", w.decode,
-                          "--output-format", "jsonl"])
+                          "--output-format", "jsonl", *self.flags])
         results = {}
         for line in text.splitlines():
             if not line.startswith("{"):

@@ -101,9 +101,11 @@ class Peers(unittest.TestCase):
         self.assertIn("| kvsplit k8v4 / llama.cpp q8_0/q4_0 | 4.04x | 4.04x | 4.04x | 4.04x |", done.stdout)
 
     def test_peers_without_depths_decode_behind_a_prompt(self):
-        results, _ = self.results("--peer-bench", f"old={self.path('old-bench')}", "--rounds", "1", "--kv", "f16")
+        results, _ = self.results("--peer-bench", f"old={self.path('old-bench')} -rtr 1", "--rounds", "1", "--kv", "f16")
         old = {key[2:]: r["tokens_per_s"] for key, r in results.items() if key[0] == "old"}
         self.assertEqual(old, {("prefill", 0): 700, ("decode", 0): 70, ("decode", 4096): 60})
+        self.assertIn("-gp 4096,64", self.calls.read_text(encoding="utf-8"))
+        self.assertIn("-rtr 1", self.calls.read_text(encoding="utf-8"))
 
     def test_sweeps(self):
         results, _ = self.results("--peer-sweep", self.path("sweep-bench"), "--rounds", "1", "--kv", "f16", "-p",
