@@ -32,8 +32,8 @@ class Workload:
         return max(self.depths) + max(self.prefill, self.decode) + 1
 
 
-def output_of(command):
-    """stdout of a command that must succeed"""
+def output_of(command, errors_too=False):
+    """What a command that must succeed writes to stdout, and to stderr if that is asked for."""
     try:
         done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
     except OSError as error:
@@ -41,7 +41,7 @@ def output_of(command):
     if done.returncode != 0:
         said = (done.stderr.strip() or done.stdout.strip()).splitlines()
         raise EngineError(f"{command[0]}: exit code {done.returncode}: {' '.join(said[-3:])}")
-    return done.stdout
+    return done.stdout + done.stderr if errors_too else done.stdout
 
 
 class Kvsplit:
@@ -116,12 +116,15 @@ class LlamaBench:
         else:
             for depth in w.depths:
                 command += ["-gp", f"{depth},{w.decode}"] if depth and w.decode else []
-        return self.parse(output_of(command))
+        return self.parse(output_of(command), cache)
 
-    def parse(self, text):
+    def parse(self, text, cache):
         results = {}
         for row in csv.DictReader(io.StringIO(text)):
             try:
+                measured = f"{row['type_k']}/{row['type_v']}"
+                if measured != cache:  # some take f16 for a name that they do not know
+                    raise EngineError(f"{self.path}: measured {measured} instead")
                 prompt, decode = int(row["n_prompt"]), int(row["n_gen"])
                 depth = int(row["n_depth"]) if self.has_depth else prompt if decode else 0
                 results["decode" if decode else "prefill", depth] = float(row["avg_ts"])
@@ -141,7 +144,7 @@ class SweepBench:
         key, value = cache.split("/")
         text = output_of([self.path, "-m", w.model, "-t", w.threads, "-ctk", key, "-ctv", value, "-fa", "on",
                           "-c", max(w.depths) + 2 * w.prefill, "-ub", w.prefill, "-n", w.decode,
-                          "--output-format", "jsonl", *self.flags])
+                          "--output-format", "jsonl", *self.flags], errors_too=True)
         results = {}
         for line in text.splitlines():
             if not line.startswith("{"):
