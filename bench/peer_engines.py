@@ -32,8 +32,8 @@ class Workload:
         return max(self.depths) + max(self.prefill, self.decode) + 1
 
 
-def output_of(command):
-    """stdout of a command that must succeed"""
+def output_of(command, errors_too=False):
+    """What a command that must succeed writes to stdout, and to stderr if that is asked for."""
     try:
         done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
     except OSError as error:
@@ -41,7 +41,7 @@ def output_of(command):
     if done.returncode != 0:
         said = (done.stderr.strip() or done.stdout.strip()).splitlines()
         raise EngineError(f"{command[0]}: exit code {done.returncode}: {' '.join(said[-3:])}")
-    return done.stdout
+    return done.stdout + done.stderr if errors_too else done.stdout
 
 
 class Kvsplit:
@@ -99,10 +99,10 @@ def install_llama_cpp(venv):
 
 
 class LlamaBench:
-    """A binary that takes llama-bench's flags and prints its CSV."""
+    """A binary that takes llama-bench's flags and prints its CSV; `flags` are the user's own."""
 
-    def __init__(self, path, name, caches, workload):
-        self.path, self.name, self.caches, self.work = path, name, caches, workload
+    def __init__(self, path, flags, name, caches, workload):
+        self.path, self.flags, self.name, self.caches, self.work = path, flags, name, caches, workload
         # Some forks measure decoding behind a prompt with -gp and have no -d: then there is no prefill at a depth.
         self.has_depth = "-d," in output_of([path, "--help"])
 
@@ -110,18 +110,21 @@ class LlamaBench:
         w = self.work
         key, value = cache.split("/")
         command = [self.path, "-m", w.model, "-t", w.threads, "-ctk", key, "-ctv", value, "-fa", 1, "-r", 1,
-                   "-o", "csv", "-p", w.prefill, "-n", w.decode]
+                   "-o", "csv", "-p", w.prefill, "-n", w.decode, *self.flags]
         if self.has_depth:
             command += ["-d", ",".join(map(str, w.depths))]
         else:
             for depth in w.depths:
                 command += ["-gp", f"{depth},{w.decode}"] if depth and w.decode else []
-        return self.parse(output_of(command))
+        return self.parse(output_of(command), cache)
 
-    def parse(self, text):
+    def parse(self, text, cache):
         results = {}
         for row in csv.DictReader(io.StringIO(text)):
             try:
+                measured = f"{row['type_k']}/{row['type_v']}"
+                if measured != cache:  # some take f16 for a name that they do not know
+                    raise EngineError(f"{self.path}: measured {measured} instead")
                 prompt, decode = int(row["n_prompt"]), int(row["n_gen"])
                 depth = int(row["n_depth"]) if self.has_depth else prompt if decode else 0
                 results["decode" if decode else "prefill", depth] = float(row["avg_ts"])
@@ -133,15 +136,15 @@ class LlamaBench:
 class SweepBench:
     """ik_llama.cpp's llama-sweep-bench, which measures in steps of --prefill tokens up to the deepest depth."""
 
-    def __init__(self, path, name, caches, workload):
-        self.path, self.name, self.caches, self.work = path, name, caches, workload
+    def __init__(self, path, flags, name, caches, workload):
+        self.path, self.flags, self.name, self.caches, self.work = path, flags, name, caches, workload
 
     def measure(self, cache):
         w = self.work
         key, value = cache.split("/")
         text = output_of([self.path, "-m", w.model, "-t", w.threads, "-ctk", key, "-ctv", value, "-fa", "on",
                           "-c", max(w.depths) + 2 * w.prefill, "-ub", w.prefill, "-n", w.decode,
-                          "--output-format", "jsonl"])
+                          "--output-format", "jsonl", *self.flags], errors_too=True)
         results = {}
         for line in text.splitlines():
             if not line.startswith("{"):

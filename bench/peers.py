@@ -3,24 +3,26 @@
 
   peers.py MODEL.gguf [--binary build/release/kvsplit] [--kv f16,k8v4] [--types f16/f16,q8_0/q4_0]
            [-p 512] [-n 64] [-d 0,4096] [-t N] [--rounds 3] [--json]
-           [--venv DIR] [--no-llama-cpp] [--peer-bench [NAME=]PATH]... [--peer-sweep [NAME=]PATH]...
+           [--venv DIR] [--no-llama-cpp] [--peer-bench '[NAME=]PATH [FLAGS]']... [--peer-sweep ...]...
 
 llama.cpp comes from llama-cpp-python, which is built for the machine in a virtual environment of its own on the
 first call (--venv, default ~/.cache/kvsplit/peers). --peer-bench adds a binary of your own that takes
-llama-bench's flags and prints its CSV, --peer-sweep one that does so as ik_llama.cpp's llama-sweep-bench. Each
-measures with every pair of cache types of --types; a pair that it lacks is left out with a note.
+llama-bench's flags and prints its CSV, --peer-sweep one that takes those of ik_llama.cpp's llama-sweep-bench and
+prints its JSON. Flags of your own may follow the path. Each measures with every pair of cache types of --types;
+a pair that it lacks is left out with a note.
 
 Machines drift: every round measures each engine with each cache once, and only figures of one run are to be
 compared. In the peers' favour: llama.cpp stays in one warm process, while kvsplit starts anew each round.
 
 Examples:
   peers.py model.gguf -d 0,7936 -p 128
-  peers.py model.gguf --no-llama-cpp --peer-bench ik=ik_llama.cpp/build/bin/llama-bench --types q8_0/q4_0
+  peers.py model.gguf --no-llama-cpp --peer-bench 'ik=ik_llama.cpp/build/bin/llama-bench -rtr 1' --types q8_0/q4_0
 """
 import argparse
 import json
 import os
 import pathlib
+import shlex
 import statistics
 import sys
 
@@ -40,21 +42,19 @@ def nearest_types(kv):
         raise SystemExit(f"--kv: '{kv}' is neither f16 nor like k8v4") from None
 
 
-def named_path(text, default):
-    name, separator, path = text.rpartition("=")
-    return (name or default, path) if separator else (default, text)
+def peer(kind, text, args, workload):
+    """An engine of `kind` from "[NAME=]PATH [FLAGS]"."""
+    command, *flags = shlex.split(text) or [""]
+    name, _, path = command.rpartition("=")
+    return kind(path, flags, name or pathlib.Path(path).name, list(args.types), workload)
 
 
 def make_engines(args, workload):
     engines = [Kvsplit(args.binary, args.kv, workload)]
+    engines += [peer(LlamaBench, text, args, workload) for text in args.peer_bench]
+    engines += [peer(SweepBench, text, args, workload) for text in args.peer_sweep]
     if not args.no_llama_cpp:
         engines.append(LlamaCpp(args.venv, list(args.types), workload))
-    for text in args.peer_bench:
-        name, path = named_path(text, pathlib.Path(text).name)
-        engines.append(LlamaBench(path, name, list(args.types), workload))
-    for text in args.peer_sweep:
-        name, path = named_path(text, pathlib.Path(text).name)
-        engines.append(SweepBench(path, name, list(args.types), workload))
     names = [engine.name for engine in engines]
     for name in names:
         if names.count(name) > 1:
@@ -128,8 +128,8 @@ def parse_arguments():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--venv", default=str(cache / "peers"), help="where llama-cpp-python is or will be built")
     parser.add_argument("--no-llama-cpp", action="store_true")
-    parser.add_argument("--peer-bench", action="append", default=[], metavar="[NAME=]PATH")
-    parser.add_argument("--peer-sweep", action="append", default=[], metavar="[NAME=]PATH")
+    parser.add_argument("--peer-bench", action="append", default=[], metavar="'[NAME=]PATH [FLAGS]'")
+    parser.add_argument("--peer-sweep", action="append", default=[], metavar="'[NAME=]PATH [FLAGS]'")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of the tables")
     args = parser.parse_args()
     args.kv = args.kv.split(",")

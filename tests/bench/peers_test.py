@@ -31,28 +31,29 @@ if "--help" in sys.argv:
     sys.exit(print("  -d, --n-depth <n>"))
 if value("-ctv") == "iq4_nl":
     sys.exit("invalid type")
-print("model,n_prompt,n_gen,n_depth,avg_ts")
+types = value("-ctk") + "," + ("f16" if value("-ctv") == "q9_9" else value("-ctv"))
+print("model,type_k,type_v,n_prompt,n_gen,n_depth,avg_ts")
 for depth in value("-d").split(","):
-    print(f'"x, y","{{value("-p")}}","0","{{depth}}","500"')
-    print(f'"x, y","0","{{value("-n")}}","{{depth}}","50"')
+    print(f'"x, y",{{types}},"{{value("-p")}}","0","{{depth}}","500"')
+    print(f'"x, y",{{types}},"0","{{value("-n")}}","{{depth}}","50"')
 """
 
 # Without -d: decoding behind a prompt is asked for with -gp.
 OLD_LLAMA_BENCH = """
 if "--help" in sys.argv:
     sys.exit(print("  -gp <pp,tg>"))
-print("model,n_prompt,n_gen,avg_ts,test")
-print(f"x,{{value('-p')}},0,700,pp")
-print(f"x,0,{{value('-n')}},70,tg")
+print("type_k,type_v,n_prompt,n_gen,avg_ts,test")
+print(f"f16,f16,{{value('-p')}},0,700,pp")
+print(f"f16,f16,0,{{value('-n')}},70,tg")
 for i, argument in enumerate(sys.argv):
     if argument == "-gp":
-        print(f"x,{{sys.argv[i + 1]}},60,gp")
+        print(f"f16,f16,{{sys.argv[i + 1]}},60,gp")
 """
 
 SWEEP_BENCH = """
 print("some talk")
 for n_kv in range(0, int(value("-c")) - int(value("-ub")), int(value("-ub"))):
-    print(json.dumps({{"n_kv": n_kv, "speed_pp": 1000 - n_kv, "speed_tg": 100}}))
+    print(json.dumps({{"n_kv": n_kv, "speed_pp": 1000 - n_kv, "speed_tg": 100}}), file=sys.stderr)
 """
 
 
@@ -101,9 +102,11 @@ class Peers(unittest.TestCase):
         self.assertIn("| kvsplit k8v4 / llama.cpp q8_0/q4_0 | 4.04x | 4.04x | 4.04x | 4.04x |", done.stdout)
 
     def test_peers_without_depths_decode_behind_a_prompt(self):
-        results, _ = self.results("--peer-bench", f"old={self.path('old-bench')}", "--rounds", "1", "--kv", "f16")
+        results, _ = self.results("--peer-bench", f"old={self.path('old-bench')} -rtr 1", "--rounds", "1", "--kv", "f16")
         old = {key[2:]: r["tokens_per_s"] for key, r in results.items() if key[0] == "old"}
         self.assertEqual(old, {("prefill", 0): 700, ("decode", 0): 70, ("decode", 4096): 60})
+        self.assertIn("-gp 4096,64", self.calls.read_text(encoding="utf-8"))
+        self.assertIn("-rtr 1", self.calls.read_text(encoding="utf-8"))
 
     def test_sweeps(self):
         results, _ = self.results("--peer-sweep", self.path("sweep-bench"), "--rounds", "1", "--kv", "f16", "-p",
@@ -112,11 +115,12 @@ class Peers(unittest.TestCase):
         self.assertEqual(sweep, {("prefill", 0): 1000, ("decode", 0): 100, ("prefill", 512): 488, ("decode", 512): 100})
 
     def test_a_type_that_a_peer_lacks_is_left_out(self):
-        results, notes = self.results("--peer-bench", self.path("llama-bench"), "--types", "f16/f16,q8_0/iq4_nl",
+        results, notes = self.results("--peer-bench", self.path("llama-bench"), "--types", "f16/f16,q8_0/iq4_nl,q8_0/q9_9",
                                       "--rounds", "2")
         self.assertEqual({key[1] for key in results if key[0] == "llama-bench"}, {"f16/f16"})
         self.assertEqual(notes.count("q8_0/iq4_nl is left out"), 1)
         self.assertIn("invalid type", notes)
+        self.assertIn("measured q8_0/f16 instead", notes)
 
     def test_errors(self):
         self.assertIn("neither f16 nor like k8v4", self.run_peers("--kv", "fast").stderr)
