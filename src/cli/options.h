@@ -80,7 +80,8 @@ struct SamplingArgs {
 void add_length_options(CLI::App& command, int& max_tokens, int& context);
 void add_stop_option(CLI::App& command, std::vector<std::string>& stops);
 
-// The precisions of a comma-separated list, modified. Throws UsageError.
+// The precisions of a comma-separated list, modified except for the references f16 and f32. Throws
+// UsageError.
 std::vector<KvSpec> parse_kv_list(std::string_view list, const KvModifierArgs& modifiers = {});
 
 // The whole of a file, or of standard input for "-". Throws Error.
