@@ -36,6 +36,6 @@ for kv in f16 k8v4; do
 done
 "$kvsplit" info "$model" --json >"$out/info.json"
 say "Measuring perplexity on $(basename "$book"), both caches in one pass"
-"$kvsplit" perplexity -m "$model" -f "$book" -c 2048 --kv f16,k8v4 --json >"$out/perplexity.json"
+"$kvsplit" perplexity -m "$model" -f "$book" -c 2048 --chunks 4 --kv f16,k8v4 --json >"$out/perplexity.json"
 
 python3 "$KVSPLIT_ROOT/scripts/demo_table.py" "$question" "$out"
