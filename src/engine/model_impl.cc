@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "model/random_fill.h"
 
 namespace kvsplit {
 ModelInfo make_info(const gguf::File& file, const ModelDescription& d) {
@@ -74,6 +75,11 @@ void ModelImpl::project(const float* hidden, int n, float* logits) const {
     backend_->matmul(weights_.output(), hidden, n, logits, false);
 }
 
+void ModelImpl::fill_randomly(KvCache& cache, int n_tokens, unsigned seed) const {
+    std::lock_guard lock(mutex_);
+    kvsplit::fill_randomly(*backend_, description_, cache, n_tokens, seed);
+}
+
 SessionImpl::SessionImpl(std::shared_ptr<const ModelImpl> model, const KvSpec& spec, int context)
     : model_(std::move(model)),
       context_(context > 0 ? context : model_->info().context_length),
@@ -82,11 +88,15 @@ SessionImpl::SessionImpl(std::shared_ptr<const ModelImpl> model, const KvSpec& s
 SessionImpl::SessionImpl(const SessionImpl& other)
     : model_(other.model_), context_(other.context_), cache_(other.cache_.fork()), logits_(other.logits_) {}
 
-void SessionImpl::check(std::span<const Token> tokens) const {
-    if (tokens.size() > static_cast<std::size_t>(context_ - length())) {
+void SessionImpl::check_room(std::size_t n_tokens) const {
+    if (n_tokens > static_cast<std::size_t>(context_ - length())) {
         fail(ErrorCode::kOutOfMemory, "the context is full: {} + {} tokens do not fit into {}", length(),
-             tokens.size(), context_);
+             n_tokens, context_);
     }
+}
+
+void SessionImpl::check(std::span<const Token> tokens) const {
+    check_room(tokens.size());
     for (Token token : tokens) {
         if (token < 0 || token >= model_->info().n_vocab) {
             fail(ErrorCode::kInvalidArgument, "token {} is outside the vocabulary of {}", token,
@@ -126,6 +136,12 @@ void SessionImpl::eval_hidden(std::span<const Token> tokens, float* hidden) {
         const std::size_t n = std::min<std::size_t>(tokens.size() - done, ModelImpl::kBatch);
         step(tokens.subspan(done, n), hidden + done * width);
     }
+}
+
+void SessionImpl::fill_randomly(int n, unsigned seed) {
+    if (n < 0) fail(ErrorCode::kInvalidArgument, "cannot fill in {} tokens", n);
+    check_room(static_cast<std::size_t>(n));
+    model_->fill_randomly(cache_, n, seed);
 }
 
 int SessionImpl::trim(int n) {

@@ -36,6 +36,8 @@ class ModelImpl final : public Model {
     void step(std::span<const Token> tokens, std::span<const SequenceRun> runs, float* hidden) const;
     // logits (n, n_vocab) of hidden states (n, n_embd). Thread-safe.
     void project(const float* hidden, int n, float* logits) const;
+    // Random keys and values in place of n_tokens evaluated ones. Thread-safe.
+    void fill_randomly(KvCache& cache, int n_tokens, unsigned seed) const;
 
   private:
     ModelOptions options_;
@@ -65,10 +67,13 @@ class SessionImpl final : public Session {
 
     // As eval(), without logits; writes the hidden states (tokens.size(), n_embd).
     void eval_hidden(std::span<const Token> tokens, float* hidden);
+    void fill_randomly(int n, unsigned seed);
+    const KvCache& cache() const { return cache_; }
 
   private:
     SessionImpl(const SessionImpl& other);
     void check(std::span<const Token> tokens) const;
+    void check_room(std::size_t n_tokens) const;
     void step(std::span<const Token> tokens, float* hidden);
 
     std::shared_ptr<const ModelImpl> model_;

@@ -1,0 +1,97 @@
+#include "base/memory.h"
+
+#include <algorithm>
+#include <fstream>
+#include <optional>
+#include <sstream>
+#include <string_view>
+
+namespace kvsplit {
+namespace {
+
+// The number behind `name` in a file of lines "name number ..."; nothing if there is none.
+std::optional<std::size_t> read_field(const std::string& path, std::string_view name) {
+    std::ifstream file(path);
+    for (std::string line; std::getline(file, line);) {
+        std::istringstream words(line);
+        std::string word;
+        std::size_t value = 0;
+        if (words >> word && word == name && words >> value) return value;
+    }
+    return std::nullopt;
+}
+
+// A file that holds one number; nothing for "max", or if there is no such file.
+std::optional<std::size_t> read_number(const std::string& path) {
+    std::size_t value = 0;
+    std::ifstream file(path);
+    if (!(file >> value)) return std::nullopt;
+    return value;
+}
+
+// The names of a control group's files, which differ between the two versions of the interface.
+struct GroupFiles {
+    const char *limit, *usage, *reclaimable;  // the last: a field of memory.stat
+};
+constexpr GroupFiles kVersion1{"memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"};
+constexpr GroupFiles kVersion2{"memory.max", "memory.current", "inactive_file"};
+
+// What the limit of one control group leaves; nothing without a limit.
+std::optional<std::size_t> left_in_group(const std::string& folder, const GroupFiles& files) {
+    const auto limit = read_number(folder + files.limit);
+    const auto usage = read_number(folder + files.usage);
+    if (!limit || !usage) return std::nullopt;
+    const auto reclaimable = read_field(folder + "memory.stat", files.reclaimable).value_or(0);
+    const std::size_t held = *usage - std::min(*usage, reclaimable);
+    return *limit - std::min(*limit, held);
+}
+
+// A group's limit holds for all groups inside it: the least along the path from `group` up to the root.
+std::optional<std::size_t> left_along(const std::string& mount, std::string group, const GroupFiles& files) {
+    std::optional<std::size_t> least;
+    while (true) {
+        if (!group.ends_with('/')) group += '/';
+        if (const auto left = left_in_group(mount + group, files))
+            least = std::min(*left, least.value_or(*left));
+        if (group == "/") return least;
+        group.resize(group.rfind('/', group.size() - 2) + 1);
+    }
+}
+
+// /proc/self/cgroup: lines "id:controllers:path"; version 2 has no controllers.
+std::optional<std::size_t> left_in_groups(const std::string& root) {
+    std::optional<std::size_t> least;
+    std::ifstream file(root + "/proc/self/cgroup");
+    for (std::string line; std::getline(file, line);) {
+        const auto first = line.find(':'), second = line.find(':', first + 1);
+        if (first == std::string::npos || second == std::string::npos) continue;
+        const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
+        const std::string group = line.substr(second + 1);
+        if (!group.starts_with('/')) continue;
+        std::optional<std::size_t> left;
+        if (controllers == ",,") left = left_along(root + "/sys/fs/cgroup", group, kVersion2);
+        if (controllers.find(",memory,") != std::string::npos) {
+            left = left_along(root + "/sys/fs/cgroup/memory", group, kVersion1);
+        }
+        if (left) least = std::min(*left, least.value_or(*left));
+    }
+    return least;
+}
+
+}  // namespace
+
+std::size_t peak_rss() { return 1024 * read_field("/proc/self/status", "VmHWM:").value_or(0); }
+
+bool reset_peak_rss() {
+    std::ofstream file("/proc/self/clear_refs");
+    file << "5" << std::flush;
+    return file.good();
+}
+
+std::size_t available_memory(const std::string& root) {
+    const std::size_t machine = 1024 * read_field(root + "/proc/meminfo", "MemAvailable:").value_or(0);
+    const auto groups = left_in_groups(root);
+    return groups && machine ? std::min(machine, *groups) : machine;
+}
+
+}  // namespace kvsplit

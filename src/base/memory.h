@@ -1,0 +1,20 @@
+// Memory of this process and of the machine, as the operating system tells it. Figures are bytes.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+namespace kvsplit {
+
+// The most memory that this process has held since it began, or since the last reset; 0 where the system does
+// not tell.
+std::size_t peak_rss();
+// The high-water mark starts again at what is held now. False where the system does not allow it.
+bool reset_peak_rss();
+
+// What new allocations may take: the machine's available memory, or what the limits of the process's control
+// groups leave where that is less; memory that the system would give back (file caches) counts as available.
+// 0 where the system does not tell. `root` stands before /proc and /sys, for tests.
+std::size_t available_memory(const std::string& root = "");
+
+}  // namespace kvsplit

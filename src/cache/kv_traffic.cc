@@ -1,0 +1,37 @@
+#include "cache/kv_traffic.h"
+
+#include <algorithm>
+
+namespace kvsplit {
+namespace {
+
+constexpr int P = codec::kPageTokens;
+
+std::size_t sealed_bytes_read(const codec::PageLayout& page) {
+    const auto heads = static_cast<std::size_t>(page.n_kv_heads);
+    const std::size_t sinks = page.sink_keys_head_bytes + page.sink_values_head_bytes;
+    return page.key_bytes + page.value_bytes + heads * sinks;
+}
+
+}  // namespace
+
+std::size_t kv_bytes_read(const KvCache& cache) {
+    if (cache.length() == 0) return 0;
+    const int last = cache.length() - 1;
+    const codec::PageLayout& open = cache.layouts().open;
+    const std::size_t open_token = (open.key_bytes + open.value_bytes) / P;
+    std::size_t bytes = 0;
+    for (int i = 0; i < cache.geometry().n_layers(); ++i) {
+        const LayerCache& layer = cache.layer(i);
+        const int window = cache.geometry().windows[static_cast<std::size_t>(i)];
+        const int first = window > 0 ? std::max(0, last - window + 1) : 0;
+        for (int page = std::max(first / P, layer.first_sealed); page < layer.end_sealed(); ++page) {
+            bytes += sealed_bytes_read(cache.layouts().sealed_page(page));
+        }
+        const int first_open = std::max(first, layer.first_open * P);
+        bytes += static_cast<std::size_t>(std::max(0, last + 1 - first_open)) * open_token;
+    }
+    return bytes;
+}
+
+}  // namespace kvsplit
