@@ -12,6 +12,7 @@ void add_run(CLI::App& app, int& exit_code);
 void add_chat(CLI::App& app, int& exit_code);
 void add_perplexity(CLI::App& app, int& exit_code);
 void add_bench(CLI::App& app, int& exit_code);
+void add_compare(CLI::App& app, int& exit_code);
 void add_info(CLI::App& app, int& exit_code);
 
 }  // namespace kvsplit::cli

@@ -65,11 +65,12 @@ std::vector<std::string> normalise_arguments(int argc, char** argv) {
     return out;
 }
 
-void ModelArgs::add(CLI::App& command) {
+void ModelArgs::add(CLI::App& command, Exact exact) {
     command.add_option("-m,--model", path, "GGUF file of the model")->required()->type_name("FILE");
     command.add_option("-t,--threads", options.threads, "threads; 0: one per physical core")
         ->check(CLI::Range(0, 1024))
         ->type_name("N");
+    if (exact == Exact::kDecidedByCommand) return;
     command.add_flag("--exact", options.exact,
                      "32-bit activations on dequantised weights: slow, for measuring");
 }

@@ -16,26 +16,13 @@ struct PerplexityArgs {
     bool json = false;
 };
 
-Json divergence_json(const std::optional<lab::Divergence>& d) {
-    if (!d) return nullptr;
-    return {{"ppl_change_pct", d->ppl_change_pct},
-            {"ppl_change_stderr_pct", d->ppl_change_stderr_pct},
-            {"kld_mean", d->kld_mean},
-            {"kld_stderr", d->kld_stderr},
-            {"kld_median", d->kld_median},
-            {"kld_p99", d->kld_p99},
-            {"kld_p999", d->kld_p999},
-            {"top1_agreement", d->top1_agreement},
-            {"rms_dp", d->rms_dp}};
-}
-
 Json to_json(const lab::PerplexityReport& report, const PerplexityArgs& args) {
     Json results = Json::array();
     for (const auto& r : report.results) {
         results.push_back({{"kv", r.spec.name()},
                            {"ppl", r.perplexity.value},
                            {"ppl_stderr", r.perplexity.stderr_},
-                           {"vs_f16", divergence_json(r.vs_f16)},
+                           {"vs_f16", lab::divergence_json(r.vs_f16)},
                            {"bits_per_element",
                             {{"key", r.kv.key_bits_per_element}, {"value", r.kv.value_bits_per_element}}},
                            {"kv_bytes", kv_bytes_json(r.kv)},

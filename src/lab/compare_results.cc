@@ -16,9 +16,9 @@ const T* find(const std::vector<T>& all, Predicate&& matches) {
 bool CompareResults::complete() const {
     const auto measured = [&](const KvSpec& spec) {
         const auto* q = quality_of(spec);
-        return q && q->whole && std::all_of(settings.contexts.begin(), settings.contexts.end(), [&](int context) {
-                   return memory_of(spec, context) != nullptr;
-               });
+        return q && q->whole &&
+               std::all_of(settings.contexts.begin(), settings.contexts.end(),
+                           [&](int context) { return memory_of(spec, context) != nullptr; });
     };
     return std::all_of(settings.specs.begin(), settings.specs.end(), measured) &&
            speed_done.size() == settings.contexts.size();
@@ -33,9 +33,8 @@ const CompareMemory* CompareResults::memory_of(const KvSpec& spec, int context) 
 }
 
 const SpeedResult* CompareResults::speed_of(const KvSpec& spec, SpeedResult::Test test, int depth) const {
-    return find(speed, [&](const SpeedResult& s) {
-        return s.spec == spec && s.test == test && s.depth == depth;
-    });
+    return find(speed,
+                [&](const SpeedResult& s) { return s.spec == spec && s.test == test && s.depth == depth; });
 }
 
 }  // namespace kvsplit::lab

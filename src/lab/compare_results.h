@@ -1,5 +1,5 @@
-// What `kvsplit compare` measures, and what it found: plain data, apart from how it is measured (lab/compare.h)
-// and how it is shown (lab/report).
+// What `kvsplit compare` measures, and what it found: plain data, apart from how it is measured
+// (lab/compare.h) and how it is shown (lab/report).
 #pragma once
 
 #include <cstdint>

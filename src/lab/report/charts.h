@@ -1,5 +1,5 @@
-// The pictures of a comparison. Each is laid out for a width, so that a narrow screen gets a picture of its own instead
-// of a small one.
+// The pictures of a comparison. Each is laid out for a width, so that a narrow screen gets a picture of its
+// own instead of a small one.
 #pragma once
 
 #include <optional>

@@ -50,8 +50,8 @@ void add_quality(Line& line, const CompareQuality* q) {
     line.number(q->result.perplexity.stderr_);
     if (!q->result.vs_f16) return line.empty(9);
     const Divergence& d = *q->result.vs_f16;
-    for (const double value : {d.ppl_change_pct, d.ppl_change_stderr_pct, d.kld_mean, d.kld_stderr, d.kld_median,
-                               d.kld_p99, d.kld_p999, d.top1_agreement, d.rms_dp}) {
+    for (const double value : {d.ppl_change_pct, d.ppl_change_stderr_pct, d.kld_mean, d.kld_stderr,
+                               d.kld_median, d.kld_p99, d.kld_p999, d.top1_agreement, d.rms_dp}) {
         line.number(value);
     }
 }
@@ -61,8 +61,10 @@ void add_quality(Line& line, const CompareQuality* q) {
 std::string to_csv(const CompareResults& results) {
     std::string out =
         "kv,context,key_bits_per_element,value_bits_per_element,kv_bytes_key,kv_bytes_value,kv_bytes_exact,"
-        "kv_bytes_total,saved_pct,peak_rss,prefill_tokens_per_s,prefill_stddev,decode_tokens_per_s,decode_stddev,"
-        "tokens_scored,ppl,ppl_stderr,ppl_change_pct,ppl_change_stderr_pct,kld_mean,kld_stderr,kld_median,kld_p99,"
+        "kv_bytes_total,saved_pct,peak_rss,prefill_tokens_per_s,prefill_stddev,decode_tokens_per_s,decode_"
+        "stddev,"
+        "tokens_scored,ppl,ppl_stderr,ppl_change_pct,ppl_change_stderr_pct,kld_mean,kld_stderr,kld_median,"
+        "kld_p99,"
         "kld_p999,top1_agreement,rms_dp\n";
     for (const KvSpec& spec : results.settings.specs) {
         for (const int context : results.settings.contexts) {

@@ -7,8 +7,8 @@
 
 namespace kvsplit::lab {
 
-// One line for each cache and context, with a head line. A field is empty where there is no figure. Bytes, tokens per
-// second, nats.
+// One line for each cache and context, with a head line. A field is empty where there is no figure. Bytes,
+// tokens per second, nats.
 std::string to_csv(const CompareResults& results);
 
 }  // namespace kvsplit::lab

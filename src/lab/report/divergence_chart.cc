@@ -24,7 +24,8 @@ Unit unit_for(double bytes) {
                              : Unit{"bytes", 1};
 }
 
-// Those with a divergence above zero, the front first (it has the first choice of places for labels), each part by size.
+// Those with a divergence above zero, the front first (it has the first choice of places for labels), each
+// part by size.
 std::vector<const SummaryRow*> shown_rows(const Summary& summary) {
     std::vector<const SummaryRow*> rows;
     for (const auto& row : summary.rows) {
@@ -38,13 +39,14 @@ std::vector<const SummaryRow*> shown_rows(const Summary& summary) {
 
 std::string describe(const Summary& summary, const std::vector<const SummaryRow*>& rows) {
     std::string out = fmt::format(
-        "Each point is a cache of {} tokens. Horizontally its bytes, vertically its mean divergence from f16 on "
+        "Each point is a cache of {} tokens. Horizontally its bytes, vertically its mean divergence from f16 "
+        "on "
         "a logarithmic scale; lower left is better. From small to large, the caches that no other beats:",
         format_count(summary.context));
     for (const auto* row : rows) {
         if (row->on_front) {
-            out += fmt::format(" {} ({}, {} thousandths of a nat)", row->name, format_bytes(double(row->bytes())),
-                               format_kld(*row->kld()));
+            out += fmt::format(" {} ({}, {} thousandths of a nat)", row->name,
+                               format_bytes(double(row->bytes())), format_kld(*row->kld()));
         }
     }
     return out + ".";
@@ -75,10 +77,8 @@ class DivergenceChart {
 
   private:
     void make_scales() {
-        const auto [low, high] =
-            std::minmax_element(rows_.begin(), rows_.end(), [](const auto* a, const auto* b) {
-                return *a->kld() < *b->kld();
-            });
+        const auto [low, high] = std::minmax_element(
+            rows_.begin(), rows_.end(), [](const auto* a, const auto* b) { return *a->kld() < *b->kld(); });
         y_ = Scale::logarithmic(1000 * *(*low)->kld(), 1000 * *(*high)->kld(), plot_.bottom, plot_.top);
         double most = 0;
         for (const auto* row : rows_) most = std::max(most, double(row->bytes()));
@@ -87,10 +87,12 @@ class DivergenceChart {
     }
 
     void draw_axes() {
-        draw_y_axis(svg_, plot_, y_, [](double v) { return v < 1 ? format_short(v) : fmt::format("{:g}", v); },
-                    "mean divergence from f16, 10⁻³ nats");
-        draw_x_axis(svg_, plot_, x_, [](double v) { return fmt::format("{:g}", v); },
-                    fmt::format("cache of {} tokens, {}", format_count(summary_.context), unit_.name));
+        draw_y_axis(
+            svg_, plot_, y_, [](double v) { return v < 1 ? format_short(v) : fmt::format("{:g}", v); },
+            "mean divergence from f16, 10⁻³ nats");
+        draw_x_axis(
+            svg_, plot_, x_, [](double v) { return fmt::format("{:g}", v); },
+            fmt::format("cache of {} tokens, {}", format_count(summary_.context), unit_.name));
         const double f16 = double(summary_.rows.front().kv.f16_total);
         svg_.text({plot_.right, plot_.top - 18}, Anchor::kEnd, "note",
                   fmt::format("f16 takes {}", format_bytes(f16)));
@@ -105,10 +107,13 @@ class DivergenceChart {
         svg_.line({at.x, y_(1000 * low)}, {at.x, y_(1000 * (d.kld_mean + d.kld_stderr))}, "error");
         const bool best = &row == summary_.everyday;
         if (best) svg_.circle(at, kRadius + 4, "ring");
-        svg_.circle(at, kRadius, best ? "point best" : row.on_front ? "point" : "point beaten",
-                    fmt::format("{}: {}, {} ± {} thousandths of a nat", row.name,
-                                format_bytes(double(row.bytes())), format_kld(d.kld_mean),
-                                format_kld(d.kld_stderr)));
+        svg_.circle(
+            at, kRadius,
+            best           ? "point best"
+            : row.on_front ? "point"
+                           : "point beaten",
+            fmt::format("{}: {}, {} ± {} thousandths of a nat", row.name, format_bytes(double(row.bytes())),
+                        format_kld(d.kld_mean), format_kld(d.kld_stderr)));
     }
 
     void draw_labels(const std::vector<Point>& points) {
@@ -118,7 +123,10 @@ class DivergenceChart {
         for (std::size_t i = 0; i < rows_.size(); ++i) {
             const bool best = rows_[i] == summary_.everyday;
             svg_.text(labels[i].at, labels[i].anchor,
-                      best ? "label best" : rows_[i]->on_front ? "label" : "label beaten", texts[i]);
+                      best                 ? "label best"
+                      : rows_[i]->on_front ? "label"
+                                           : "label beaten",
+                      texts[i]);
         }
     }
 

@@ -28,7 +28,9 @@ Json subject_json(const CompareSubject& s) {
     const ModelInfo& m = s.model;
     return {{"program", s.program},
             {"machine",
-             {{"processor", s.machine.processor}, {"kernels", s.machine.kernels}, {"threads", s.machine.threads}}},
+             {{"processor", s.machine.processor},
+              {"kernels", s.machine.kernels},
+              {"threads", s.machine.threads}}},
             {"model",
              {{"file", m.path},
               {"file_bytes", m.file_bytes},
@@ -174,20 +176,24 @@ Json recommendation_json(const CompareResults& results) {
 // The first field of the subject or the settings in which an earlier run differs from this one.
 void require_same(const Json& earlier, const Json& now, const std::string& file) {
     for (const char* part : {"program", "machine", "model", "text", "settings"}) {
-        const Json before = earlier.at(part).is_structured() ? earlier.at(part).flatten() : Json{{"", earlier.at(part)}};
+        const Json before =
+            earlier.at(part).is_structured() ? earlier.at(part).flatten() : Json{{"", earlier.at(part)}};
         const Json after = now.at(part).is_structured() ? now.at(part).flatten() : Json{{"", now.at(part)}};
         for (const auto& [key, value] : after.items()) {
             const Json old = before.value(key, Json(nullptr));
             // The same file under another path is the same model.
             if (old == value || key == "/file") continue;
             fail(ErrorCode::kInvalidArgument,
-                 "{}: these are results of another run: {}{} is {} there and {} here. Give the settings of that run, or "
+                 "{}: these are results of another run: {}{} is {} there and {} here. Give the settings of "
+                 "that run, or "
                  "another folder",
                  file, part, key, old.dump(), value.dump());
         }
         if (before.size() != after.size()) {
-            fail(ErrorCode::kInvalidArgument, "{}: these are results of another run: {} has other parts there. "
-                 "Give the settings of that run, or another folder", file, part);
+            fail(ErrorCode::kInvalidArgument,
+                 "{}: these are results of another run: {} has other parts there. "
+                 "Give the settings of that run, or another folder",
+                 file, part);
         }
     }
 }

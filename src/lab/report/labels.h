@@ -19,8 +19,8 @@ struct Label {
     Anchor anchor = Anchor::kStart;
 };
 
-// A place for each label beside its point, the first points having the first choice. The labels stay inside `area` where
-// they can, and off the points (of this radius) and each other.
+// A place for each label beside its point, the first points having the first choice. The labels stay inside
+// `area` where they can, and off the points (of this radius) and each other.
 std::vector<Label> place_labels(const std::vector<Point>& points, const std::vector<std::string>& texts,
                                 double radius, double font_size, const Box& area);
 

@@ -13,8 +13,9 @@ namespace {
 constexpr double kTop = 44, kBar = 15, kStep = 22;
 
 std::string describe(const Summary& summary) {
-    std::string out = fmt::format("Bars of the bytes that a cache of {} tokens takes: keys, values, exact part.",
-                                  format_count(summary.context));
+    std::string out =
+        fmt::format("Bars of the bytes that a cache of {} tokens takes: keys, values, exact part.",
+                    format_count(summary.context));
     for (const auto& row : summary.rows) {
         out += fmt::format(" {}: {}.", row.name, format_bytes(double(row.bytes())));
     }
@@ -51,7 +52,8 @@ Chart memory_chart(const Summary& summary, double width) {
         names = std::max(names, text_width(row.name, kLabelSize));
     }
     if (rows.empty()) return std::nullopt;
-    std::stable_sort(rows.begin(), rows.end(), [](const auto* a, const auto* b) { return a->bytes() > b->bytes(); });
+    std::stable_sort(rows.begin(), rows.end(),
+                     [](const auto* a, const auto* b) { return a->bytes() > b->bytes(); });
 
     const double left = names + 10, right = width - 128;  // behind the bars their sums
     Svg svg(width, kTop + kStep * double(rows.size()), "What a cache takes", describe(summary));
@@ -66,7 +68,8 @@ Chart memory_chart(const Summary& summary, double width) {
             const double length = double(row->kv.bytes.*part.bytes) / most * (right - left);
             if (length <= 0) continue;
             svg.rect({x, y}, length, kBar, part.classes,
-                     fmt::format("{}, {}: {}", row->name, part.name, format_bytes(double(row->kv.bytes.*part.bytes))));
+                     fmt::format("{}, {}: {}", row->name, part.name,
+                                 format_bytes(double(row->kv.bytes.*part.bytes))));
             x += length;
         }
         const double saved = row->kv.saved_pct();

@@ -37,7 +37,8 @@ Scale Scale::logarithmic(double low, double high, double from, double to) {
 }
 
 double Scale::operator()(double value) const {
-    const double part = log_ ? std::log(value / low_) / std::log(high_ / low_) : (value - low_) / (high_ - low_);
+    const double part =
+        log_ ? std::log(value / low_) / std::log(high_ / low_) : (value - low_) / (high_ - low_);
     return from_ + part * (to_ - from_);
 }
 

@@ -85,8 +85,9 @@ class SpeedChart {
     }
 
     void draw_axes() {
-        draw_y_axis(svg_, plot_, y_, [](double v) { return format_count(static_cast<long long>(v)); },
-                    "tokens per second");
+        draw_y_axis(
+            svg_, plot_, y_, [](double v) { return format_count(static_cast<long long>(v)); },
+            "tokens per second");
         svg_.line({plot_.left, plot_.bottom}, {plot_.right, plot_.bottom}, "base");
         for (const int context : contexts_) {
             svg_.line({x(context), plot_.bottom}, {x(context), plot_.bottom + 4}, "base");
@@ -111,8 +112,8 @@ class SpeedChart {
     void draw_label(const Series& s, double end, double place) {
         const double from = x(s.results.back()->depth);
         if (std::abs(end - place) > 1) svg_.line({from + 5, end}, {plot_.right + 2, place}, "leader");
-        svg_.text({plot_.right + 6, place + 0.34 * kLabelSize}, Anchor::kStart, fmt::format("label {}", s.classes),
-                  s.row->name);
+        svg_.text({plot_.right + 6, place + 0.34 * kLabelSize}, Anchor::kStart,
+                  fmt::format("label {}", s.classes), s.row->name);
     }
 
     const std::vector<int>& contexts_;

@@ -17,7 +17,8 @@ KvSpec widths(int key_bits, int value_bits) {
     return spec;
 }
 
-// Where the memory of the caches is compared: the longest context measured for all, else that of the divergence.
+// Where the memory of the caches is compared: the longest context measured for all, else that of the
+// divergence.
 int memory_context(const CompareResults& results) {
     const auto& specs = results.settings.specs;
     int longest = results.settings.quality_context;
@@ -126,7 +127,8 @@ std::vector<std::string> advice(const Summary& summary) {
                                   speed_clause(summary, *row)));
     } else {
         const auto* closest = summary.closest;
-        out.push_back(fmt::format("None of the caches measured stays within one thousandth of a nat of f16."));
+        out.push_back(
+            fmt::format("None of the caches measured stays within one thousandth of a nat of f16."));
         out.push_back(fmt::format("The closest is {}: {}.", closest->name, quality_clause(*closest)));
     }
     if (const auto* row = summary.faithful; row && row != summary.everyday) {
@@ -139,7 +141,8 @@ std::vector<std::string> advice(const Summary& summary) {
         const Mirror& m = summary.mirrors.front();
         if (m.ratio() > 1) {
             out.push_back(fmt::format(
-                "Bits belong to the keys: {} and {} take the same memory, but {} diverges {:.1f} times as much.",
+                "Bits belong to the keys: {} and {} take the same memory, but {} diverges {:.1f} times as "
+                "much.",
                 m.more_for_keys->name, m.more_for_values->name, m.more_for_values->name, m.ratio()));
         }
     }

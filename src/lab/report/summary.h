@@ -1,4 +1,5 @@
-// What the figures of a comparison say: the caches side by side, which of them no other beats, and which to take.
+// What the figures of a comparison say: the caches side by side, which of them no other beats, and which to
+// take.
 #pragma once
 
 #include <cstddef>
@@ -10,8 +11,8 @@
 
 namespace kvsplit::lab {
 
-// Mean divergence in nats up to which a cache is recommended. A thousandth of a nat is a few times less than what
-// rounding the activations to int8 does in every normal run.
+// Mean divergence in nats up to which a cache is recommended. A thousandth of a nat is a few times less than
+// what rounding the activations to int8 does in every normal run.
 constexpr double kEverydayKld = 1e-3;
 // And up to which it is as good as f16 for all that a reader of the output could tell.
 constexpr double kFaithfulKld = 1e-4;
@@ -41,13 +42,13 @@ struct Summary {
     Summary& operator=(const Summary&) = delete;
 
     const CompareResults& results;
-    int context = 0;                         // tokens held where memory is compared
-    std::vector<SummaryRow> rows;            // in the order of the settings
-    std::vector<Mirror> mirrors;             // the least divergence first
-    const SummaryRow* reference = nullptr;   // f16
-    const SummaryRow* everyday = nullptr;    // the smallest within kEverydayKld, or null
-    const SummaryRow* faithful = nullptr;    // the smallest within kFaithfulKld, or null
-    const SummaryRow* closest = nullptr;     // the least divergence of all
+    int context = 0;                        // tokens held where memory is compared
+    std::vector<SummaryRow> rows;           // in the order of the settings
+    std::vector<Mirror> mirrors;            // the least divergence first
+    const SummaryRow* reference = nullptr;  // f16
+    const SummaryRow* everyday = nullptr;   // the smallest within kEverydayKld, or null
+    const SummaryRow* faithful = nullptr;   // the smallest within kFaithfulKld, or null
+    const SummaryRow* closest = nullptr;    // the least divergence of all
 
   private:
     void find_front();

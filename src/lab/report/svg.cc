@@ -22,11 +22,20 @@ std::string escape_xml(std::string_view text) {
     std::string out;
     for (const char c : text) {
         switch (c) {
-            case '&': out += "&amp;"; break;
-            case '<': out += "&lt;"; break;
-            case '>': out += "&gt;"; break;
-            case '"': out += "&quot;"; break;
-            default: out += c;
+            case '&':
+                out += "&amp;";
+                break;
+            case '<':
+                out += "&lt;";
+                break;
+            case '>':
+                out += "&gt;";
+                break;
+            case '"':
+                out += "&quot;";
+                break;
+            default:
+                out += c;
         }
     }
     return out;
@@ -70,9 +79,8 @@ void Svg::circle(Point centre, double radius, std::string_view classes, std::str
 }
 
 void Svg::text(Point at, Anchor anchor, std::string_view classes, std::string_view text) {
-    body_ +=
-        fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"{}\" class=\"{}\">{}</text>\n", number(at.x),
-                    number(at.y), anchor_name(anchor), classes, escape_xml(text));
+    body_ += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"{}\" class=\"{}\">{}</text>\n", number(at.x),
+                         number(at.y), anchor_name(anchor), classes, escape_xml(text));
 }
 
 std::string Svg::element(std::string_view id, std::string_view classes) const {

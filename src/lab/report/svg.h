@@ -1,5 +1,5 @@
-// Svg: writes one picture. Shapes carry class names and no colours: report/chart.css says what they look like, in
-// the page (light and dark) and in a file of its own (light).
+// Svg: writes one picture. Shapes carry class names and no colours: report/chart.css says what they look
+// like, in the page (light and dark) and in a file of its own (light).
 //
 // Coordinates are px of the picture's own box, y downwards.
 #pragma once

@@ -31,12 +31,13 @@ std::vector<Cell> shown_cells(const Summary& summary) {
 
 std::string describe(const Summary& summary) {
     std::string out =
-        "A grid with a row for each width of the keys and a column for each width of the values; a darker cell "
+        "A grid with a row for each width of the keys and a column for each width of the values; a darker "
+        "cell "
         "is further from f16. Cells that mirror each other at the diagonal take the same bytes.";
     for (const Mirror& m : summary.mirrors) {
         out += fmt::format(" {} has {} thousandths of a nat, {} has {}, {:.1f} times as much.",
-                           m.more_for_keys->name, format_kld(*m.more_for_keys->kld()), m.more_for_values->name,
-                           format_kld(*m.more_for_values->kld()), m.ratio());
+                           m.more_for_keys->name, format_kld(*m.more_for_keys->kld()),
+                           m.more_for_values->name, format_kld(*m.more_for_values->kld()), m.ratio());
     }
     return out;
 }
@@ -51,9 +52,9 @@ class WidthChart {
           side_height_(std::clamp(0.5 * side_width_, 36.0, 52.0)),
           svg_(width, kTop + double(widths_.size()) * side_height_ + 44, "Key bits against value bits",
                describe(summary)) {
-        const auto [low, high] = std::minmax_element(cells.begin(), cells.end(), [](const Cell& a, const Cell& b) {
-            return *a.row->kld() < *b.row->kld();
-        });
+        const auto [low, high] =
+            std::minmax_element(cells.begin(), cells.end(),
+                                [](const Cell& a, const Cell& b) { return *a.row->kld() < *b.row->kld(); });
         low_ = std::log(*low->row->kld());
         high_ = std::max(low_ + 1e-6, std::log(*high->row->kld()));
     }
@@ -70,8 +71,8 @@ class WidthChart {
   private:
     static constexpr double kLeft = 66, kTop = 44, kGap = 2;
 
-    // All widths that one of the sides has, the widest first: rows and columns alike, so that mirrored caches are mirrored
-    // cells.
+    // All widths that one of the sides has, the widest first: rows and columns alike, so that mirrored caches
+    // are mirrored cells.
     static std::vector<int> widths_of(const std::vector<Cell>& cells) {
         std::set<int, std::greater<>> all;
         for (const Cell& c : cells) all.insert({c.key_bits, c.value_bits});
@@ -88,7 +89,7 @@ class WidthChart {
             const double x = corner(0, j).x + side_width_ / 2;
             const bool roomy = side_width_ > 76;
             svg_.text({x, kTop - 8}, Anchor::kMiddle, "tick",
-                      fmt::format(roomy ? "{}-bit values" : "v{}", widths_[j]));
+                      roomy ? fmt::format("{}-bit values", widths_[j]) : fmt::format("v{}", widths_[j]));
             svg_.text({kLeft - 8, corner(j, 0).y + side_height_ / 2 + 0.34 * kTickSize}, Anchor::kEnd, "tick",
                       fmt::format("{}-bit keys", widths_[j]));
         }
@@ -122,7 +123,8 @@ class WidthChart {
         svg_.text({kLeft, y + 18}, Anchor::kStart, "note",
                   fmt::format("Outlined: the same bytes, but {} diverges {:.1f} times",
                               mirror.more_for_values->name, mirror.ratio()));
-        svg_.text({kLeft, y + 34}, Anchor::kStart, "note", fmt::format("as much as {}.", mirror.more_for_keys->name));
+        svg_.text({kLeft, y + 34}, Anchor::kStart, "note",
+                  fmt::format("as much as {}.", mirror.more_for_keys->name));
     }
 
     const Summary& summary_;
