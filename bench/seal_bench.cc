@@ -30,7 +30,7 @@ void seal_model(benchmark::State& state, const cpu::SealKernels& seal, const Mod
                 int value_bits) {
     constexpr unsigned kPages = 8;
     const HeadShape shape = head_shape(model.head_dim);
-    const PageLayout layout = page_layout(key_bits, value_bits, shape, model.kv_heads, false);
+    const PageLayout layout = page_layout({key_bits, value_bits}, shape, model.kv_heads, 0);
     const std::vector<float> smoothing = testing::make_smoothing(model.head_dim, 1);
     std::vector<std::vector<std::uint16_t>> keys, values;
     for (unsigned i = 0; i < kPages; ++i) {
@@ -56,7 +56,7 @@ void seal_model(benchmark::State& state, const cpu::SealKernels& seal, const Mod
 void register_all() {
     const auto add = [](const std::string& isa, const cpu::SealKernels& seal) {
         for (const Model& model : kModels) {
-            for (const auto& [k, v] : {std::pair{8, 8}, {8, 4}, {4, 4}}) {
+            for (const auto& [k, v] : {std::pair{8, 8}, {8, 4}, {5, 4}, {4, 4}, {3, 2}}) {
                 const std::string name =
                     isa + "/" + model.name + "/k" + std::to_string(k) + "v" + std::to_string(v);
                 benchmark::RegisterBenchmark(name.c_str(), [&seal, model, k = k,

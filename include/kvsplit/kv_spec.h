@@ -3,22 +3,72 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace kvsplit {
 
+// Bits of a key's and of a value's channel: 16 (f16, exact), 8, 6, 5, 4, 3 or 2, in any pair; 32 on both
+// sides: f32, a reference for measurements.
+struct KvWidths {
+    int key_bits = 8;
+    int value_bits = 4;
+
+    friend bool operator==(const KvWidths&, const KvWidths&) = default;
+};
+
+// Steps of the codecs' recipe that can be left out, to see what each is worth. All true: the recipe.
+struct KvCodec {
+    bool rotation = true;   // the Hadamard transform of keys and values
+    bool mean = true;       // keys are centred: the page's mean is taken out
+    bool smoothing = true;  // key channels are evened out against the queries'
+    bool search = true;     // scales are searched and fitted; false: each the first guess of its grid
+
+    friend bool operator==(const KvCodec&, const KvCodec&) = default;
+};
+
+// Other widths for some layers: first to last, both included. Negative numbers count from the end: -1 is the
+// last layer.
+struct KvLayers {
+    int first = 0;
+    int last = -1;
+    KvWidths widths{};
+
+    friend bool operator==(const KvLayers&, const KvLayers&) = default;
+};
+
 // Thread-safe: a plain value.
 struct KvSpec {
-    int key_bits = 8;    // 16 (f16, exact), 8 or 4; 32 on both sides: f32, a reference for measurements
-    int value_bits = 4;  // likewise
+    int key_bits = 8;
+    int value_bits = 4;
+    int tail = 64;  // at least so many of the latest tokens stay exact; a multiple of the page, 64 tokens
+    int sinks = 4;  // the first so many tokens stay exact, 0 to 16
+    KvCodec codec{};
+    std::vector<KvLayers> layers{};  // exceptions, of which later ones override earlier ones
 
-    // Reads "f16", "f32", "k8v4", "k16v4", ... Throws Error(kInvalidArgument) that lists what is understood.
+    static constexpr int kMaxTail = 4096;
+    static constexpr int kMaxSinks = 16;
+
+    // Reads a pair of widths, "f16", "f32", "k8v4", "k16v4", ..., and terms that follow with '+':
+    //   tail=N  sinks=N  rotation=off  mean=off  smoothing=off  search=off
+    //   LAYERS=k8v8     0-1=k8v8, 5=k8v4, -2-=f16 (from the last but one to the last)
+    // "@FILE" reads all that from a file, in which white space and the rest of a line after '#' are skipped.
+    // Throws Error(kInvalidArgument) that lists what is understood, or what ails the file.
     static KvSpec parse(std::string_view text);
-    // "f16" when both sides are exact, else "k8v4".
+    // What parse() reads: "f16" when both sides are exact, else "k8v4", then the terms that differ from the
+    // default.
     std::string name() const;
-    // Throws Error(kInvalidArgument) unless both widths are supported.
+    // Throws Error(kInvalidArgument) unless everything is in range.
     void validate() const;
+
+    KvWidths widths() const { return {key_bits, value_bits}; }
+    // Of one layer of a model. Throws Error(kInvalidArgument) where an exception names layers that a model of
+    // n_layers lacks.
+    KvWidths widths(int layer, int n_layers) const;
 
     friend bool operator==(const KvSpec&, const KvSpec&) = default;
 };
+
+// The widths below 32, widest first: 16, 8, 6, 5, 4, 3, 2.
+const std::vector<int>& kv_widths();
 
 }  // namespace kvsplit

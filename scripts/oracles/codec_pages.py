@@ -12,7 +12,8 @@ pages.json lists the cases; pages.bin holds their arrays, little-endian, at the 
   query_int8 f32 [head_dim]       the same after the oracle's int8 rounding, back in the original basis
   squares    f32 [head_dim]       mean of q^2 over the group's heads and tokens 4 .. 127
   smoothing  f32 [head_dim]       the oracle's, or ones where the data has no variance ("lab_smoothing": false)
-  key8, key4, value8, value4   f32 [16][head_dim]   reconstructions of tokens 1, 9, 17, ...
+  key8, key4, value8, value4, ...  f32 [16][head_dim]  reconstructions of tokens 1, 9, 17, ...; every case has 8 and
+                                   4 bits, the normal ones and those with outliers or biases all widths
 """
 import argparse
 import importlib.util
@@ -26,6 +27,8 @@ import numpy as np
 
 GROUPS = {64: "64", 128: "64", 256: "64", 96: "48", 80: "D"}
 RECIPES = {"key8": "8:c8,sm.5,mls", "key4": "4:c8,sm.5,lm,pu.5", "value8": "8", "value4": "4:lm,munb"}
+MORE_RECIPES = {"key6": "6:c8,sm.5,mls", "key5": "5:c8,sm.5,mls", "key3": "3:c8,sm.5,lm,pu.5", "key2": "2:c8,sm.5,lm,pu.5",
+                "value6": "6", "value5": "5:munb", "value3": "3:lm,munb", "value2": "2:lm,munb"}
 TOKENS = 128
 SAMPLED = slice(1, TOKENS, 8)
 
@@ -103,7 +106,7 @@ def make_case(lab, kind, dim, seed):
         "squares": q[:, :, 4:].pow(2).mean((1, 2))[0],
         "smoothing": smoothing.reshape(dim),
     }
-    for name, recipe in RECIPES.items():
+    for name, recipe in (RECIPES | MORE_RECIPES if kind in ("normal", "outliers", "biases") else RECIPES).items():
         codec = lab.side(recipe + ("," if ":" in recipe else ":") + group)
         sm = smoothing if name.startswith("key") else None
         y, mean, _ = lab.encode(x, codec, 64, 4, sm)
@@ -114,14 +117,15 @@ def make_case(lab, kind, dim, seed):
     return {"name": f"{kind}_{dim}", "head_dim": dim, "lab_smoothing": lab_smoothing}, arrays
 
 
-def check_table(lab, source):
-    """The level table in the C++ source is the oracle's."""
-    table, top = lab.lm_table(4)
-    levels = [round(float(v) * 127) for v in table][8:]
+def check_tables(lab, source):
+    """The level tables in the C++ source are the oracle's."""
     text = source.read_text()
-    found = re.search(r"level_table\(\{([^}]*)\},\s*([0-9.]+)f\)", text)
-    assert [int(v) for v in found[1].split(",")] == levels, levels
-    assert math.isclose(float(found[2]), top, rel_tol=1e-7), top
+    for bits in (4, 3, 2):
+        table, top = lab.lm_table(bits)
+        levels = [round(float(v) * 127) for v in table][1 << bits - 1:]
+        found = re.search(rf"kLloydMax{bits} =\s*level_table\(\{{([^}}]*)\}},\s*([0-9.]+)f\)", text)
+        assert [int(v) for v in found[1].split(",")] == levels, levels
+        assert math.isclose(float(found[2]), top, rel_tol=1e-7), top
 
 
 def main():
@@ -132,7 +136,7 @@ def main():
     a = ap.parse_args()
     lab = load_lab(a.lab)
     lab.torch.manual_seed(1)
-    check_table(lab, root / "src/codec/grid.cc")
+    check_tables(lab, root / "src/codec/grid.cc")
 
     kinds = {64: ["normal", "outliers", "biases", "sink", "constant", "zeros", "tiny", "large"],
              128: ["normal", "biases"], 256: ["outliers", "sink"], 96: ["normal"], 80: ["biases"]}

@@ -24,13 +24,28 @@ struct CacheGeometry {
     int n_layers() const { return static_cast<int>(windows.size()); }
 };
 
-// The three page layouts of one (geometry, spec).
+// The three page layouts of layers that have the same widths.
 struct CacheLayouts {
     codec::PageLayout open, sealed, first_sealed;
 
     // Throws Error(kUnsupported) where the head size cannot take a width.
-    CacheLayouts(const CacheGeometry& geometry, const KvSpec& spec);
+    CacheLayouts(const CacheGeometry& geometry, const KvSpec& spec, const KvWidths& widths);
     const codec::PageLayout& sealed_page(int page) const { return page == 0 ? first_sealed : sealed; }
+    KvWidths widths() const { return {sealed.key_bits, sealed.value_bits}; }
+    bool coded() const { return sealed.key_bits < 16 || sealed.value_bits < 16; }
+    bool coded_keys() const { return sealed.key_bits < 16; }
+};
+
+// The layouts of all layers of one (geometry, spec).
+class LayerLayouts {
+  public:
+    // Throws as CacheLayouts, and Error(kInvalidArgument) where the spec names layers that there are not.
+    LayerLayouts(const CacheGeometry& geometry, const KvSpec& spec);
+    const CacheLayouts& layer(int i) const { return kinds_[kind_[static_cast<std::size_t>(i)]]; }
+
+  private:
+    std::vector<CacheLayouts> kinds_;  // different ones
+    std::vector<std::size_t> kind_;    // of each layer
 };
 
 // One layer of one sequence. Pages are numbered by position / P. A page is in exactly one of the two lists,
@@ -41,7 +56,7 @@ struct LayerCache {
     int first_open = 0;  // number of open[0]
     std::vector<Page> open;
     // (n_kv_heads, head_dim), only with quantised keys. Until the first page is sealed: sums of q^2 over the
-    // tokens S .. 2P-1 seen so far, averaged over the heads of the group; afterwards the smoothing vector s.
+    // tokens S .. T*P-1 seen so far, averaged over the heads of the group; afterwards the smoothing vector s.
     std::vector<float> smoothing;
     bool smoothing_frozen = false;
 
@@ -56,19 +71,21 @@ class KvCache {
 
     const CacheGeometry& geometry() const { return geometry_; }
     const KvSpec& spec() const { return spec_; }
-    const CacheLayouts& layouts() const { return layouts_; }
+    const CacheLayouts& layouts(int layer) const { return layouts_.layer(layer); }
+    int open_pages() const { return open_pages_; }  // T
+    int sinks() const { return spec_.sinks; }       // S
     int length() const { return length_; }
     LayerCache& layer(int i) { return layers_[static_cast<std::size_t>(i)]; }
     const LayerCache& layer(int i) const { return layers_[static_cast<std::size_t>(i)]; }
-    bool quantised() const { return spec_.key_bits < 16 || spec_.value_bits < 16; }
-    bool quantised_keys() const { return spec_.key_bits < 16; }
 
     // A step appends n tokens: for each layer grow_open, (the backend fills, seals and attends), retire; then
     // advance.
     void grow_open(int layer, int n);
     // How many pages a step of n tokens seals in this layer: those from first_open on.
     int pages_to_seal(int layer, int n) const;
-    Page allocate_sealed(int page) { return memory_.allocate(layouts_.sealed_page(page).bytes); }
+    Page allocate_sealed(int layer, int page) {
+        return memory_.allocate(layouts(layer).sealed_page(page).bytes);
+    }
     // Drops open pages that are sealed, and pages that no later token can see.
     void retire(int layer, int n);
     void advance(int n) { length_ += n; }
@@ -85,7 +102,8 @@ class KvCache {
 
     CacheGeometry geometry_;
     KvSpec spec_;
-    CacheLayouts layouts_;
+    LayerLayouts layouts_;
+    int open_pages_;
     PageMemory memory_;
     int length_ = 0;
     std::vector<LayerCache> layers_;

@@ -18,15 +18,15 @@ std::size_t sealed_bytes_read(const codec::PageLayout& page) {
 std::size_t kv_bytes_read(const KvCache& cache) {
     if (cache.length() == 0) return 0;
     const int last = cache.length() - 1;
-    const codec::PageLayout& open = cache.layouts().open;
-    const std::size_t open_token = (open.key_bytes + open.value_bytes) / P;
     std::size_t bytes = 0;
     for (int i = 0; i < cache.geometry().n_layers(); ++i) {
         const LayerCache& layer = cache.layer(i);
+        const CacheLayouts& layouts = cache.layouts(i);
+        const std::size_t open_token = (layouts.open.key_bytes + layouts.open.value_bytes) / P;
         const int window = cache.geometry().windows[static_cast<std::size_t>(i)];
         const int first = window > 0 ? std::max(0, last - window + 1) : 0;
         for (int page = std::max(first / P, layer.first_sealed); page < layer.end_sealed(); ++page) {
-            bytes += sealed_bytes_read(cache.layouts().sealed_page(page));
+            bytes += sealed_bytes_read(layouts.sealed_page(page));
         }
         const int first_open = std::max(first, layer.first_open * P);
         bytes += static_cast<std::size_t>(std::max(0, last + 1 - first_open)) * open_token;

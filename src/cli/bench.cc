@@ -130,6 +130,9 @@ void note_long_contexts(const BenchArgs& args, const Model& model) {
 
 int bench(BenchArgs& args) {
     args.options.specs = parse_kv_list(args.kv);
+    if (args.options.prefill_tokens + args.options.decode_tokens == 0) {
+        throw UsageError("-p 0 -n 0: there is nothing to measure");
+    }
     const auto model = args.model.load();
     note_long_contexts(args, *model);
     const InterruptGuard interrupt;

@@ -57,9 +57,9 @@ Description describe(const gguf::File& file) {
         text::Tokenizer::create(file);  // throws for a kind that this build lacks
         const ModelDescription description = kvsplit::describe(file);
         const ModelInfo model = make_info(file, description);
-        for (const int key : {16, 8, 4}) {
-            for (const int value : {16, 8, 4}) {
-                out.cache.push_back(cache_row(model, description.geometry(), {key, value}));
+        for (const int key : kv_widths()) {
+            for (const int value : kv_widths()) {
+                out.cache.push_back(cache_row(model, description.geometry(), KvSpec{key, value}));
             }
         }
         out.model = model;

@@ -11,19 +11,18 @@
 namespace kvsplit::cli {
 namespace {
 
-constexpr KvSpec kDefault{};  // k8v4
+const KvSpec kDefault{};  // k8v4
 
 struct LlamaType {
     std::string_view name;
     int bits;
 };
-// Nearest by quality, not by name: 4-bit pages lose less than llama.cpp's q5 types.
 constexpr std::array<LlamaType, 9> kLlamaTypes{{{"f32", 16},
                                                 {"f16", 16},
                                                 {"bf16", 16},
                                                 {"q8_0", 8},
-                                                {"q5_1", 4},
-                                                {"q5_0", 4},
+                                                {"q5_1", 5},
+                                                {"q5_0", 5},
                                                 {"q4_1", 4},
                                                 {"q4_0", 4},
                                                 {"iq4_nl", 4}}};
@@ -80,14 +79,64 @@ std::shared_ptr<Model> ModelArgs::load() const {
     return Model::load(path, options);
 }
 
+void KvModifierArgs::add(CLI::App& command) {
+    command
+        .add_option(
+            "--kv-layers", layers_,
+            "other precisions for some layers, such as 0-1,-2-:k8v8 (the first two and the last two); "
+            "may be given several times")
+        ->allow_extra_args(false)
+        ->type_name("LAYERS:SPEC");
+    command
+        .add_option("--kv-tail", tail_, "at least so many of the latest tokens stay exact; in steps of 64")
+        ->type_name("N");
+    command.add_option("--kv-sinks", sinks_, "the first so many tokens stay exact, up to 16")->type_name("N");
+    command
+        .add_option("--kv-codec", codec_,
+                    "leave out a step of the codecs, for experiments: rotation=off, mean=off, smoothing=off, "
+                    "search=off; may be given several times")
+        ->allow_extra_args(false)
+        ->type_name("KEY=VALUE");
+}
+
+KvSpec KvModifierArgs::apply(const KvSpec& spec) const {
+    std::string text = spec.name();
+    const bool exact = spec.key_bits >= 16 && spec.value_bits >= 16 && spec.layers.empty();
+    if (!exact || !layers_.empty()) {
+        if (tail_) text += fmt::format("+tail={}", *tail_);
+        if (sinks_) text += fmt::format("+sinks={}", *sinks_);
+        for (const std::string& step : codec_) text += fmt::format("+{}", step);
+    }
+    for (const std::string& option : layers_) {
+        const std::size_t colon = option.rfind(':');
+        if (colon == std::string::npos) {
+            throw UsageError(fmt::format("--kv-layers {}: say LAYERS:SPEC, such as 0-1,-2-:k8v8", option));
+        }
+        const std::string_view ranges = std::string_view(option).substr(0, colon);
+        for (std::size_t at = 0; at <= ranges.size();) {
+            const std::size_t end = std::min(ranges.find(',', at), ranges.size());
+            text += fmt::format("+{}={}", ranges.substr(at, end - at), option.substr(colon + 1));
+            at = end + 1;
+        }
+    }
+    try {
+        return KvSpec::parse(text);
+    } catch (const Error& error) {
+        throw UsageError(error.what());
+    }
+}
+
 void KvArgs::add(CLI::App& command) {
     auto* pair =
         command.add_option("--kv", pair_,
-                           "precision of keys and values: f16, k8v8, k8v4 (default), k4v4, ... with 16, "
-                           "8 or 4 bits a side");
-    auto* key = command.add_option("--kv-key,--kvq-key", key_, "bits of the keys alone: 16, 8 or 4");
-    auto* value = command.add_option("--kv-val,--kvq-val", value_, "bits of the values alone: 16, 8 or 4");
-    auto* both = command.add_option("--kvq", both_, "bits of both sides: 16, 8 or 4");
+                           "precision of keys and values: f16, k8v8, k8v4 (default), k5v4, k4v4, ... with "
+                           "16, 8, 6, 5, 4, 3 or 2 bits a side; @FILE: a profile");
+    const auto side = [&](const char* name, std::optional<int>& bits, const char* what) {
+        return command.add_option(name, bits, fmt::format("bits of {}: 16, 8, 6, 5, 4, 3 or 2", what));
+    };
+    auto* key = side("--kv-key,--kvq-key", key_, "the keys alone");
+    auto* value = side("--kv-val,--kvq-val", value_, "the values alone");
+    auto* both = side("--kvq", both_, "both sides");
     auto* type_k = command.add_option("--cache-type-k", type_k_,
                                       "also -ctk: llama.cpp's name of a key type, mapped to the nearest");
     auto* type_v = command.add_option("--cache-type-v", type_v_,
@@ -97,23 +146,23 @@ void KvArgs::add(CLI::App& command) {
     both->excludes(type_k, type_v);
     type_k->type_name("TYPE")->excludes(key);
     type_v->type_name("TYPE")->excludes(value);
+    modifiers_.add(command);
 }
 
 KvSpec KvArgs::resolve() const {
     try {
-        if (!pair_.empty()) return KvSpec::parse(pair_);
-        KvSpec spec = kDefault;
-        if (both_) spec = {*both_, *both_};
+        KvSpec spec = pair_.empty() ? kDefault : KvSpec::parse(pair_);
+        if (both_) spec.key_bits = spec.value_bits = *both_;
         // As in llama.cpp, a side that its options leave out has 16 bits.
         if (!type_k_.empty() || !type_v_.empty()) {
-            spec = {16, 16};
+            spec.key_bits = spec.value_bits = 16;
             if (!type_k_.empty()) spec.key_bits = bits_of_option("-ctk", type_k_, "keys");
             if (!type_v_.empty()) spec.value_bits = bits_of_option("-ctv", type_v_, "values");
         }
         if (key_) spec.key_bits = *key_;
         if (value_) spec.value_bits = *value_;
         spec.validate();
-        return spec;
+        return modifiers_.apply(spec);
     } catch (const Error& error) {
         throw UsageError(error.what());
     }
@@ -166,12 +215,12 @@ void add_stop_option(CLI::App& command, std::vector<std::string>& stops) {
         ->type_name("TEXT");
 }
 
-std::vector<KvSpec> parse_kv_list(std::string_view list) {
+std::vector<KvSpec> parse_kv_list(std::string_view list, const KvModifierArgs& modifiers) {
     std::vector<KvSpec> specs;
     try {
         for (std::size_t at = 0; at <= list.size();) {
             const std::size_t end = std::min(list.find(',', at), list.size());
-            specs.push_back(KvSpec::parse(list.substr(at, end - at)));
+            specs.push_back(modifiers.apply(KvSpec::parse(list.substr(at, end - at))));
             at = end + 1;
         }
     } catch (const Error& error) {

@@ -33,6 +33,18 @@ struct ModelArgs {
     std::shared_ptr<Model> load() const;
 };
 
+// What is changed about precisions that are named elsewhere: layers, exact parts, steps of the codecs.
+class KvModifierArgs {
+  public:
+    void add(CLI::App& command);
+    // Throws UsageError. Exact caches stay as they are, but for their layers.
+    KvSpec apply(const KvSpec& spec) const;
+
+  private:
+    std::vector<std::string> layers_, codec_;
+    std::optional<int> tail_, sinks_;
+};
+
 // The precision of the cache, in this project's spelling or llama.cpp's.
 class KvArgs {
   public:
@@ -41,6 +53,7 @@ class KvArgs {
     KvSpec resolve() const;
 
   private:
+    KvModifierArgs modifiers_;
     std::string pair_;
     std::optional<int> key_, value_, both_;
     std::string type_k_, type_v_;
@@ -64,8 +77,8 @@ struct SamplingArgs {
 void add_length_options(CLI::App& command, int& max_tokens, int& context);
 void add_stop_option(CLI::App& command, std::vector<std::string>& stops);
 
-// The precisions of a comma-separated list. Throws UsageError.
-std::vector<KvSpec> parse_kv_list(std::string_view list);
+// The precisions of a comma-separated list, modified. Throws UsageError.
+std::vector<KvSpec> parse_kv_list(std::string_view list, const KvModifierArgs& modifiers = {});
 
 // The whole of a file, or of standard input for "-". Throws Error.
 std::string read_text(const std::string& path);

@@ -21,6 +21,23 @@ int scale_group(int head_dim) {
     return head_dim <= 128 ? head_dim : 0;
 }
 
+// The codes of one side and head.
+struct Codes {
+    std::size_t bytes, high_plane;
+};
+
+// rows go into quads (of channels for keys, of tokens for values), `columns` lie side by side in a block.
+Codes codes(int bits, std::size_t rows, std::size_t columns) {
+    if (bits >= 16) return {rows * columns * static_cast<std::size_t>(bits) / 8, 0};
+    const auto plane = [&](int width) {
+        const std::size_t quads = (rows + 3) / 4, per_block = 8 / static_cast<std::size_t>(width);
+        return (quads + per_block - 1) / per_block * columns * 4;
+    };
+    const CodePlanes planes = code_planes(bits);
+    const std::size_t low = plane(planes.low);
+    return {low + (planes.high > 0 ? plane(planes.high) : 0), low};
+}
+
 // Appends arrays to a page and keeps the sum of what they take.
 class Builder {
   public:
@@ -58,8 +75,8 @@ HeadShape head_shape(int head_dim) {
 }
 
 void check_width(const char* side, int bits, const HeadShape& shape) {
-    if (bits != 32 && bits != 16 && bits != 8 && bits != 4) {
-        fail(ErrorCode::kUnsupported, "{} width {}: must be 32, 16, 8 or 4 bits", side, bits);
+    if (bits != 32 && std::ranges::count(kv_widths(), bits) == 0) {
+        fail(ErrorCode::kUnsupported, "{} width {}: must be 32, 16, 8, 6, 5, 4, 3 or 2 bits", side, bits);
     }
     if (bits < 16 && shape.group == 0) {
         fail(ErrorCode::kUnsupported, "{} width {}: head_dim {} takes 16 bits only", side, bits,
@@ -67,11 +84,11 @@ void check_width(const char* side, int bits, const HeadShape& shape) {
     }
 }
 
-PageLayout page_layout(int key_bits, int value_bits, const HeadShape& shape, int n_kv_heads,
-                       bool first_page) {
-    check_width("key", key_bits, shape);
-    check_width("value", value_bits, shape);
-    if ((key_bits == 32) != (value_bits == 32)) {
+PageLayout page_layout(KvWidths widths, const HeadShape& shape, int n_kv_heads, int sinks,
+                       const KvCodec& codec) {
+    check_width("key", widths.key_bits, shape);
+    check_width("value", widths.value_bits, shape);
+    if ((widths.key_bits == 32) != (widths.value_bits == 32)) {
         fail(ErrorCode::kUnsupported, "32 bits are for keys and values together");
     }
     if (n_kv_heads < 1) fail(ErrorCode::kInvalidArgument, "n_kv_heads {}: must be positive", n_kv_heads);
@@ -79,40 +96,44 @@ PageLayout page_layout(int key_bits, int value_bits, const HeadShape& shape, int
     const std::size_t dim = static_cast<std::size_t>(shape.head_dim);
     const std::size_t padded = static_cast<std::size_t>(shape.padded_dim);
     const std::size_t scales_bytes = static_cast<std::size_t>(shape.n_groups) * kPageTokens * 2;
-    const bool coded_keys = key_bits < 16, coded_values = value_bits < 16;
+    const std::size_t sink_tokens = static_cast<std::size_t>(sinks);
+    const bool coded_keys = widths.key_bits < 16, coded_values = widths.value_bits < 16;
 
     PageLayout l;
-    l.key_bits = key_bits;
-    l.value_bits = value_bits;
+    l.key_bits = widths.key_bits;
+    l.value_bits = widths.value_bits;
     l.shape = shape;
+    if (!codec.rotation) l.shape.hadamard_size = 1;
+    l.codec = codec;
     l.n_kv_heads = n_kv_heads;
-    l.first_page = first_page;
+    l.sinks = sinks;
+    const Codes keys = codes(widths.key_bits, dim, kPageTokens);
+    const Codes values = codes(widths.value_bits, kPageTokens, padded);
+    l.key_high_plane = keys.high_plane;
+    l.value_high_plane = values.high_plane;
     Builder page(n_kv_heads);
     std::size_t sink_bytes = 0;
-    page.add(dim * kPageTokens * static_cast<std::size_t>(key_bits) / 8, kAlignment, l.key_codes,
-             l.key_codes_head_bytes, l.key_bytes);
-    page.add(padded * kPageTokens * static_cast<std::size_t>(value_bits) / 8, kAlignment, l.value_codes,
-             l.value_codes_head_bytes, l.value_bytes);
+    page.add(keys.bytes, kAlignment, l.key_codes, l.key_codes_head_bytes, l.key_bytes);
+    page.add(values.bytes, kAlignment, l.value_codes, l.value_codes_head_bytes, l.value_bytes);
     page.add(coded_keys ? scales_bytes : 0, 2, l.key_scales, l.key_scales_head_bytes, l.key_bytes);
     page.add(coded_values ? scales_bytes : 0, 2, l.value_scales, l.value_scales_head_bytes, l.value_bytes);
     page.add(coded_keys ? dim : 0, 2, l.key_means, l.key_means_head_bytes, l.key_bytes);
     page.add(coded_keys ? 2 : 0, 2, l.key_mean_scales, l.key_mean_scales_head_bytes, l.key_bytes);
-    page.add(coded_keys && first_page ? kSinkTokens * dim * 2 : 0, 2, l.sink_keys, l.sink_keys_head_bytes,
+    page.add(coded_keys ? sink_tokens * dim * 2 : 0, 2, l.sink_keys, l.sink_keys_head_bytes, sink_bytes);
+    page.add(coded_values ? sink_tokens * padded * 2 : 0, 2, l.sink_values, l.sink_values_head_bytes,
              sink_bytes);
-    page.add(coded_values && first_page ? kSinkTokens * padded * 2 : 0, 2, l.sink_values,
-             l.sink_values_head_bytes, sink_bytes);
     l.bytes = round_up(page.end(), kAlignment);
     l.exact_bytes = l.bytes - l.key_bytes - l.value_bytes;
     return l;
 }
 
 double key_bits_per_element(int key_bits, const HeadShape& shape) {
-    const PageLayout l = page_layout(key_bits, key_bits, shape, 1, false);
+    const PageLayout l = page_layout({key_bits, key_bits}, shape, 1, 0);
     return 8.0 * static_cast<double>(l.key_bytes) / (static_cast<double>(shape.head_dim) * kPageTokens);
 }
 
 double value_bits_per_element(int value_bits, const HeadShape& shape) {
-    const PageLayout l = page_layout(value_bits, value_bits, shape, 1, false);
+    const PageLayout l = page_layout({value_bits, value_bits}, shape, 1, 0);
     return 8.0 * static_cast<double>(l.value_bytes) / (static_cast<double>(shape.head_dim) * kPageTokens);
 }
 

@@ -1,32 +1,38 @@
 // The format of cache pages: shapes, layout, byte counts.
 //
 // A page holds kPageTokens consecutive tokens of ONE layer, all its KV heads. Pages start open (f16) and are
-// sealed once into codes when they fall kOpenPages behind. Position t reads position s exactly iff
-// t / kPageTokens - s / kPageTokens < kOpenPages or s < kSinkTokens; else it reads the sealed codes.
+// sealed once into codes when they fall T pages behind. Position t reads position s exactly iff
+// t / kPageTokens - s / kPageTokens < T or s < S; else it reads the sealed codes. T = 1 + KvSpec::tail /
+// kPageTokens, S = KvSpec::sinks.
 //
 // A layer's page is a sequence of arrays, each for all heads one after the other (D = head_dim, Dp = D
 // rounded up to 16, G = n_groups; all numbers little-endian):
 //
-//   key codes    16 bit  f16 [D][64 tokens]                  the key itself, after RoPE
-//                 8 bit  u8  [D/4][64 tokens][4 channels]    code + 128; value = scale * (code + 0.5)
-//                 4 bit  u8  [D/8][64 tokens][4]             byte j of block c: channel 8c+j in the low
-//                 nibble,
-//                                                            channel 8c+4+j in the high one; nibble = index
-//                                                            into lloyd_max_4bit(), value = scale * level /
-//                                                            127
-//   value codes  16 bit  f16 [64 tokens][Dp]                 padding channels are 0
+//   key codes    16 bit  f16 [D][64 tokens]      the key itself, after RoPE
+//                8 to 2  planes of codes         see below
+//   value codes  16 bit  f16 [64 tokens][Dp]     padding channels are 0
 //                32 bit  the same two arrangements in f32: open pages of a reference cache, never sealed
-//                 8 bit  i8  [64/4][Dp channels][4 tokens]   code; value = scale * (code + 0.5)
-//                 4 bit  u8  [64/8][Dp channels][4]          byte j of block t: token 8t+j in the low nibble,
-//                                                            token 8t+4+j in the high one; nibble = table
-//                                                            index
-//   key scales          f16 [G][64 tokens]                   (not at 16 bits)
-//   value scales        f16 [G][64 tokens]                   (not at 16 bits)
-//   key means           i8  [D]                              (not at 16 bits) channel mean = mean scale * i8
-//   key mean scales     f16                                  one per head
-//   sink keys           f16 [kSinkTokens][D]                 first page only, not at 16 bits: the first
-//   tokens, sink values         f16 [kSinkTokens][Dp]                exact; their codes are those of an
-//   average token
+//                8 to 2  planes of codes
+//   key scales          f16 [G][64 tokens]       (not at 16 bits)
+//   value scales        f16 [G][64 tokens]       (not at 16 bits)
+//   key means           i8  [D]                  (not at 16 bits) channel mean = mean scale * i8
+//   key mean scales     f16                      one per head
+//   sink keys           f16 [S][D]               first page only, not at 16 bits: the first tokens,
+//   sink values         f16 [S][Dp]              exact; their codes are those of an average token
+//
+// Planes. A code of 8, 4 or 2 bits is one plane; one of 6, 5 or 3 bits is two, its low 4, 4 or 2 bits and
+// its high 2, 1 or 1 (code_planes()). Four neighbours, a quad, fill 4 bytes, one each, and a plane of w bits
+// puts 8 / w quads into the same 4 bytes: quad q at the bits (q % (8/w)) * w and up of block q / (8/w).
+//
+//   key plane     u8 [blocks][64 tokens][4 channels]      quads of channels: channel 4q + j in byte j
+//   value plane   u8 [blocks][Dp channels][4 tokens]      quads of tokens:   token 4q + j in byte j
+//
+// The last block of a key plane may be partly used; its other bits are 0. So 16 tokens of a key block, or 16
+// channels of a value block, are the 64 bytes that meet an instruction for dot products of 4 bytes.
+//
+// What a code stands for: at 8, 6 and 5 bits value = scale * (code + 0.5), with code + 2^(b-1) stored (values
+// of 8 bits: the signed code itself); at 4, 3 and 2 bits the code is an index into lloyd_max(b) and value =
+// scale * level / 127.
 //
 // Codes begin at offsets that are multiples of 64 bytes; the page's size is a multiple of 64. Codes of
 // padding channels are written as 0 and never read by anything that matters.
@@ -38,11 +44,24 @@
 
 #include <cstddef>
 
+#include "kvsplit/kv_spec.h"
+
 namespace kvsplit::codec {
 
 inline constexpr int kPageTokens = 64;  // P
-inline constexpr int kOpenPages = 2;    // T
-inline constexpr int kSinkTokens = 4;   // S
+
+// How the bits of a code are spread over planes: the widths of the low one and, or 0, of the high one.
+struct CodePlanes {
+    int low, high;
+};
+constexpr CodePlanes code_planes(int bits) {
+    return bits == 6   ? CodePlanes{4, 2}
+           : bits == 5 ? CodePlanes{4, 1}
+           : bits == 3 ? CodePlanes{2, 1}
+                       : CodePlanes{bits, 0};
+}
+// Codes of these widths index a table of levels; wider ones are even grids.
+constexpr bool has_levels(int bits) { return bits <= 4; }
 
 // The derived sizes of a head. Thread-safe: a plain value.
 struct HeadShape {
@@ -50,7 +69,7 @@ struct HeadShape {
     int padded_dim = 0;     // Dp: D rounded up to 16
     int group = 0;          // channels per scale; 0 where the head takes 16 bits only
     int n_groups = 0;       // D / group, or 0
-    int hadamard_size = 0;  // largest power of two that divides D
+    int hadamard_size = 0;  // largest power of two that divides D; 1: no rotation
 };
 
 // Throws Error(kInvalidArgument) unless 1 <= head_dim <= kMaxHeadDim.
@@ -67,11 +86,14 @@ void check_width(const char* side, int bits, const HeadShape& shape);
 struct PageLayout {
     int key_bits = 16, value_bits = 16;
     HeadShape shape;
+    KvCodec codec;  // rotation is in the shape
     int n_kv_heads = 0;
-    bool first_page = false;  // the page of positions 0 .. 63: carries sinks where a side is coded
+    int sinks =
+        0;  // the first so many tokens are kept exactly where a side is coded; 0 but on the first page
 
-    std::size_t key_codes = 0, key_codes_head_bytes = 0;
-    std::size_t value_codes = 0, value_codes_head_bytes = 0;
+    std::size_t key_codes = 0, key_codes_head_bytes = 0,
+                key_high_plane = 0;  // offset within the head's codes
+    std::size_t value_codes = 0, value_codes_head_bytes = 0, value_high_plane = 0;
     std::size_t key_scales = 0, key_scales_head_bytes = 0;
     std::size_t value_scales = 0, value_scales_head_bytes = 0;
     std::size_t key_means = 0, key_means_head_bytes = 0;
@@ -86,7 +108,9 @@ struct PageLayout {
 };
 
 // The one function from which every byte count of the cache derives. Throws as check_width does.
-PageLayout page_layout(int key_bits, int value_bits, const HeadShape& shape, int n_kv_heads, bool first_page);
+// Without codec.rotation the layout's shape has hadamard_size 1.
+PageLayout page_layout(KvWidths widths, const HeadShape& shape, int n_kv_heads, int sinks,
+                       const KvCodec& codec = {});
 
 // Bits stored for each element of a sealed page beyond the first, everything counted but the page's padding.
 double key_bits_per_element(int key_bits, const HeadShape& shape);

@@ -7,6 +7,8 @@
 
 #include <cstdint>
 
+#include "codec/codec.h"
+
 namespace kvsplit::codec {
 
 enum class GridKind {
@@ -44,11 +46,13 @@ struct GridPolicy {
     const LevelTable* table;  // null for kUniform
 };
 
-// The recipe for a width. Aborts for a width without codes: check_width() comes first.
-const GridPolicy& key_policy(int bits);
-const GridPolicy& value_policy(int bits);
+// The recipe for a width; without search its grid with the starting step as scale. Aborts for a width without
+// codes: check_width() comes first.
+const GridPolicy& key_policy(int bits, bool search);
+const GridPolicy& value_policy(int bits, bool search);
 
-// The 16 levels that the 4-bit codes of both sides index, ascending, in units of 1/127.
-const std::int8_t* lloyd_max_4bit();
+// The 2^bits levels that codes of 4, 3 or 2 bits index, on both sides: ascending, in units of 1/127. 16
+// entries can be read.
+const std::int8_t* lloyd_max(int bits);
 
 }  // namespace kvsplit::codec

@@ -35,21 +35,19 @@ struct Tile {
     std::vector<float> x;
 };
 
-// The mean of a channel over the page's tokens, on the first page without the sinks.
-float channel_mean(Tile& tile, int channel, bool first_page) {
+// The mean of a channel over the page's tokens but the sinks.
+float channel_mean(Tile& tile, int channel, int sinks) {
     float sum[kLanes] = {};
-    for (int t = 0; t < kPageTokens; ++t) {
-        if (!first_page || t >= kSinkTokens) sum[t % kLanes] = sum[t % kLanes] + tile.at(channel, t);
-    }
+    for (int t = sinks; t < kPageTokens; ++t) sum[t % kLanes] = sum[t % kLanes] + tile.at(channel, t);
     for (int half = kLanes / 2; half >= 1; half /= 2) {
         for (int i = 0; i < half; ++i) sum[i] = sum[i] + sum[i + half];
     }
-    return sum[0] * (1.0f / static_cast<float>(first_page ? kPageTokens - kSinkTokens : kPageTokens));
+    return sum[0] * (1.0f / static_cast<float>(kPageTokens - sinks));
 }
 
 // The sinks are stored exactly; an average token takes their place so that they shape nothing.
-void replace_sinks(Tile& tile, int channel, float mean) {
-    for (int t = 0; t < kSinkTokens; ++t) tile.at(channel, t) = mean;
+void replace_sinks(Tile& tile, int channel, int sinks, float mean) {
+    for (int t = 0; t < sinks; ++t) tile.at(channel, t) = mean;
 }
 
 // Every token, transformed over its channels, without the factor 1 / sqrt(hadamard_size).
@@ -153,28 +151,65 @@ Scales choose_scales(const GridPolicy& grid, const Group& group) {
     return best;
 }
 
-// Where the code of one element is, and how far up in its byte: the one description of the packed layouts.
-struct Place {
-    std::size_t byte;
-    int shift;
+// The codes of one side of a head, element by element: the one description of how planes are packed. Keys
+// stand in quads of channels with the tokens side by side, values in quads of tokens with the (padded)
+// channels side by side.
+class CodeArray {
+  public:
+    static CodeArray keys(const PageLayout& l, int head, std::uint8_t* page) {
+        return {page + l.key_codes + index(head) * l.key_codes_head_bytes, l.key_bits, l.key_high_plane,
+                kPageTokens, l.key_bits == 8};
+    }
+    static CodeArray values(const PageLayout& l, int head, std::uint8_t* page) {
+        return {page + l.value_codes + index(head) * l.value_codes_head_bytes, l.value_bits,
+                l.value_high_plane, l.shape.padded_dim, false};
+    }
+    // Signed codes of even grids and indices of levels; all bits must be 0 before.
+    void set(int row, int column, int code) {
+        const int stored = code + bias_;
+        put(0, planes_.low, row, column, stored & mask(planes_.low));
+        if (planes_.high > 0)
+            put(high_plane_, planes_.high, row, column, stored >> planes_.low & mask(planes_.high));
+    }
+    int get(int row, int column) const {
+        int stored = part(0, planes_.low, row, column);
+        if (planes_.high > 0) stored |= part(high_plane_, planes_.high, row, column) << planes_.low;
+        return bits_ == 8 ? static_cast<std::int8_t>(stored - bias_) : stored - bias_;
+    }
+
+  private:
+    CodeArray(std::uint8_t* codes, int bits, std::size_t high_plane, int columns, bool biased)
+        : codes_(codes),
+          bits_(bits),
+          planes_(code_planes(bits)),
+          high_plane_(high_plane),
+          columns_(columns),
+          bias_(biased || (bits < 8 && !has_levels(bits)) ? 1 << (bits - 1) : 0) {}
+
+    static int mask(int width) { return (1 << width) - 1; }
+    std::size_t byte(std::size_t plane, int width, int row, int column) const {
+        const int block = row / 4 / (8 / width);
+        return plane + (index(block) * index(columns_) + index(column)) * 4 + index(row % 4);
+    }
+    static int shift(int width, int row) { return row / 4 % (8 / width) * width; }
+    void put(std::size_t plane, int width, int row, int column, int value) {
+        std::uint8_t& b = codes_[byte(plane, width, row, column)];
+        b = static_cast<std::uint8_t>(b | value << shift(width, row));
+    }
+    int part(std::size_t plane, int width, int row, int column) const {
+        return codes_[byte(plane, width, row, column)] >> shift(width, row) & mask(width);
+    }
+
+    std::uint8_t* codes_;
+    int bits_;
+    CodePlanes planes_;
+    std::size_t high_plane_;
+    int columns_, bias_;
 };
 
-Place key_place(int bits, int channel, int token) {
-    if (bits == 8) return {(index(channel / 4) * kPageTokens + index(token)) * 4 + index(channel % 4), 0};
-    return {(index(channel / 8) * kPageTokens + index(token)) * 4 + index(channel % 4), channel % 8 / 4 * 4};
-}
-
-Place value_place(int bits, int padded_dim, int channel, int token) {
-    const int tokens = bits == 8 ? 4 : 8;
-    return {(index(token / tokens) * index(padded_dim) + index(channel)) * 4 + index(token % 4),
-            token % tokens / 4 * 4};
-}
-
-// Quantises a rotated tile. codes must be zero before; place(channel, token) says where a code goes and
-// `bias` is added to it.
-template <typename PlaceOf>
-void encode_tile(const GridPolicy& grid, Tile& tile, int bias, PlaceOf place, std::uint8_t* codes,
-                 std::uint16_t* scales) {
+// Quantises a rotated tile; set(channel, token, code) puts a code in its place.
+template <typename Set>
+void encode_tile(const GridPolicy& grid, Tile& tile, std::uint16_t* scales, Set set) {
     const HeadShape& shape = tile.shape;
     for (int g = 0; g < shape.n_groups; ++g) {
         for (int t = 0; t < kPageTokens; ++t) {
@@ -183,28 +218,21 @@ void encode_tile(const GridPolicy& grid, Tile& tile, int bias, PlaceOf place, st
             scales[g * kPageTokens + t] = s.stored;
             const float inverse = 1.0f / s.step;
             for (int i = 0; i < shape.group; ++i) {
-                const Place p = place(g * shape.group + i, t);
-                const int code = (nearest(grid, group[i], inverse).code + bias) & 0xff;
-                codes[p.byte] = static_cast<std::uint8_t>(codes[p.byte] | code << p.shift);
+                set(g * shape.group + i, t, nearest(grid, group[i], inverse).code);
             }
         }
     }
 }
 
-template <typename PlaceOf>
-void decode_tile(const GridPolicy& grid, int bias, PlaceOf place, const std::uint8_t* codes,
-                 const std::uint16_t* scales, Tile& tile) {
+template <typename Get>
+void decode_tile(const GridPolicy& grid, const std::uint16_t* scales, Tile& tile, Get get) {
     for (int c = 0; c < tile.shape.head_dim; ++c) {
         for (int t = 0; t < kPageTokens; ++t) {
-            const Place p = place(c, t);
             const float scale = f16_to_f32(scales[c / tile.shape.group * kPageTokens + t]);
-            if (grid.kind == GridKind::kLloydMax) {
-                const int code = codes[p.byte] >> p.shift & ((1 << grid.bits) - 1);
-                tile.at(c, t) = scale * (static_cast<float>(grid.table->levels[code]) / 127.0f);
-            } else {
-                const int code = static_cast<std::int8_t>(codes[p.byte] - bias);
-                tile.at(c, t) = scale * (static_cast<float>(code) + 0.5f);
-            }
+            const int code = get(c, t);
+            tile.at(c, t) = scale * (grid.kind == GridKind::kLloydMax
+                                         ? static_cast<float>(grid.table->levels[code]) / 127.0f
+                                         : static_cast<float>(code) + 0.5f);
         }
     }
     transform_channels(tile);
@@ -212,14 +240,15 @@ void decode_tile(const GridPolicy& grid, int bias, PlaceOf place, const std::uin
     for (float& x : tile.x) x = x * factor;
 }
 
-// Subtracts the page mean, as stored, and writes it.
-void center(Tile& tile, bool first_page, std::int8_t* mean, std::uint16_t* mean_scale) {
+// Subtracts the page mean, as stored, and writes it: zeros where keys are not centred.
+void center(const PageLayout& layout, Tile& tile, std::int8_t* mean, std::uint16_t* mean_scale) {
     const int dim = tile.shape.head_dim;
     std::vector<float> exact(index(dim));
     float largest = 0.0f;
     for (int c = 0; c < dim; ++c) {
-        exact[index(c)] = channel_mean(tile, c, first_page);
-        if (first_page) replace_sinks(tile, c, exact[index(c)]);
+        exact[index(c)] = channel_mean(tile, c, layout.sinks);
+        replace_sinks(tile, c, layout.sinks, exact[index(c)]);
+        if (!layout.codec.mean) exact[index(c)] = 0.0f;
         largest = vmax(std::fabs(exact[index(c)]), largest);
     }
     *mean_scale = f32_to_f16(largest / 127.0f);
@@ -246,7 +275,7 @@ void encode_key_page(const PageLayout& layout, int head, const std::uint16_t* op
     Tile tile(shape);
     for (std::size_t i = 0; i < tile.x.size(); ++i)
         tile.x[i] = clamp(f16_to_f32(open_keys[i]), -kMaxHalf, kMaxHalf);
-    center(tile, layout.first_page,
+    center(layout, tile,
            reinterpret_cast<std::int8_t*>(page + layout.key_means + h * layout.key_means_head_bytes),
            halves(page + layout.key_mean_scales + h * layout.key_mean_scales_head_bytes));
     for (int c = 0; c < shape.head_dim; ++c) {
@@ -255,17 +284,15 @@ void encode_key_page(const PageLayout& layout, int head, const std::uint16_t* op
     }
     transform_channels(tile);
 
-    const int bits = layout.key_bits;
     std::memset(codes, 0, layout.key_codes_head_bytes);
-    encode_tile(
-        key_policy(bits), tile, bits == 8 ? 128 : 0, [&](int c, int t) { return key_place(bits, c, t); },
-        codes, halves(page + layout.key_scales + h * layout.key_scales_head_bytes));
-    if (layout.first_page) {
-        std::uint16_t* sinks = halves(page + layout.sink_keys + h * layout.sink_keys_head_bytes);
-        for (int t = 0; t < kSinkTokens; ++t) {
-            for (int c = 0; c < shape.head_dim; ++c)
-                sinks[t * shape.head_dim + c] = open_keys[c * kPageTokens + t];
-        }
+    CodeArray array = CodeArray::keys(layout, head, page);
+    encode_tile(key_policy(layout.key_bits, layout.codec.search), tile,
+                halves(page + layout.key_scales + h * layout.key_scales_head_bytes),
+                [&](int c, int t, int code) { array.set(c, t, code); });
+    std::uint16_t* sinks = halves(page + layout.sink_keys + h * layout.sink_keys_head_bytes);
+    for (int t = 0; t < layout.sinks; ++t) {
+        for (int c = 0; c < shape.head_dim; ++c)
+            sinks[t * shape.head_dim + c] = open_keys[c * kPageTokens + t];
     }
 }
 
@@ -284,21 +311,19 @@ void encode_value_page(const PageLayout& layout, int head, const std::uint16_t* 
             const float x = f16_to_f32(open_values[t * shape.padded_dim + c]);
             tile.at(c, t) = clamp(x, -kMaxHalf, kMaxHalf);
         }
-        if (layout.first_page) replace_sinks(tile, c, channel_mean(tile, c, true));
+        replace_sinks(tile, c, layout.sinks, channel_mean(tile, c, layout.sinks));
     }
     const float factor = transform_factor(shape);
     for (float& x : tile.x) x = x * factor;
     transform_channels(tile);
 
-    const int bits = layout.value_bits;
     std::memset(codes, 0, layout.value_codes_head_bytes);
-    encode_tile(
-        value_policy(bits), tile, 0, [&](int c, int t) { return value_place(bits, shape.padded_dim, c, t); },
-        codes, halves(page + layout.value_scales + h * layout.value_scales_head_bytes));
-    if (layout.first_page) {
-        std::memcpy(page + layout.sink_values + h * layout.sink_values_head_bytes, open_values,
-                    layout.sink_values_head_bytes);
-    }
+    CodeArray array = CodeArray::values(layout, head, page);
+    encode_tile(value_policy(layout.value_bits, layout.codec.search), tile,
+                halves(page + layout.value_scales + h * layout.value_scales_head_bytes),
+                [&](int c, int t, int code) { array.set(t, c, code); });
+    std::memcpy(page + layout.sink_values + h * layout.sink_values_head_bytes, open_values,
+                layout.sink_values_head_bytes);
 }
 
 void decode_key_page(const PageLayout& layout, int head, const std::uint8_t* page, const float* smoothing,
@@ -310,10 +335,10 @@ void decode_key_page(const PageLayout& layout, int head, const std::uint8_t* pag
     if (layout.key_bits == 16) {
         for (std::size_t i = 0; i < tile.x.size(); ++i) tile.x[i] = f16_to_f32(halves(codes)[i]);
     } else {
-        const int bits = layout.key_bits;
-        decode_tile(
-            key_policy(bits), bits == 8 ? 128 : 0, [&](int c, int t) { return key_place(bits, c, t); }, codes,
-            halves(page + layout.key_scales + h * layout.key_scales_head_bytes), tile);
+        const CodeArray array = CodeArray::keys(layout, head, const_cast<std::uint8_t*>(page));
+        decode_tile(key_policy(layout.key_bits, layout.codec.search),
+                    halves(page + layout.key_scales + h * layout.key_scales_head_bytes), tile,
+                    [&](int c, int t) { return array.get(c, t); });
         const auto* mean =
             reinterpret_cast<const std::int8_t*>(page + layout.key_means + h * layout.key_means_head_bytes);
         const float scale =
@@ -335,10 +360,10 @@ void decode_value_page(const PageLayout& layout, int head, const std::uint8_t* p
     const std::uint8_t* codes = page + layout.value_codes + h * layout.value_codes_head_bytes;
     Tile tile(shape);
     if (layout.value_bits != 16) {
-        const int bits = layout.value_bits;
-        decode_tile(
-            value_policy(bits), 0, [&](int c, int t) { return value_place(bits, shape.padded_dim, c, t); },
-            codes, halves(page + layout.value_scales + h * layout.value_scales_head_bytes), tile);
+        const CodeArray array = CodeArray::values(layout, head, const_cast<std::uint8_t*>(page));
+        decode_tile(value_policy(layout.value_bits, layout.codec.search),
+                    halves(page + layout.value_scales + h * layout.value_scales_head_bytes), tile,
+                    [&](int c, int t) { return array.get(t, c); });
     }
     for (int t = 0; t < kPageTokens; ++t) {
         for (int c = 0; c < shape.head_dim; ++c) {

@@ -15,12 +15,12 @@ constexpr double kExponent = 1.0 / 8;
 constexpr double kFloor = 1e-3;  // of the mean over channels
 
 // Variance of one channel over all tokens of the pages but the sinks.
-double variance(std::span<const std::uint16_t* const> pages, std::size_t channel) {
+double variance(std::span<const std::uint16_t* const> pages, int sinks, std::size_t channel) {
     double sum = 0, sum_squares = 0;
     std::size_t n = 0;
-    const double origin = f16_to_f32(pages[0][channel * kPageTokens + kSinkTokens]);
+    const double origin = f16_to_f32(pages[0][channel * kPageTokens + static_cast<std::size_t>(sinks)]);
     for (std::size_t p = 0; p < pages.size(); ++p) {
-        for (int t = p == 0 ? kSinkTokens : 0; t < kPageTokens; ++t) {
+        for (int t = p == 0 ? sinks : 0; t < kPageTokens; ++t) {
             const double x =
                 f16_to_f32(pages[p][channel * kPageTokens + static_cast<std::size_t>(t)]) - origin;
             sum += x;
@@ -46,11 +46,12 @@ bool add_floor(std::vector<double>& x) {
 }  // namespace
 
 void compute_smoothing(const HeadShape& shape, std::span<const float> query_squares,
-                       std::span<const std::uint16_t* const> key_pages, std::span<float> smoothing) {
+                       std::span<const std::uint16_t* const> key_pages, int sinks,
+                       std::span<float> smoothing) {
     const std::size_t dim = static_cast<std::size_t>(shape.head_dim);
     KVSPLIT_CHECK(query_squares.size() == dim && smoothing.size() == dim && !key_pages.empty());
     std::vector<double> q(query_squares.begin(), query_squares.end()), k(dim);
-    for (std::size_t c = 0; c < dim; ++c) k[c] = variance(key_pages, c);
+    for (std::size_t c = 0; c < dim; ++c) k[c] = variance(key_pages, sinks, c);
     std::fill(smoothing.begin(), smoothing.end(), 1.0f);
     if (!add_floor(q) || !add_floor(k)) return;
 

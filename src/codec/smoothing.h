@@ -13,14 +13,15 @@ namespace kvsplit::codec {
 // layer and KV head:  s_c = (E[q_c^2] / Var[k_c])^(1/8), normalised to geometric mean 1. To numerator and
 // denominator a thousandth of its mean over the channels is added.
 //   query_squares  f32 [head_dim]: for each channel the mean (or the sum: a common factor cancels) of q^2
-//   after
-//                  RoPE over the heads of the group and the tokens from kSinkTokens on
-//   key_pages      f16 [head_dim][64 tokens] each: the first pages of the sequence, complete; their first
-//                  kSinkTokens tokens are left out of the variance
-//   smoothing      f32 [head_dim], written: finite and positive whatever the input (all 1 if it is
-//   degenerate)
+//                  after RoPE over the heads of the group and the tokens from `sinks` on
+//   key_pages      f16 [head_dim][64 tokens] each: the first pages of the sequence, complete; the first
+//   `sinks`
+//                  tokens are left out of the variance
+//   smoothing      f32 [head_dim], written: finite and positive whatever the input (all 1 if it
+//                  is degenerate)
 void compute_smoothing(const HeadShape& shape, std::span<const float> query_squares,
-                       std::span<const std::uint16_t* const> key_pages, std::span<float> smoothing);
+                       std::span<const std::uint16_t* const> key_pages, int sinks,
+                       std::span<float> smoothing);
 
 // One query row, ready for dot products with key codes: hadamard(query / smoothing), rounded to int8.
 //   query  f32 [head_dim]; smoothing as above

@@ -12,7 +12,7 @@
 namespace kvsplit::lab {
 namespace {
 
-constexpr KvSpec kReference{16, 16};
+const KvSpec kReference{16, 16};
 
 // Rows of logits held at a time, per cache: two caches' worth stay within 2 x 64 MiB, and a projection of 16
 // rows or more reads the output matrix once for all of them.

@@ -74,11 +74,7 @@ class Measurement {
     }
 
     SpeedReport run() {
-        // First, and with its traces removed: the buffer is no part of what the caches take.
-        const std::size_t peak_before = peak_rss();
-        const int threads = model_->options().threads;
-        report_.read_gb_per_s = measure_read_bandwidth(threads > 0 ? threads : physical_cores());
-        peak_loading_ = reset_peak_rss() ? peak_before : 0;
+        if (options_.read_memory) measure_memory();
         measure();
         collect();
         return report_;
@@ -121,6 +117,14 @@ class Measurement {
 
     // now: work done since the last whole piece. False: stop.
     bool tell(double now) { return !callback_ || callback_(std::min(1.0, (done_ + now) / total_), report_); }
+
+    // First, and with its traces removed: the buffer is no part of what the caches take.
+    void measure_memory() {
+        const std::size_t peak_before = peak_rss();
+        const int threads = model_->options().threads;
+        report_.read_gb_per_s = measure_read_bandwidth(threads > 0 ? threads : physical_cores());
+        peak_before_ = reset_peak_rss() ? peak_before : 0;
+    }
 
     void measure() {
         for (std::size_t d = 0; d < options_.depths.size(); ++d) {
@@ -216,7 +220,7 @@ class Measurement {
 
     void collect() {
         report_.results.clear();
-        report_.peak_rss = std::max(peak_loading_, peak_rss());
+        report_.peak_rss = std::max(peak_before_, peak_rss());
         for (SpeedResult slot : slots_) {
             if (slot.samples.empty()) continue;
             slot.tokens_per_s = median(slot.samples);
@@ -233,7 +237,7 @@ class Measurement {
     std::vector<Token> tokens_;                       // (deepest + longest test)
     std::vector<SpeedResult> slots_;                  // (specs, depths, 2 tests)
     SpeedReport report_;
-    std::size_t peak_loading_ = 0;
+    std::size_t peak_before_ = 0;  // bytes, before the mark was reset
     double done_ = 0, total_ = 0;  // work, in tokens of prefill
 };
 

@@ -21,7 +21,8 @@ struct SpeedOptions {
     int prefill_tokens = 512;    // evaluated together; 0: no such test
     int decode_tokens = 64;      // evaluated one by one; 0: no such test
     int repeats = 3;
-    bool fast_fill = false;  // fill with random keys and values instead of evaluating as many tokens
+    bool fast_fill = false;   // fill with random keys and values instead of evaluating as many tokens
+    bool read_memory = true;  // also measure what a plain read loop gets; takes half a second
 };
 
 struct SpeedResult {

@@ -32,7 +32,7 @@ struct Problem {
 
     Problem(int dim, int key_bits, int value_bits, int window_tokens, testing::PageKind kind)
         : shape{head_shape(dim), key_bits, value_bits},
-          layout(page_layout(key_bits, value_bits, shape.head, kHeads, false)),
+          layout(page_layout({key_bits, value_bits}, shape.head, kHeads, 0)),
           window(window_tokens) {
         const auto d = static_cast<std::size_t>(dim);
         smoothing = testing::make_smoothing(dim, 5);
@@ -142,8 +142,8 @@ class AttentionKernels : public ::testing::TestWithParam<CpuIsa> {
 
 TEST_P(AttentionKernels, AgreeWithDoublePrecision) {
     for (const int dim : {16, 64, 80, 96, 128, 256}) {
-        for (const int key_bits : {16, 8, 4}) {
-            for (const int value_bits : {16, 8, 4}) {
+        for (const int key_bits : kv_widths()) {
+            for (const int value_bits : kv_widths()) {
                 for (const int window : {0, 70}) {
                     for (const auto kind : {testing::PageKind::kNormal, testing::PageKind::kOutliers}) {
                         const Problem problem(dim, key_bits, value_bits, window, kind);
@@ -170,8 +170,8 @@ TEST_P(AttentionKernels, EqualThoseOfAvx2BitForBit) {
     if (GetParam() == CpuIsa::kPortable || detect_isa() == CpuIsa::kPortable) {
         GTEST_SKIP() << "portable kernels have no fused multiply-add";
     }
-    for (const int key_bits : {16, 8, 4}) {
-        for (const int value_bits : {16, 8, 4}) {
+    for (const int key_bits : kv_widths()) {
+        for (const int value_bits : kv_widths()) {
             const Problem problem(128, key_bits, value_bits, 0, testing::PageKind::kNormal);
             EXPECT_EQ(problem.attend(kernels(GetParam())), problem.attend(kernels(CpuIsa::kAvx2)));
         }

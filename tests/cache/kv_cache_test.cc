@@ -19,7 +19,8 @@ void append(KvCache& cache, int n) {
         cache.grow_open(i, n);
         LayerCache& layer = cache.layer(i);
         const int seals = cache.pages_to_seal(i, n);
-        for (int s = 0; s < seals; ++s) layer.sealed.push_back(cache.allocate_sealed(layer.first_open + s));
+        for (int s = 0; s < seals; ++s)
+            layer.sealed.push_back(cache.allocate_sealed(i, layer.first_open + s));
         if (seals > 0) layer.smoothing_frozen = true;
         cache.retire(i, n);
     }
@@ -35,8 +36,9 @@ std::size_t smoothing_bytes(const KvCache& cache) {
 
 // What is reported is what is allocated, and what a plan says without allocating.
 TEST(KvCache, BytesReportedAreBytesAllocatedAndPlanned) {
-    for (const KvSpec spec :
-         {KvSpec{16, 16}, KvSpec{8, 8}, KvSpec{8, 4}, KvSpec{4, 8}, KvSpec{4, 4}, KvSpec{16, 4}}) {
+    for (const char* text : {"f16", "k8v8", "k8v4", "k5v3", "k6v2", "k16v4", "k4v4+tail=0+sinks=0",
+                             "k4v4+tail=128+sinks=16", "k3v3+0=k8v8+-1=f16", "f16+1=k8v4"}) {
+        const KvSpec spec = KvSpec::parse(text);
         for (int step : {1, 7, 64, 300, 1000}) {
             PageMemory memory;
             KvCache cache(geometry(64, {0, 100, 512}), spec, memory);
@@ -100,7 +102,7 @@ TEST(KvCache, ForkSharesSealedPagesAndCopiesOpenOnes) {
     const std::size_t before = memory.bytes_in_use();
     KvCache fork = cache.fork();
     const std::size_t open =
-        cache.layouts().open.bytes * (cache.layer(0).open.size() + cache.layer(1).open.size());
+        cache.layouts(0).open.bytes * (cache.layer(0).open.size() + cache.layer(1).open.size());
     EXPECT_EQ(memory.bytes_in_use(), before + open);
     EXPECT_EQ(fork.layer(0).sealed[0].get(), cache.layer(0).sealed[0].get());
     EXPECT_NE(fork.layer(0).open[0].get(), cache.layer(0).open[0].get());

@@ -223,6 +223,55 @@ class Perplexity(unittest.TestCase):
         self.assertRegex(done.stderr, r"the text has \d+ tokens: 1 chunk of 4096 tokens need 4096")
 
 
+class Bench(unittest.TestCase):
+    def measure(self, *arguments):
+        return kvsplit("bench", "-m", program.MODEL, "-r", 1, "-p", 16, "-n", 2, *arguments)
+
+    def test_json_has_the_documented_names(self):
+        done = self.measure("--kv", "f16,k8v4", "-d", "0,200", "-t", 1, "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        report = json.loads(done.stdout)
+        self.assertEqual(list(report), ["model", "threads", "cpu", "kernels", "fill", "repeats", "read_gb_per_s",
+                                        "peak_rss", "results"])
+        self.assertEqual((report["model"], report["threads"], report["fill"]), (program.MODEL, 1, "evaluated"))
+        self.assertGreater(report["peak_rss"], 98_000_000)
+        self.assertEqual([(r["kv"], r["depth"], r["test"]) for r in report["results"]],
+                         [(kv, depth, test) for kv in ["f16", "k8v4"] for depth in [0, 200]
+                          for test in ["prefill", "decode"]])
+        for result in report["results"]:
+            self.assertEqual(list(result), ["kv", "test", "tokens", "depth", "tokens_per_s", "stddev", "samples",
+                                            "kv_bytes_per_token", "kv_gb_per_s", "read_share", "kv_bytes"])
+            self.assertGreater(result["tokens_per_s"], 0)
+            self.assertEqual(result["kv_bytes_per_token"] is None, result["test"] == "prefill")
+        # 30 layers of 3 heads, 64 + 64 channels of 2 bytes; 201 tokens, then 202.
+        self.assertEqual(report["results"][3]["kv_bytes_per_token"], 201.5 * 30 * 3 * 128 * 2)
+
+    def test_csv(self):
+        done = self.measure("--kv", "k8v4", "-d", "2048", "--fast-fill", "--csv")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        head, *lines = [line.split(",") for line in done.stdout.splitlines()]
+        self.assertEqual([len(line) for line in lines], 2 * [len(head)])
+        self.assertEqual([dict(zip(head, line))["test"] for line in lines], ["prefill", "decode"])
+        self.assertEqual(dict(zip(head, lines[0]))["fill"], "random")
+
+    def test_table_beyond_the_trained_context(self):
+        done = self.measure("--kv", "k4v4", "-d", "9000", "--fast-fill")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for word in ["k4v4", "9,000", "prefill 16, tok/s", "decode 2, tok/s", "--fast-fill"]:
+            self.assertIn(word, done.stdout)
+        self.assertIn("the model was made for 8,192", done.stderr)
+
+    def test_control_c_keeps_what_was_measured(self):
+        process = subprocess.Popen([program.BINARY, "bench", "-m", program.MODEL, "-d", "0,8000", "--kv", "f16,k8v4",
+                                    "-r", "1", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        time.sleep(8)  # in the middle of filling the caches
+        process.send_signal(signal.SIGINT)
+        text, _ = process.communicate(timeout=120)
+        self.assertIn(process.returncode, [130, -signal.SIGINT])
+        for result in json.loads(text)["results"] if text else []:
+            self.assertGreater(result["tokens_per_s"], 0)
+
+
 class Info(unittest.TestCase):
     def test_text(self):
         done = kvsplit("info", program.MODEL)

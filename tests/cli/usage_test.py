@@ -11,7 +11,7 @@ from program import kvsplit
 
 class Help(unittest.TestCase):
     def test_every_command_has_help_with_examples(self):
-        for command in ["run", "chat", "perplexity", "info"]:
+        for command in ["run", "chat", "perplexity", "bench", "info"]:
             done = kvsplit(command, "--help")
             self.assertEqual(done.returncode, 0, command)
             self.assertIn("Examples:", done.stdout)
@@ -51,6 +51,13 @@ class Usage(unittest.TestCase):
                               ("--repeat-penalty", "0"), ("--seed", "x")]:
             self.check("run", "-m", "x.gguf", "-p", "hi", option, value)
 
+    def test_bench(self):
+        bench = ["bench", "-m", "x.gguf"]
+        for option, value in [("-p", "-1"), ("-n", "many"), ("-d", "-1"), ("-d", "0,x"), ("-r", "0"), ("--kv", "k8")]:
+            self.check(*bench, option, value)
+        self.check(*bench, "-p", "0", "-n", "0", says="nothing to measure")
+        self.check(*bench, "--json", "--csv", says="excludes")
+
     def test_precisions(self):
         run = ["run", "-m", "x.gguf", "-p", "hi"]
         self.check(*run, "--kv", "k6v4", says="6 bits")
@@ -75,6 +82,7 @@ class Files(unittest.TestCase):
         self.check("run", "-m", "no/such.gguf", "-p", "hi", says=["no/such.gguf"])
         self.check("info", "no/such.gguf", says=["no/such.gguf"])
         self.check("chat", "-m", "no/such.gguf", says=["no/such.gguf"])
+        self.check("bench", "-m", "no/such.gguf", says=["no/such.gguf"])
         self.check("run", "-m", "x.gguf", "-f", "no/prompt.txt", says=["no/prompt.txt"])
 
     def test_broken(self):

@@ -26,6 +26,8 @@ class GoldenCase {
     // Tokens 1, 9, 17, ..., 121.
     std::vector<float> reconstruction(const char* array) const { return read<float>(array, 16); }
 
+    bool has(const char* array) const { return offsets_.contains(array); }
+
     std::string name;
     int head_dim;
     bool lab_smoothing;

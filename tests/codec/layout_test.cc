@@ -3,6 +3,7 @@
 #include <string>
 
 #include "codec/codec.h"
+#include "codec/pages.h"
 #include "kvsplit/error.h"
 
 namespace kvsplit::codec {
@@ -40,18 +41,24 @@ TEST(HeadShape, Refusals) {
     EXPECT_THROW(head_shape(0), Error);
     EXPECT_THROW(head_shape(-64), Error);
     EXPECT_THROW(head_shape(kMaxHeadDim + 1), Error);
-    EXPECT_EQ(message_of([] { page_layout(8, 16, head_shape(72), 2, false); }),
+    EXPECT_EQ(message_of([] {
+                  page_layout({8, 16}, head_shape(72), 2, 0);
+              }),
               "key width 8: head_dim 72 takes 16 bits only");
-    EXPECT_EQ(message_of([] { page_layout(16, 4, head_shape(176), 2, false); }),
+    EXPECT_EQ(message_of([] {
+                  page_layout({16, 4}, head_shape(176), 2, 0);
+              }),
               "value width 4: head_dim 176 takes 16 bits only");
-    EXPECT_EQ(message_of([] { page_layout(7, 4, head_shape(64), 2, false); }),
-              "key width 7: must be 32, 16, 8 or 4 bits");
-    EXPECT_THROW(page_layout(8, 4, head_shape(64), 0, false), Error);
-    EXPECT_NO_THROW(page_layout(16, 16, head_shape(72), 2, false));
+    EXPECT_EQ(message_of([] {
+                  page_layout({7, 4}, head_shape(64), 2, 0);
+              }),
+              "key width 7: must be 32, 16, 8, 6, 5, 4, 3 or 2 bits");
+    EXPECT_THROW(page_layout({8, 4}, head_shape(64), 0, 0), Error);
+    EXPECT_NO_THROW(page_layout({16, 16}, head_shape(72), 2, 0));
 }
 
 TEST(PageLayout, FirstPageK8V4) {
-    const PageLayout l = page_layout(8, 4, head_shape(128), 3, true);
+    const PageLayout l = page_layout({8, 4}, head_shape(128), 3, testing::kSinks);
     EXPECT_EQ(l.key_codes, 0u);
     EXPECT_EQ(l.key_codes_head_bytes, 8192u);
     EXPECT_EQ(l.value_codes, 3 * 8192u);
@@ -75,7 +82,7 @@ TEST(PageLayout, OpenPageIsBare) {
     for (int dim : {64, 72, 80, 128}) {
         for (bool first : {false, true}) {
             const HeadShape s = head_shape(dim);
-            const PageLayout l = page_layout(16, 16, s, 2, first);
+            const PageLayout l = page_layout({16, 16}, s, 2, first ? testing::kSinks : 0);
             EXPECT_EQ(l.key_bytes, 2u * static_cast<std::size_t>(dim) * 128);
             EXPECT_EQ(l.value_bytes, 2u * static_cast<std::size_t>(s.padded_dim) * 128);
             EXPECT_EQ(l.bytes, l.key_bytes + l.value_bytes);
@@ -86,12 +93,12 @@ TEST(PageLayout, OpenPageIsBare) {
 
 TEST(PageLayout, EveryPairAddsUpAndIsAligned) {
     for (int dim : {16, 64, 80, 96, 128, 256}) {
-        for (int k : {16, 8, 4}) {
-            for (int v : {16, 8, 4}) {
+        for (int k : kv_widths()) {
+            for (int v : kv_widths()) {
                 for (int heads : {1, 3, 8}) {
                     const HeadShape s = head_shape(dim);
-                    const PageLayout first = page_layout(k, v, s, heads, true),
-                                     later = page_layout(k, v, s, heads, false);
+                    const PageLayout first = page_layout({k, v}, s, heads, testing::kSinks),
+                                     later = page_layout({k, v}, s, heads, 0);
                     for (const PageLayout& l : {first, later}) {
                         EXPECT_EQ(l.bytes % 64, 0u);
                         EXPECT_EQ(l.key_codes % 64, 0u);
@@ -118,6 +125,14 @@ TEST(PageLayout, BitsPerElement) {
     EXPECT_DOUBLE_EQ(key_bits_per_element(4, s), 4 + 16.0 / 64 + 8.0 / 64 + 16.0 / (64 * 64));
     EXPECT_DOUBLE_EQ(value_bits_per_element(8, s), 8.25);
     EXPECT_DOUBLE_EQ(value_bits_per_element(4, s), 4.25);
+    for (int bits : testing::kCodedWidths) {
+        EXPECT_DOUBLE_EQ(value_bits_per_element(bits, s), bits + 0.25);
+        EXPECT_DOUBLE_EQ(value_bits_per_element(bits, head_shape(80)), bits + 0.2);
+        EXPECT_DOUBLE_EQ(key_bits_per_element(bits, head_shape(128)), bits + 0.375 + 16.0 / (64 * 128));
+    }
+    // Keys of 80 channels are 20 quads: two and a half blocks of a plane of one bit, stored as three.
+    EXPECT_DOUBLE_EQ(key_bits_per_element(5, head_shape(80)),
+                     4 + 3 * 32.0 / 80 + 16.0 / 80 + 8.0 / 64 + 16.0 / (64 * 80));
     EXPECT_DOUBLE_EQ(key_bits_per_element(16, s), 16);
     EXPECT_DOUBLE_EQ(value_bits_per_element(16, s), 16);
     EXPECT_DOUBLE_EQ(value_bits_per_element(16, head_shape(72)), 16.0 * 80 / 72);

@@ -11,6 +11,9 @@
 
 namespace kvsplit::codec::testing {
 
+inline constexpr int kSinks = 4;
+inline constexpr int kCodedWidths[] = {8, 6, 5, 4, 3, 2};
+
 enum class PageKind {
     kNormal,
     kOutliers,
@@ -39,7 +42,7 @@ inline std::vector<std::uint16_t> make_tokens(PageKind kind, int head_dim, unsig
             float x = normal(rng);
             if (kind == PageKind::kOutliers && c % 29 == 5) x *= 30;
             if (kind == PageKind::kBiases) x += bias[static_cast<std::size_t>(c)];
-            if (kind == PageKind::kSink && t < kSinkTokens) x *= 200;
+            if (kind == PageKind::kSink && t < kSinks) x *= 200;
             if (kind == PageKind::kConstant) x = bias[static_cast<std::size_t>(c)];
             if (kind == PageKind::kZeros) x = 0;
             if (kind == PageKind::kTiny) x *= 2e-7f;

@@ -25,7 +25,7 @@ TEST(Smoothing, AgreesWithOracle) {
         const std::uint16_t* pages[] = {first.data(), second.data()};
         const std::vector<float> expected = golden.row("smoothing");
         std::vector<float> ours(expected.size());
-        compute_smoothing(head_shape(golden.head_dim), golden.row("squares"), pages, ours);
+        compute_smoothing(head_shape(golden.head_dim), golden.row("squares"), pages, testing::kSinks, ours);
         for (std::size_t c = 0; c < ours.size(); ++c)
             EXPECT_NEAR(ours[c] / expected[c], 1, 2e-5) << golden.name;
         ++n;
@@ -42,9 +42,9 @@ TEST(Smoothing, DegenerateInputGivesUsableFactors) {
         for (float q : {0.0f, 1.0f, -1.0f, inf, nan, 1e-38f, 1e38f}) {
             std::vector<float> squares(64, 1.0f), s(64);
             squares[3] = q;
-            compute_smoothing(shape, squares, pages, s);
+            compute_smoothing(shape, squares, pages, testing::kSinks, s);
             for (float x : s) EXPECT_TRUE(std::isfinite(x) && x > 0);
-            compute_smoothing(shape, std::vector<float>(64, q), pages, s);
+            compute_smoothing(shape, std::vector<float>(64, q), pages, testing::kSinks, s);
             for (float x : s) EXPECT_TRUE(std::isfinite(x) && x > 0);
         }
     }

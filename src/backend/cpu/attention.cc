@@ -11,9 +11,6 @@ namespace kvsplit::cpu {
 namespace {
 
 constexpr int P = codec::kPageTokens;
-constexpr int T = codec::kOpenPages;
-constexpr int S = codec::kSinkTokens;
-constexpr int kStatisticsTokens = T * P;  // tokens whose queries and keys shape the smoothing vector
 
 std::size_t round_up(std::size_t n, std::size_t to) { return (n + to - 1) / to * to; }
 
@@ -42,14 +39,14 @@ SoftmaxState fresh_state(float* memory, int n_rows, int dim) {
 struct Attention::Call {
     const AttentionParams& params;
     AttentionShape shape;
-    const codec::PageLayout& open_layout;
-    const codec::PageLayout& sealed_layout;
+    const CacheLayouts& layouts;
+    int open_pages, sinks;
     const float* qkv;
     int n;
     float* out;
     int group;      // query heads per KV head
     int row_width;  // floats of a qkv row
-    bool all_open;  // an f16 cache: every page is read as it is
+    bool all_open;  // an exact layer: every page is read as it is
 
     std::size_t row(int kv_head, int r) const {
         return static_cast<std::size_t>(kv_head) * static_cast<std::size_t>(n) + static_cast<std::size_t>(r);
@@ -78,12 +75,13 @@ void Attention::plan(const AttentionParams& params, std::span<const SequenceRun>
         for (int i = 0; i < n_seal; ++i) {
             const int page = layer.first_open + i;
             seals_.push_back({r, page});
-            layer.sealed.push_back(cache.allocate_sealed(page));
+            layer.sealed.push_back(cache.allocate_sealed(params.layer, page));
         }
-        pages.first_seal = n_seal > 0 && cache.quantised_keys() && !layer.smoothing_frozen;
-        pages.early = pages.first_seal || (cache.quantised_keys() && !layer.smoothing_frozen &&
-                                           pages.position < kStatisticsTokens);
-        pages.prepare = cache.quantised_keys() && !layer.sealed.empty();
+        const bool coded_keys = cache.layouts(params.layer).coded_keys();
+        pages.first_seal = n_seal > 0 && coded_keys && !layer.smoothing_frozen;
+        pages.early = pages.first_seal ||
+                      (coded_keys && !layer.smoothing_frozen && pages.position < cache.open_pages() * P);
+        pages.prepare = coded_keys && !layer.sealed.empty();
         pages.sealed.clear();
         for (const Page& page : layer.sealed) pages.sealed.push_back(page.get());
         pages.open.clear();
@@ -105,7 +103,7 @@ void Attention::append(const Call& call, const Block& block, int kv_head, int th
     const std::byte* open =
         pages.open[static_cast<std::size_t>(block.position / P - pages.layer->first_open)];
     auto* page = const_cast<std::byte*>(open);
-    const codec::PageLayout& l = call.open_layout;
+    const codec::PageLayout& l = call.layouts.open;
     const auto h = static_cast<std::size_t>(kv_head);
     std::byte* keys = page + l.key_codes + h * l.key_codes_head_bytes;
     std::byte* values = page + l.value_codes + h * l.value_codes_head_bytes;
@@ -136,7 +134,7 @@ void Attention::append(const Call& call, const Block& block, int kv_head, int th
 
 void Attention::prepare(const Call& call, const Block& block, int kv_head, int thread) {
     const Pages& pages = pages_[static_cast<std::size_t>(block.run)];
-    const codec::HeadShape& head = call.params.head;
+    const codec::HeadShape& head = call.shape.head;
     const float* smoothing = pages.layer->smoothing.data() + kv_head * head.head_dim;
     float* rotated = floats(thread_memory_[static_cast<std::size_t>(thread)]);
     const std::size_t first = call.row(kv_head, block.first_row) * static_cast<std::size_t>(call.group);
@@ -152,10 +150,11 @@ void Attention::prepare(const Call& call, const Block& block, int kv_head, int t
 // Adds this call's share to the sums of q^2 (in the order of tokens, whatever the batches), and makes the
 // smoothing vector of them when the first page is about to be sealed.
 void Attention::gather_statistics(const Call& call, Pages& pages, int kv_head) {
-    const int dim = call.params.head.head_dim;
+    const int dim = call.shape.head.head_dim;
     float* sums = pages.layer->smoothing.data() + kv_head * dim;
-    const int end = std::min(pages.position + pages.n_tokens, kStatisticsTokens);
-    for (int t = std::max(pages.position, S); t < end; ++t) {
+    const int T = call.open_pages;
+    const int end = std::min(pages.position + pages.n_tokens, T * P);
+    for (int t = std::max(pages.position, call.sinks); t < end; ++t) {
         const float* q = floats(queries_) + call.row(kv_head, pages.first_row + t - pages.position) *
                                                 static_cast<std::size_t>(call.group * dim);
         for (int g = 0; g < call.group; ++g) {
@@ -163,21 +162,26 @@ void Attention::gather_statistics(const Call& call, Pages& pages, int kv_head) {
         }
     }
     if (!pages.first_seal) return;
-    const codec::PageLayout& l = call.open_layout;
-    const std::uint16_t* keys[T];
-    for (int i = 0; i < T; ++i) {
-        keys[i] = reinterpret_cast<const std::uint16_t*>(
-            pages.open[static_cast<std::size_t>(i)] + l.key_codes +
-            static_cast<std::size_t>(kv_head) * l.key_codes_head_bytes);
+    if (!call.layouts.sealed.codec.smoothing) {
+        std::fill_n(sums, dim, 1.0f);
+        return;
     }
-    std::vector<float> squares(sums, sums + dim);
-    codec::compute_smoothing(call.params.head, squares, keys, {sums, static_cast<std::size_t>(dim)});
+    const codec::PageLayout& l = call.layouts.open;
+    std::vector<const std::uint16_t*> keys;
+    for (int i = 0; i < T; ++i) {
+        keys.push_back(reinterpret_cast<const std::uint16_t*>(
+            pages.open[static_cast<std::size_t>(i)] + l.key_codes +
+            static_cast<std::size_t>(kv_head) * l.key_codes_head_bytes));
+    }
+    const std::vector<float> squares(sums, sums + dim);
+    codec::compute_smoothing(call.shape.head, squares, keys, call.sinks,
+                             {sums, static_cast<std::size_t>(dim)});
 }
 
 void Attention::seal(const Call& call, const Seal& seal, int kv_head) {
     const Pages& pages = pages_[static_cast<std::size_t>(seal.run)];
-    const codec::PageLayout& layout = pages.cache->layouts().sealed_page(seal.page);
-    const codec::PageLayout& l = call.open_layout;
+    const codec::PageLayout& layout = call.layouts.sealed_page(seal.page);
+    const codec::PageLayout& l = call.layouts.open;
     const std::byte* open = pages.open[static_cast<std::size_t>(seal.page - pages.layer->first_open)];
     const auto h = static_cast<std::size_t>(kv_head);
     auto* sealed = reinterpret_cast<std::uint8_t*>(const_cast<std::byte*>(
@@ -186,14 +190,14 @@ void Attention::seal(const Call& call, const Seal& seal, int kv_head) {
     kernels_.seal.key_page(
         layout, kv_head,
         reinterpret_cast<const std::uint16_t*>(open + l.key_codes + h * l.key_codes_head_bytes),
-        smooth ? pages.layer->smoothing.data() + kv_head * call.params.head.head_dim : nullptr, sealed);
+        smooth ? pages.layer->smoothing.data() + kv_head * call.shape.head.head_dim : nullptr, sealed);
     kernels_.seal.value_page(
         layout, kv_head,
         reinterpret_cast<const std::uint16_t*>(open + l.value_codes + h * l.value_codes_head_bytes), sealed);
 }
 
 QueryTile Attention::tile(const Call& call, const Block& block, int kv_head) const {
-    const codec::HeadShape& head = call.params.head;
+    const codec::HeadShape& head = call.shape.head;
     const std::size_t r = call.row(kv_head, block.first_row) * static_cast<std::size_t>(call.group);
     return {.n_rows = block.n_tokens * call.group,
             .q = floats(queries_) + r * static_cast<std::size_t>(head.head_dim),
@@ -211,7 +215,7 @@ void Attention::chunk_range(const Call& call, const Block& block, int& first, in
     const int page = block.position / P;
     const int window = call.params.window;
     first = window > 0 ? std::max(0, block.position - window + 1) / P : 0;
-    end = call.all_open ? page + 1 : page - (T - 1);
+    end = call.all_open ? page + 1 : page - (call.open_pages - 1);
 }
 
 void Attention::attend_chunk(const Call& call, const Block& block, int kv_head, int chunk, float* memory) {
@@ -220,18 +224,18 @@ void Attention::attend_chunk(const Call& call, const Block& block, int kv_head, 
     first = std::max(first, chunk * kChunkPages);
     end = std::min(end, (chunk + 1) * kChunkPages);
     const Pages& pages = pages_[static_cast<std::size_t>(block.run)];
-    SoftmaxState state = fresh_state(memory, block.n_tokens * call.group, call.params.head.padded_dim);
+    SoftmaxState state = fresh_state(memory, block.n_tokens * call.group, call.shape.head.padded_dim);
     if (first >= end) return;
     const auto& list = call.all_open ? pages.open : pages.sealed;
     const int list_first = call.all_open ? pages.layer->first_open : pages.layer->first_sealed;
     const PageRun run{.pages = list.data() + (first - list_first),
                       .n_pages = end - first,
                       .first_page = first,
-                      .layout = call.all_open ? &call.open_layout : &call.sealed_layout,
+                      .layout = call.all_open ? &call.layouts.open : &call.layouts.sealed,
                       .head = kv_head,
                       .key_bits = call.shape.key_bits,
                       .value_bits = call.shape.value_bits,
-                      .first_token = call.all_open ? 0 : S,
+                      .first_token = call.all_open ? 0 : call.sinks,
                       .n_tokens = P};
     kernels_.attend(call.shape, run, tile(call, block, kv_head), state);
 }
@@ -240,13 +244,14 @@ void Attention::attend_chunk(const Call& call, const Block& block, int kv_head, 
 void Attention::attend_exact(const Call& call, const Block& block, int kv_head, SoftmaxState& state,
                              int thread) {
     const Pages& pages = pages_[static_cast<std::size_t>(block.run)];
-    const codec::HeadShape& head = call.params.head;
+    const codec::HeadShape& head = call.shape.head;
     const QueryTile queries = tile(call, block, kv_head);
     int first, end;
     chunk_range(call, block, first, end);
-    if (first == 0 && end > 0) {
+    if (first == 0 && end > 0 && call.sinks > 0) {
         // The sinks as the first tokens of a page in the open layout, one head.
-        const codec::PageLayout& l = pages.cache->layouts().first_sealed;
+        const codec::PageLayout& l = call.layouts.first_sealed;
+        const int S = call.sinks;
         const auto h = static_cast<std::size_t>(kv_head);
         const std::byte* page = pages.sealed[0];
         auto* keys =
@@ -266,7 +271,7 @@ void Attention::attend_exact(const Call& call, const Block& block, int kv_head, 
                                            : page + l.value_codes + h * l.value_codes_head_bytes;
         std::memcpy(values, sink_values,
                     static_cast<std::size_t>(S * head.padded_dim) * sizeof(std::uint16_t));
-        codec::PageLayout sink_layout = call.open_layout;
+        codec::PageLayout sink_layout = call.layouts.open;
         sink_layout.key_codes = 0;
         sink_layout.value_codes = static_cast<std::size_t>(head.head_dim * P) * sizeof(std::uint16_t);
         const std::byte* sinks = reinterpret_cast<const std::byte*>(keys);
@@ -285,7 +290,7 @@ void Attention::attend_exact(const Call& call, const Block& block, int kv_head, 
     const PageRun run{.pages = pages.open.data() + (first_open - pages.layer->first_open),
                       .n_pages = block.position / P + 1 - first_open,
                       .first_page = first_open,
-                      .layout = &call.open_layout,
+                      .layout = &call.layouts.open,
                       .head = kv_head,
                       .key_bits = 16,
                       .value_bits = 16,
@@ -296,7 +301,7 @@ void Attention::attend_exact(const Call& call, const Block& block, int kv_head, 
 
 // Sum of the chunks' states and the exact part to output rows.
 void Attention::merge_chunks(const Call& call, const Block& block, int kv_head, int n_chunks, float* memory) {
-    const codec::HeadShape& head = call.params.head;
+    const codec::HeadShape& head = call.shape.head;
     const int n_rows = block.n_tokens * call.group;
     const std::size_t stride = state_floats(n_rows, head.padded_dim);
     SoftmaxState total = state_at(memory, n_rows, head.padded_dim);
@@ -329,11 +334,11 @@ void Attention::merge_chunks(const Call& call, const Block& block, int kv_head, 
 // One block from beginning to end, in this thread's memory: running total | chunk | exact part, as
 // merge_chunks reads them with one chunk.
 void Attention::attend_tile(const Call& call, const Block& block, int kv_head, int thread) {
-    const int dim = call.params.head.padded_dim;
+    const int dim = call.shape.head.padded_dim;
     const int n_rows = block.n_tokens * call.group;
     const std::size_t stride = state_floats(n_rows, dim);
     float* memory = floats(thread_memory_[static_cast<std::size_t>(thread)]) +
-                    (call.params.head.head_dim + dim) * P / 2;  // behind the sinks' page
+                    (call.shape.head.head_dim + dim) * P / 2;  // behind the sinks' page
     float* chunk_memory = memory + 2 * stride;
     int first, end;
     chunk_range(call, block, first, end);
@@ -359,7 +364,7 @@ void Attention::plan_split(const Call& call) {
     std::size_t at = 0;
     for (int b = 0; b < static_cast<int>(blocks_.size()); ++b) {
         const Block& block = blocks_[static_cast<std::size_t>(b)];
-        const std::size_t stride = state_floats(block.n_tokens * call.group, call.params.head.padded_dim);
+        const std::size_t stride = state_floats(block.n_tokens * call.group, call.shape.head.padded_dim);
         int first, end;
         chunk_range(call, block, first, end);
         for (int h = 0; h < call.params.n_kv_heads; ++h) {
@@ -381,18 +386,19 @@ void Attention::run(const AttentionParams& params, std::span<const SequenceRun> 
                     float* out) {
     plan(params, runs);
     const KvCache& cache = *runs[0].cache;
-    const CacheLayouts& layouts = cache.layouts();
-    const codec::HeadShape& head = params.head;
+    const CacheLayouts& layouts = cache.layouts(params.layer);
+    const codec::HeadShape& head = layouts.sealed.shape;
     const Call call{.params = params,
-                    .shape = {head, cache.spec().key_bits, cache.spec().value_bits},
-                    .open_layout = layouts.open,
-                    .sealed_layout = layouts.sealed,
+                    .shape = {head, layouts.sealed.key_bits, layouts.sealed.value_bits},
+                    .layouts = layouts,
+                    .open_pages = cache.open_pages(),
+                    .sinks = cache.sinks(),
                     .qkv = qkv,
                     .n = n,
                     .out = out,
                     .group = params.n_heads / params.n_kv_heads,
                     .row_width = (params.n_heads + 2 * params.n_kv_heads) * head.head_dim,
-                    .all_open = !cache.quantised()};
+                    .all_open = !layouts.coded()};
     const int n_kv = params.n_kv_heads;
     const auto rows = static_cast<std::size_t>(n) * static_cast<std::size_t>(params.n_heads);
     queries_.reserve(rows * static_cast<std::size_t>(head.head_dim) * sizeof(float) + 64);

@@ -64,31 +64,112 @@ void score_exact(const float* q, int dim, const Number* keys, int n_vectors, Row
     }
 }
 
-// How key codes of a width become operands of dot4. `channels`: how many one loaded vector of 16 tokens
-// holds. value = scale * factor * (operand - zero), in halves: zero2 = 2 * zero.
-struct KeyCodes8 {
-    static constexpr int kOperands = 1;
-    static constexpr std::int32_t kZero2 = 255;
-    static constexpr float kHalfFactor = 0.5f;
-    KVSPLIT_INLINE void operands(bytes64 packed, bytes64* out) const { out[0] = packed; }
-};
-struct KeyCodes4 {
-    static constexpr int kOperands = 2;
-    static constexpr std::int32_t kZero2 = 256;
-    static constexpr float kHalfFactor = 0.5f / 127;
-    bytes64 table;  // levels + 128
-    KVSPLIT_INLINE KeyCodes4() { table = load_table16(codec::lloyd_max_4bit()) ^ set1_byte(0x80); }
-    KVSPLIT_INLINE void operands(bytes64 packed, bytes64* out) const {
-        out[0] = lookup16(table, low_nibbles(packed));
-        out[1] = lookup16(table, high_nibbles(packed));
+// The field of w bits from bit `from` of every byte, moved to bit `to`.
+template <int w, int from, int to>
+KVSPLIT_INLINE bytes64 field(bytes64 x) {
+    if constexpr (w == 8) return x;
+    if constexpr (from > to) {
+        x = shift_right_bytes<from - to>(x);
+        if constexpr (from + w == 8 && to == 0) return x;
     }
+    if constexpr (to > from) x = shift_left_bytes<to - from>(x);
+    return x & set1_byte(((1 << w) - 1) << to);
+}
+
+// Codes of one width in planes (codec.h) as operands of dot4. A unit is four quads: 16 channels of keys, or
+// 16 tokens of values. It comes in two halves, so that the operands of several vectors fit into registers.
+template <int bits>
+class CodeLoader {
+  public:
+    KVSPLIT_INLINE explicit CodeLoader(int flip) {
+        if constexpr (codec::has_levels(bits))
+            levels_ = load_table16(codec::lloyd_max(bits)) ^ set1_byte(flip);
+    }
+    // Quads 4 unit + 2 half and the next. stride: bytes between the blocks of a plane. Even grids: the code
+    // as stored; tables: the level, its sign bit turned where `flip` is 0x80.
+    template <int half>
+    KVSPLIT_INLINE void load(const std::uint8_t* low, const std::uint8_t* high, int unit,
+                             std::ptrdiff_t stride, bytes64 (&out)[2]) const {
+        constexpr codec::CodePlanes planes = codec::code_planes(bits);
+        low_plane<planes.low, half>(low, unit, stride, out);
+        if constexpr (planes.high == 2) {
+            const bytes64 x = load_bytes(high + unit * stride);
+            out[0] = out[0] | field<2, half * 4, planes.low>(x);
+            out[1] = out[1] | field<2, half * 4 + 2, planes.low>(x);
+        }
+        if constexpr (planes.high == 1) {
+            bytes64 x = load_bytes(high + unit / 2 * stride);
+            if (unit % 2 != 0) x = shift_right_bytes<4>(x);
+            out[0] = out[0] | field<1, half * 2, planes.low>(x);
+            out[1] = out[1] | field<1, half * 2 + 1, planes.low>(x);
+        }
+        if constexpr (codec::has_levels(bits)) {
+            out[0] = lookup16(levels_, out[0]);
+            out[1] = lookup16(levels_, out[1]);
+        }
+    }
+
+  private:
+    template <int w, int half>
+    static KVSPLIT_INLINE void low_plane(const std::uint8_t* low, int unit, std::ptrdiff_t stride,
+                                         bytes64 (&out)[2]) {
+        if constexpr (w == 8) {
+            out[0] = load_bytes(low + (4 * unit + 2 * half) * stride);
+            out[1] = load_bytes(low + (4 * unit + 2 * half + 1) * stride);
+        } else if constexpr (w == 4) {
+            const bytes64 x = load_bytes(low + (2 * unit + half) * stride);
+            out[0] = field<4, 0, 0>(x);
+            out[1] = field<4, 4, 0>(x);
+        } else {
+            const bytes64 x = load_bytes(low + unit * stride);
+            out[0] = field<2, half * 4, 0>(x);
+            out[1] = field<2, half * 4 + 2, 0>(x);
+        }
+    }
+    bytes64 levels_;
 };
 
-template <typename Codes, int R, int V>
-KVSPLIT_INLINE void score_codes_block(const Codes& format, const std::uint8_t* codes,
-                                      const std::uint16_t* scales, const QueryTile& tile, int row,
-                                      const codec::HeadShape& head, int token, f32x16 (*out)[V]) {
-    constexpr int kStep = 4 * Codes::kOperands;  // channels per loaded vector
+// acc + the dot products of a (unsigned) and b (signed). Products with codes of an even grid of 6 or 5 bits,
+// on either side, stay small.
+template <int bits>
+KVSPLIT_INLINE i32x16 dot_codes(i32x16 acc, bytes64 a, bytes64 b) {
+    if constexpr (bits == 6 || bits == 5) {
+        return dot4_small(acc, a, b);
+    } else {
+        return dot4(acc, a, b);
+    }
+}
+
+// value = scale * kHalfFactor * (2 * operand - kZero2)
+template <int bits>
+struct KeyGrid {
+    static constexpr std::int32_t kZero2 = codec::has_levels(bits) ? 256 : (1 << bits) - 1;
+    static constexpr float kHalfFactor = codec::has_levels(bits) ? 0.5f / 127 : 0.5f;
+};
+
+// acc[r][v] += query codes . key codes over half a unit: 8 channels. q: the rows' codes at the unit's first
+// channel.
+template <int half, int bits, int R, int V>
+KVSPLIT_INLINE void score_half(const CodeLoader<bits>& loader, const std::uint8_t* low,
+                               const std::uint8_t* high, const std::int8_t* q, int dim, int unit,
+                               i32x16 (&acc)[R][V]) {
+    bytes64 k[V][2];
+    for (int v = 0; v < V; ++v) {
+        loader.template load<half>(low + v * 64, high + v * 64, unit, kTokens * 4, k[v]);
+    }
+    for (int o = 0; o < 2; ++o) {
+        for (int r = 0; r < R; ++r) {
+            const bytes64 x = set1_4bytes(q + r * dim + half * 8 + o * 4);
+            for (int v = 0; v < V; ++v) acc[r][v] = dot_codes<bits>(acc[r][v], k[v][o], x);
+        }
+    }
+}
+
+template <int bits, int R, int V>
+KVSPLIT_INLINE void score_codes_block(const CodeLoader<bits>& loader, const std::uint8_t* low,
+                                      const std::uint8_t* high, const std::uint16_t* scales,
+                                      const QueryTile& tile, int row, const codec::HeadShape& head, int token,
+                                      f32x16 (*out)[V]) {
     const std::int8_t* q = tile.codes + static_cast<std::ptrdiff_t>(row) * head.head_dim;
     for (int r = 0; r < R; ++r) {
         for (int v = 0; v < V; ++v) out[r][v] = zero_f32();
@@ -98,21 +179,16 @@ KVSPLIT_INLINE void score_codes_block(const Codes& format, const std::uint8_t* c
         for (int r = 0; r < R; ++r) {
             for (int v = 0; v < V; ++v) acc[r][v] = zero_i32();
         }
-        for (int c = g * head.group; c < (g + 1) * head.group; c += kStep) {
-            const std::uint8_t* source = codes + (c / kStep) * kTokens * 4 + token * 4;
-            bytes64 k[V][Codes::kOperands];
-            for (int v = 0; v < V; ++v) format.operands(load_bytes(source + v * 64), k[v]);
-            for (int o = 0; o < Codes::kOperands; ++o) {
-                for (int r = 0; r < R; ++r) {
-                    const bytes64 x = set1_4bytes(q + r * head.head_dim + c + o * 4);
-                    for (int v = 0; v < V; ++v) acc[r][v] = dot4(acc[r][v], k[v][o], x);
-                }
-            }
+        for (int c = g * head.group; c < (g + 1) * head.group; c += 16) {
+            const int at = token * 4;
+            score_half<0, bits>(loader, low + at, high + at, q + c, head.head_dim, c / 16, acc);
+            score_half<1, bits>(loader, low + at, high + at, q + c, head.head_dim, c / 16, acc);
         }
         for (int v = 0; v < V; ++v) {
             const f32x16 scale = load_f16(scales + g * kTokens + token + v * 16);
             for (int r = 0; r < R; ++r) {
-                const std::int32_t zero = Codes::kZero2 * tile.code_sums[(row + r) * head.n_groups + g];
+                const std::int32_t zero =
+                    KeyGrid<bits>::kZero2 * tile.code_sums[(row + r) * head.n_groups + g];
                 const f32x16 dot = to_f32(acc[r][v] + acc[r][v] - set1(zero));
                 out[r][v] = fmadd(dot, scale, out[r][v]);
             }
@@ -128,7 +204,7 @@ KVSPLIT_INLINE float scalar_f16(std::uint16_t half) {
 }
 
 // Logits from codes: query . mean + scales * (query codes . key codes)
-template <typename Codes, int R>
+template <int bits, int R>
 void score_codes(const PageRun& run, const std::byte* page, const QueryTile& tile, int row,
                  const codec::HeadShape& head, RowBlock& block) {
     const codec::PageLayout& l = *run.layout;
@@ -152,12 +228,13 @@ void score_codes(const PageRun& run, const std::byte* page, const QueryTile& til
     f32x16 offset[R], factor[R];
     for (int r = 0; r < R; ++r) {
         offset[r] = set1(reduce_add(dot[r]) * unit);
-        factor[r] = set1(tile.code_scale[row + r] * Codes::kHalfFactor);
+        factor[r] = set1(tile.code_scale[row + r] * KeyGrid<bits>::kHalfFactor);
     }
-    const Codes format;
+    const CodeLoader<bits> loader(0x80);
     for (int v = 0; v < kVectors; v += kTokenBlock) {
         f32x16 s[R][kTokenBlock];
-        score_codes_block<Codes, R, kTokenBlock>(format, codes, scales, tile, row, head, v * 16, s);
+        score_codes_block<bits, R, kTokenBlock>(loader, codes, codes + l.key_high_plane, scales, tile, row,
+                                                head, v * 16, s);
         for (int r = 0; r < R; ++r) {
             for (int i = 0; i < kTokenBlock; ++i) {
                 store(block.scores[r] + (v + i) * 16, fmadd(s[r][i], factor[r], offset[r]));
@@ -233,31 +310,21 @@ void accumulate_exact(const RowBlock& block, const Number* values, int dim, int 
     for (; c < dim; c += 16) accumulate_exact_block<R, 1>(block, values + c, dim, low, high, acc + c);
 }
 
-// How value codes of a width become signed operands of dot4. value = scale * factor * (operand + half).
-struct ValueCodes8 {
-    static constexpr int kOperands = 1;
-    static constexpr float kFactor = 1.0f;
-    static constexpr float kHalf = 0.5f;
-    KVSPLIT_INLINE void operands(bytes64 packed, bytes64* out) const { out[0] = packed; }
-};
-struct ValueCodes4 {
-    static constexpr int kOperands = 2;
-    static constexpr float kFactor = 1.0f / 127;
-    static constexpr float kHalf = 0.0f;
-    bytes64 table;
-    KVSPLIT_INLINE ValueCodes4() { table = load_table16(codec::lloyd_max_4bit()); }
-    KVSPLIT_INLINE void operands(bytes64 packed, bytes64* out) const {
-        out[0] = lookup16(table, low_nibbles(packed));
-        out[1] = lookup16(table, high_nibbles(packed));
-    }
+// value = scale * kFactor * (operand + kOffset)
+template <int bits>
+struct ValueGrid {
+    static constexpr float kFactor = codec::has_levels(bits) ? 1.0f / 127 : 1.0f;
+    static constexpr float kOffset = codec::has_levels(bits) ? 0.0f
+                                     : bits == 8             ? 0.5f
+                                                             : 0.5f - static_cast<float>(1 << (bits - 1));
 };
 
 // Softmax weights times value scales as integers: `planes` bytes each, most significant plane first.
 template <int R>
 struct IntegerWeights {
     alignas(64) std::uint8_t plane[2][R][kTokens];
-    float unit[R];      // weight = unit * integer
-    float half_sum[R];  // sum of the integers, times one half
+    float unit[R];  // weight = unit * integer
+    float sum[R];   // of the integers
 };
 
 template <int R, bool wide>
@@ -284,70 +351,82 @@ KVSPLIT_INLINE void round_weights(const RowBlock& block, const std::uint16_t* sc
             }
         }
         out.unit[r] = top / kTop;
-        out.half_sum[r] = 0.5f * static_cast<float>(reduce_add(sum));
+        out.sum[r] = static_cast<float>(reduce_add(sum));
     }
 }
 
-template <typename Codes, int R, bool wide, int C>
-KVSPLIT_INLINE void accumulate_codes_block(const Codes& format, const IntegerWeights<R>& weights,
-                                           const RowBlock& block, const std::uint8_t* codes, int dim,
-                                           float* acc) {
+// sum[p][r][c] += weights . value codes over half a unit: 8 tokens.
+template <int half, int bits, int P, int R, int C>
+KVSPLIT_INLINE void accumulate_half(const CodeLoader<bits>& loader, const IntegerWeights<R>& weights,
+                                    const std::uint8_t* low, const std::uint8_t* high, int dim, int unit,
+                                    i32x16 (&sum)[P][R][C]) {
+    bytes64 v[C][2];
+    for (int c = 0; c < C; ++c) {
+        loader.template load<half>(low + c * 64, high + c * 64, unit, std::ptrdiff_t{dim} * 4, v[c]);
+    }
+    for (int o = 0; o < 2; ++o) {
+        for (int p = 0; p < P; ++p) {
+            for (int r = 0; r < R; ++r) {
+                const bytes64 w = set1_4bytes(weights.plane[p][r] + unit * 16 + half * 8 + o * 4);
+                for (int c = 0; c < C; ++c) sum[p][r][c] = dot_codes<bits>(sum[p][r][c], w, v[c][o]);
+            }
+        }
+    }
+}
+
+template <int bits, int R, bool wide, int C>
+KVSPLIT_INLINE void accumulate_codes_block(const CodeLoader<bits>& loader, const IntegerWeights<R>& weights,
+                                           const RowBlock& block, const std::uint8_t* low,
+                                           const std::uint8_t* high, int dim, float* acc) {
     constexpr int kPlanes = wide ? 2 : 1;
-    constexpr int kStep = 4 * Codes::kOperands;  // tokens per loaded vector
     i32x16 sum[kPlanes][R][C];
     for (int p = 0; p < kPlanes; ++p) {
         for (int r = 0; r < R; ++r) {
             for (int c = 0; c < C; ++c) sum[p][r][c] = zero_i32();
         }
     }
-    for (int t = 0; t < kTokens; t += kStep) {
-        const std::uint8_t* source = codes + (t / kStep) * dim * 4;
-        bytes64 v[C][Codes::kOperands];
-        for (int c = 0; c < C; ++c) format.operands(load_bytes(source + c * 64), v[c]);
-        for (int o = 0; o < Codes::kOperands; ++o) {
-            for (int p = 0; p < kPlanes; ++p) {
-                for (int r = 0; r < R; ++r) {
-                    const bytes64 w = set1_4bytes(weights.plane[p][r] + t + o * 4);
-                    for (int c = 0; c < C; ++c) sum[p][r][c] = dot4(sum[p][r][c], w, v[c][o]);
-                }
-            }
-        }
+    for (int unit = 0; unit < kTokens / 16; ++unit) {
+        accumulate_half<0, bits>(loader, weights, low, high, dim, unit, sum);
+        accumulate_half<1, bits>(loader, weights, low, high, dim, unit, sum);
     }
+    constexpr float kOffset = ValueGrid<bits>::kOffset;
     for (int r = 0; r < R; ++r) {
-        const f32x16 unit = set1(weights.unit[r] * Codes::kFactor);
+        const f32x16 unit = set1(weights.unit[r] * ValueGrid<bits>::kFactor);
         for (int c = 0; c < C; ++c) {
             f32x16 s = to_f32(sum[0][r][c]);
             if constexpr (wide) s = fmadd(s, set1(256.0f), to_f32(sum[1][r][c]));
-            if constexpr (Codes::kHalf != 0.0f) s = s + set1(weights.half_sum[r]);
+            if constexpr (kOffset != 0.0f) s = s + set1(weights.sum[r] * kOffset);
             float* a = acc + r * dim + c * 16;
             store(a, fmadd(s, unit, load(a) * set1(block.rescale[r])));
         }
     }
 }
 
-template <typename Codes, int R, bool wide>
+template <int bits, int R, bool wide>
 void accumulate_codes(const PageRun& run, const std::byte* page, const codec::HeadShape& head,
                       const RowBlock& block, float* acc) {
     constexpr int kBlock = wide && kChannelBlock > 1 ? kChannelBlock / 2 : kChannelBlock;
     const codec::PageLayout& l = *run.layout;
     const auto h = static_cast<std::size_t>(run.head);
-    const auto* codes =
+    const auto* low =
         reinterpret_cast<const std::uint8_t*>(page + l.value_codes + h * l.value_codes_head_bytes);
+    const std::uint8_t* high = low + l.value_high_plane;
     const auto* scales =
         reinterpret_cast<const std::uint16_t*>(page + l.value_scales + h * l.value_scales_head_bytes);
-    const Codes format;
+    const CodeLoader<bits> loader(0);
+    const int dim = head.padded_dim;
     IntegerWeights<R> weights;
     for (int g = 0; g < head.n_groups; ++g) {
         round_weights<R, wide>(block, scales + g * kTokens, weights);
         int c = g * head.group;
         const int end = c + head.group;
         for (; c + kBlock * 16 <= end; c += kBlock * 16) {
-            accumulate_codes_block<Codes, R, wide, kBlock>(format, weights, block, codes + c * 4,
-                                                           head.padded_dim, acc + c);
+            accumulate_codes_block<bits, R, wide, kBlock>(loader, weights, block, low + c * 4, high + c * 4,
+                                                          dim, acc + c);
         }
         for (; c < end; c += 16) {
-            accumulate_codes_block<Codes, R, wide, 1>(format, weights, block, codes + c * 4, head.padded_dim,
-                                                      acc + c);
+            accumulate_codes_block<bits, R, wide, 1>(loader, weights, block, low + c * 4, high + c * 4, dim,
+                                                     acc + c);
         }
     }
 }
@@ -357,8 +436,22 @@ void accumulate_codes(const PageRun& run, const std::byte* page, const codec::He
 template <int R>
 void score_page(const PageRun& run, const std::byte* page, const QueryTile& tile, int row,
                 const codec::HeadShape& head, int n_vectors, RowBlock& block) {
-    if (run.key_bits == 8) return score_codes<KeyCodes8, R>(run, page, tile, row, head, block);
-    if (run.key_bits == 4) return score_codes<KeyCodes4, R>(run, page, tile, row, head, block);
+    switch (run.key_bits) {
+        case 8:
+            return score_codes<8, R>(run, page, tile, row, head, block);
+        case 6:
+            return score_codes<6, R>(run, page, tile, row, head, block);
+        case 5:
+            return score_codes<5, R>(run, page, tile, row, head, block);
+        case 4:
+            return score_codes<4, R>(run, page, tile, row, head, block);
+        case 3:
+            return score_codes<3, R>(run, page, tile, row, head, block);
+        case 2:
+            return score_codes<2, R>(run, page, tile, row, head, block);
+        default:
+            break;
+    }
     const codec::PageLayout& l = *run.layout;
     const std::byte* keys = page + l.key_codes + static_cast<std::size_t>(run.head) * l.key_codes_head_bytes;
     const float* q = tile.q + static_cast<std::ptrdiff_t>(row) * head.head_dim;
@@ -368,17 +461,32 @@ void score_page(const PageRun& run, const std::byte* page, const QueryTile& tile
     score_exact<R>(q, head.head_dim, reinterpret_cast<const std::uint16_t*>(keys), n_vectors, block);
 }
 
+template <int R, bool wide>
+void accumulate_width(const PageRun& run, const std::byte* page, const codec::HeadShape& head,
+                      const RowBlock& block, float* acc) {
+    switch (run.value_bits) {
+        case 8:
+            return accumulate_codes<8, R, wide>(run, page, head, block, acc);
+        case 6:
+            return accumulate_codes<6, R, wide>(run, page, head, block, acc);
+        case 5:
+            return accumulate_codes<5, R, wide>(run, page, head, block, acc);
+        case 4:
+            return accumulate_codes<4, R, wide>(run, page, head, block, acc);
+        case 3:
+            return accumulate_codes<3, R, wide>(run, page, head, block, acc);
+        default:
+            return accumulate_codes<2, R, wide>(run, page, head, block, acc);
+    }
+}
+
 template <int R>
 void accumulate_page(const PageRun& run, const std::byte* page, const AttentionShape& shape,
                      const RowBlock& block, int low, int high, float* acc) {
     const codec::HeadShape& head = shape.head;
-    if (run.value_bits == 8) {
-        if (shape.wide_weights()) return accumulate_codes<ValueCodes8, R, true>(run, page, head, block, acc);
-        return accumulate_codes<ValueCodes8, R, false>(run, page, head, block, acc);
-    }
-    if (run.value_bits == 4) {
-        if (shape.wide_weights()) return accumulate_codes<ValueCodes4, R, true>(run, page, head, block, acc);
-        return accumulate_codes<ValueCodes4, R, false>(run, page, head, block, acc);
+    if (run.value_bits < 16) {
+        if (shape.wide_weights()) return accumulate_width<R, true>(run, page, head, block, acc);
+        return accumulate_width<R, false>(run, page, head, block, acc);
     }
     const codec::PageLayout& l = *run.layout;
     const std::byte* values =

@@ -18,7 +18,6 @@ using codec::GridKind;
 using codec::GridPolicy;
 using codec::HeadShape;
 using codec::kPageTokens;
-using codec::kSinkTokens;
 using codec::PageLayout;
 using codec::ScaleRule;
 
@@ -118,6 +117,11 @@ struct LevelGrid {
     int half;
 };
 
+template <int b>
+struct Width {
+    static constexpr int bits = b;
+};
+
 struct Scales {
     f32x16 step, stored;
 };
@@ -193,60 +197,109 @@ Scales choose_scales(const GridPolicy& policy, const Grid& grid, const float (*x
     return best;
 }
 
-// Packs the codes of channels c .. c + group of 16 tokens.
+// The field of w bits from bit `from` of every byte, moved to bit `to`.
+template <int w, int from, int to>
+KVSPLIT_INLINE i32x16 field(i32x16 x) {
+    constexpr std::uint32_t kMask = ((1u << w) - 1) * 0x01010101u << to;
+    if constexpr (from > to) x = shift_right_logical<from - to>(x);
+    if constexpr (to > from) x = shift_left<to - from>(x);
+    return x & set1(static_cast<std::int32_t>(kMask));
+}
+
+// Packs codes of 16 tokens into the planes of codec.h. Channels come in order, 16 at a time.
+template <int bits>
 struct KeyCodes {
+    static constexpr codec::CodePlanes kPlanes = codec::code_planes(bits);
     std::uint8_t* codes;
-    int bits, token;
+    std::size_t high_plane;
+    int token;
 
     template <typename Grid>
     void pack(const Grid& grid, const float (*x)[kTileTokens], int channel, int n, f32x16 inverse) const {
-        if (bits == 8) {
-            for (int i = 0; i < n; i += 4) {
-                i32x16 word = zero_i32();
+        constexpr std::int32_t kBias = codec::has_levels(bits) ? 0 : 1 << (bits - 1);
+        for (int i = 0; i < n; i += 16) {
+            i32x16 quad[4];  // byte j of a lane: the code of channel 4q + j
+            for (int q = 0; q < 4; ++q) {
+                quad[q] = zero_i32();
                 for (int j = 3; j >= 0; --j) {
-                    word = shift_left<8>(word) | (grid.code(load(x[i + j]), inverse) & set1(0xff));
+                    const i32x16 code = grid.code(load(x[i + 4 * q + j]), inverse) + set1(kBias);
+                    quad[q] = shift_left<8>(quad[q]) | code;
                 }
-                // code + 128 is the code with its top bit turned
-                store_block((channel + i) / 4, word ^ set1(static_cast<std::int32_t>(0x80808080u)));
             }
-            return;
-        }
-        for (int i = 0; i < n; i += 8) {
-            i32x16 word = zero_i32();
-            for (int j = 3; j >= 0; --j) {
-                const i32x16 low = grid.code(load(x[i + j]), inverse),
-                             high = grid.code(load(x[i + 4 + j]), inverse);
-                word = shift_left<8>(word) | shift_left<4>(high) | low;
-            }
-            store_block((channel + i) / 8, word);
+            const int unit = (channel + i) / 16;
+            store_plane<kPlanes.low, 0>(codes, unit, quad);
+            if constexpr (kPlanes.high > 0)
+                store_plane<kPlanes.high, kPlanes.low>(codes + high_plane, unit, quad);
         }
     }
-    KVSPLIT_INLINE void store_block(int block, i32x16 words) const {
-        store_bytes(codes + (static_cast<std::ptrdiff_t>(block) * kPageTokens + token) * 4, as_bytes(words));
+
+  private:
+    // The field of w bits from bit `from` on, of the four quads of 16 channels.
+    template <int w, int from>
+    KVSPLIT_INLINE void store_plane(std::uint8_t* plane, int unit, const i32x16 (&quad)[4]) const {
+        if constexpr (w == 8) {
+            for (int q = 0; q < 4; ++q) store_block(plane, 4 * unit + q, quad[q]);
+        } else if constexpr (w == 4) {
+            store_block(plane, 2 * unit, field<4, from, 0>(quad[0]) | field<4, from, 4>(quad[1]));
+            store_block(plane, 2 * unit + 1, field<4, from, 0>(quad[2]) | field<4, from, 4>(quad[3]));
+        } else if constexpr (w == 2) {
+            store_block(plane, unit,
+                        field<2, from, 0>(quad[0]) | field<2, from, 2>(quad[1]) | field<2, from, 4>(quad[2]) |
+                            field<2, from, 6>(quad[3]));
+        } else {
+            const i32x16 half = field<1, from, 0>(quad[0]) | field<1, from, 1>(quad[1]) |
+                                field<1, from, 2>(quad[2]) | field<1, from, 3>(quad[3]);
+            const int block = unit / 2;
+            if (unit % 2 == 0) return store_block(plane, block, half);
+            store_block(plane, block, as_i32(load_bytes(at(plane, block))) | shift_left<4>(half));
+        }
+    }
+    KVSPLIT_INLINE std::uint8_t* at(std::uint8_t* plane, int block) const {
+        return plane + (static_cast<std::ptrdiff_t>(block) * kPageTokens + token) * 4;
+    }
+    KVSPLIT_INLINE void store_block(std::uint8_t* plane, int block, i32x16 words) const {
+        store_bytes(at(plane, block), as_bytes(words));
     }
 };
 
+template <int bits>
 struct ValueCodes {
+    static constexpr codec::CodePlanes kPlanes = codec::code_planes(bits);
     std::uint8_t* codes;
-    int bits, token, padded_dim;
+    std::size_t high_plane;
+    int token, padded_dim;
 
     template <typename Grid>
     void pack(const Grid& grid, const float (*x)[kTileTokens], int channel, int n, f32x16 inverse) const {
+        constexpr std::int32_t kBias = codec::has_levels(bits) || bits == 8 ? 0 : 1 << (bits - 1);
         for (int i = 0; i < n; ++i) {
             std::uint8_t bytes[kTileTokens];
-            store_low_bytes(bytes, grid.code(load(x[i]), inverse));
-            std::uint32_t words[4];
-            std::memcpy(words, bytes, 16);
-            if (bits == 8) {
-                for (int j = 0; j < 4; ++j) store_word(token / 4 + j, channel + i, words[j]);
-            } else {
-                for (int j = 0; j < 2; ++j)
-                    store_word(token / 8 + j, channel + i, words[2 * j] | words[2 * j + 1] << 4);
-            }
+            store_low_bytes(bytes, grid.code(load(x[i]), inverse) + set1(kBias));
+            std::uint32_t quad[4];  // byte j: the code of token 4q + j
+            std::memcpy(quad, bytes, 16);
+            store_plane<kPlanes.low, 0>(codes, channel + i, quad);
+            if constexpr (kPlanes.high > 0)
+                store_plane<kPlanes.high, kPlanes.low>(codes + high_plane, channel + i, quad);
         }
     }
-    KVSPLIT_INLINE void store_word(int block, int channel, std::uint32_t word) const {
-        std::memcpy(codes + (static_cast<std::ptrdiff_t>(block) * padded_dim + channel) * 4, &word, 4);
+
+  private:
+    template <int w, int from>
+    KVSPLIT_INLINE void store_plane(std::uint8_t* plane, int channel, const std::uint32_t (&quad)[4]) const {
+        constexpr std::uint32_t kMask = ((1u << w) - 1) * 0x01010101u;
+        constexpr int kQuads = 8 / w < 4 ? 8 / w : 4;  // of these 16 tokens, that share a word
+        for (int q = 0; q < 4; q += kQuads) {
+            std::uint32_t word = 0;
+            for (int k = 0; k < kQuads; ++k) word |= (quad[q + k] >> from & kMask) << (k * w);
+            const int first = token / 4 + q, block = first / (8 / w);
+            std::uint8_t* at = plane + (static_cast<std::ptrdiff_t>(block) * padded_dim + channel) * 4;
+            if (w == 1 && first % 8 != 0) {  // the block's other tokens came before
+                std::uint32_t low;
+                std::memcpy(&low, at, 4);
+                word = low | word << 4;
+            }
+            std::memcpy(at, &word, 4);
+        }
     }
 };
 
@@ -262,28 +315,60 @@ void encode_groups(const GridPolicy& policy, const HeadShape& shape, const Tile&
     }
 }
 
-template <typename Codes>
-void encode_tile(const GridPolicy& policy, const HeadShape& shape, const Tile& tile, int token,
-                 const Codes& codes, std::uint16_t* scales) {
-    if (policy.kind == GridKind::kUniform) {
-        encode_groups<UniformGrid>(policy, shape, tile, token, codes, scales);
+template <template <int> typename Codes, int bits, typename... Place>
+void encode_width(const GridPolicy& policy, const HeadShape& shape, const Tile& tile, int token,
+                  std::uint16_t* scales, std::uint8_t* codes, std::size_t high_plane, Place... place) {
+    const Codes<bits> packer{codes, high_plane, place...};
+    if constexpr (codec::has_levels(bits)) {
+        encode_groups<LevelGrid>(policy, shape, tile, token, packer, scales);
     } else {
-        encode_groups<LevelGrid>(policy, shape, tile, token, codes, scales);
+        encode_groups<UniformGrid>(policy, shape, tile, token, packer, scales);
+    }
+}
+
+// place: what Codes holds behind the plane's offset.
+template <template <int> typename Codes, typename... Place>
+void encode_tile(const GridPolicy& policy, const HeadShape& shape, const Tile& tile, int token,
+                 std::uint16_t* scales, std::uint8_t* codes, std::size_t high_plane, Place... place) {
+    const auto encode = [&](auto width) {
+        encode_width<Codes, width.bits>(policy, shape, tile, token, scales, codes, high_plane, place...);
+    };
+    switch (policy.bits) {
+        case 8:
+            return encode(Width<8>{});
+        case 6:
+            return encode(Width<6>{});
+        case 5:
+            return encode(Width<5>{});
+        case 4:
+            return encode(Width<4>{});
+        case 3:
+            return encode(Width<3>{});
+        default:
+            return encode(Width<2>{});
     }
 }
 
 // Means of all channels, exact and as stored; writes the stored form.
-inline void key_means(const HeadShape& shape, const std::uint16_t* keys, bool first_page, Channels& channels,
+inline void key_means(const PageLayout& layout, const std::uint16_t* keys, Channels& channels,
                       std::int8_t* mean, std::uint16_t* mean_scale) {
-    const int dim = shape.head_dim;
-    const float count = static_cast<float>(first_page ? kPageTokens - kSinkTokens : kPageTokens);
+    const int dim = layout.shape.head_dim;
+    const float count = static_cast<float>(kPageTokens - layout.sinks);
     for (int c = 0; c < dim; ++c) {
         f32x16 sum = zero_f32();
-        for (int t = 0; t < kPageTokens; t += kTileTokens) {
-            const f32x16 x = saturate(load_f16(keys + c * kPageTokens + t));
-            sum = sum + (first_page && t == 0 ? select(mask_first(kSinkTokens), zero_f32(), x) : x);
+        sum = sum + select(mask_first(layout.sinks), zero_f32(), saturate(load_f16(keys + c * kPageTokens)));
+        for (int t = kTileTokens; t < kPageTokens; t += kTileTokens) {
+            sum = sum + saturate(load_f16(keys + c * kPageTokens + t));
         }
         channels.mean[c] = reduce_add(sum) * (1.0f / count);
+    }
+    if (!layout.codec.mean) {
+        *mean_scale = 1;
+        for (int c = 0; c < dim; c += 16) {
+            store_i8(mean + c, zero_f32());
+            store(channels.stored_mean + c, zero_f32());
+        }
+        return;
     }
     f32x16 largest = zero_f32();
     for (int c = 0; c < dim; c += 16) largest = max(abs(load(channels.mean + c)), largest);
@@ -302,11 +387,12 @@ inline void key_means(const HeadShape& shape, const std::uint16_t* keys, bool fi
 }
 
 // The means of value channels over the first page without its sinks: 16 partial sums over the tokens, folded.
-inline void value_means(const HeadShape& shape, const std::uint16_t* values, float* mean) {
+inline void value_means(const PageLayout& layout, const std::uint16_t* values, float* mean) {
+    const HeadShape& shape = layout.shape;
     for (int c = 0; c < shape.head_dim; c += 16) {
         f32x16 sum[kTileTokens];
         for (int i = 0; i < kTileTokens; ++i) sum[i] = zero_f32();
-        for (int t = kSinkTokens; t < kPageTokens; ++t) {
+        for (int t = layout.sinks; t < kPageTokens; ++t) {
             sum[t % kTileTokens] =
                 sum[t % kTileTokens] +
                 saturate(load_f16(values + static_cast<std::ptrdiff_t>(t) * shape.padded_dim + c));
@@ -314,7 +400,7 @@ inline void value_means(const HeadShape& shape, const std::uint16_t* values, flo
         for (int half = kTileTokens / 2; half >= 1; half /= 2) {
             for (int i = 0; i < half; ++i) sum[i] = sum[i] + sum[i + half];
         }
-        store(mean + c, sum[0] * set1(1.0f / static_cast<float>(kPageTokens - kSinkTokens)));
+        store(mean + c, sum[0] * set1(1.0f / static_cast<float>(kPageTokens - layout.sinks)));
     }
 }
 
@@ -331,30 +417,28 @@ inline void seal_key_page(const codec::PageLayout& layout, int head, const std::
         return;
     }
     Channels channels;
-    key_means(shape, open_keys, layout.first_page, channels,
+    key_means(layout, open_keys, channels,
               reinterpret_cast<std::int8_t*>(part(page, layout.key_means, layout.key_means_head_bytes, head)),
               halves(part(page, layout.key_mean_scales, layout.key_mean_scales_head_bytes, head)));
     for (int c = 0; c < dim; c += 16) {
         store(channels.factor + c, load(smoothing + c) * set1(transform_factor(shape)));
     }
-    const GridPolicy& policy = codec::key_policy(layout.key_bits);
+    const GridPolicy& policy = codec::key_policy(layout.key_bits, layout.codec.search);
     std::uint16_t* scales = halves(part(page, layout.key_scales, layout.key_scales_head_bytes, head));
     Tile tile;
     for (int t = 0; t < kPageTokens; t += kTileTokens) {
-        const bool sinks = layout.first_page && t == 0;
+        const int sinks = t == 0 ? layout.sinks : 0;
         for (int c = 0; c < dim; ++c) {
             f32x16 x = saturate(load_f16(open_keys + c * kPageTokens + t));
-            if (sinks) x = select(mask_first(kSinkTokens), set1(channels.mean[c]), x);
+            if (sinks > 0) x = select(mask_first(sinks), set1(channels.mean[c]), x);
             store(tile.x[c], (x - set1(channels.stored_mean[c])) * set1(channels.factor[c]));
         }
         transform_channels(tile, shape);
-        encode_tile(policy, shape, tile, t, KeyCodes{codes, layout.key_bits, t}, scales);
+        encode_tile<KeyCodes>(policy, shape, tile, t, scales, codes, layout.key_high_plane, t);
     }
-    if (layout.first_page) {
-        std::uint16_t* sinks = halves(part(page, layout.sink_keys, layout.sink_keys_head_bytes, head));
-        for (int t = 0; t < kSinkTokens; ++t) {
-            for (int c = 0; c < dim; ++c) sinks[t * dim + c] = open_keys[c * kPageTokens + t];
-        }
+    std::uint16_t* sinks = halves(part(page, layout.sink_keys, layout.sink_keys_head_bytes, head));
+    for (int t = 0; t < layout.sinks; ++t) {
+        for (int c = 0; c < dim; ++c) sinks[t * dim + c] = open_keys[c * kPageTokens + t];
     }
 }
 
@@ -369,13 +453,13 @@ inline void seal_value_page(const codec::PageLayout& layout, int head, const std
         return;
     }
     alignas(64) float mean[codec::kMaxHeadDim];
-    if (layout.first_page) value_means(shape, open_values, mean);
-    const GridPolicy& policy = codec::value_policy(layout.value_bits);
+    if (layout.sinks > 0) value_means(layout, open_values, mean);
+    const GridPolicy& policy = codec::value_policy(layout.value_bits, layout.codec.search);
     std::uint16_t* scales = halves(part(page, layout.value_scales, layout.value_scales_head_bytes, head));
     const f32x16 factor = set1(transform_factor(shape));
     Tile tile;
     for (int t = 0; t < kPageTokens; t += kTileTokens) {
-        const bool sinks = layout.first_page && t == 0;
+        const int sinks = t == 0 ? layout.sinks : 0;
         for (int c = 0; c < dim; c += 8) {
             alignas(64) std::uint16_t columns[8][kTileTokens];
             const std::uint16_t* rows = open_values + static_cast<std::ptrdiff_t>(t) * shape.padded_dim + c;
@@ -383,18 +467,16 @@ inline void seal_value_page(const codec::PageLayout& layout, int head, const std
             transpose_8x8(rows + 8 * shape.padded_dim, shape.padded_dim, columns[0] + 8, kTileTokens);
             for (int i = 0; i < 8; ++i) {
                 f32x16 x = saturate(load_f16(columns[i]));
-                if (sinks) x = select(mask_first(kSinkTokens), set1(mean[c + i]), x);
+                if (sinks > 0) x = select(mask_first(sinks), set1(mean[c + i]), x);
                 store(tile.x[c + i], x * factor);
             }
         }
         transform_channels(tile, shape);
-        encode_tile(policy, shape, tile, t, ValueCodes{codes, layout.value_bits, t, shape.padded_dim},
-                    scales);
+        encode_tile<ValueCodes>(policy, shape, tile, t, scales, codes, layout.value_high_plane, t,
+                                shape.padded_dim);
     }
-    if (layout.first_page) {
-        std::memcpy(part(page, layout.sink_values, layout.sink_values_head_bytes, head), open_values,
-                    layout.sink_values_head_bytes);
-    }
+    std::memcpy(part(page, layout.sink_values, layout.sink_values_head_bytes, head), open_values,
+                layout.sink_values_head_bytes);
 }
 
 }  // namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE

@@ -1,0 +1,99 @@
+// What memory is free, read from made-up /proc and /sys trees.
+#include "base/memory.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <vector>
+
+namespace kvsplit {
+namespace {
+
+constexpr std::size_t kMiB = std::size_t{1} << 20;
+
+class Machine : public testing::Test {
+  protected:
+    Machine() {
+        std::string name = (std::filesystem::temp_directory_path() / "machine-XXXXXX").string();
+        root_ = ::mkdtemp(name.data());
+    }
+    ~Machine() override { std::filesystem::remove_all(root_); }
+
+    void write(const std::string& path, const std::string& text) {
+        const auto file = root_ / path;
+        std::filesystem::create_directories(file.parent_path());
+        std::ofstream(file) << text;
+    }
+    void write_meminfo(std::size_t available) {
+        write("proc/meminfo", "MemTotal:       9999999 kB\nMemFree:          11111 kB\nMemAvailable:    " +
+                                  std::to_string(available / 1024) + " kB\n");
+    }
+    std::size_t available() const { return available_memory(root_.string()); }
+
+    std::filesystem::path root_;
+};
+
+TEST_F(Machine, WithoutLimits) {
+    EXPECT_EQ(available(), 0u);
+    write_meminfo(800 * kMiB);
+    EXPECT_EQ(available(), 800 * kMiB);
+    write("proc/self/cgroup", "0::/user.slice\n");
+    write("sys/fs/cgroup/user.slice/memory.max", "max\n");
+    write("sys/fs/cgroup/user.slice/memory.current", "12345\n");
+    EXPECT_EQ(available(), 800 * kMiB);
+}
+
+TEST_F(Machine, TheTightestGroupOnThePathDecides) {
+    write_meminfo(800 * kMiB);
+    write("proc/self/cgroup", "0::/outer/inner\n");
+    write("sys/fs/cgroup/outer/inner/memory.max", std::to_string(700 * kMiB));
+    write("sys/fs/cgroup/outer/inner/memory.current", std::to_string(50 * kMiB));
+    EXPECT_EQ(available(), 650 * kMiB);
+    write("sys/fs/cgroup/outer/memory.max", std::to_string(400 * kMiB));
+    write("sys/fs/cgroup/outer/memory.current", std::to_string(300 * kMiB));
+    EXPECT_EQ(available(), 100 * kMiB);
+    // File caches would be given back.
+    write("sys/fs/cgroup/outer/memory.stat", "anon 1\ninactive_file " + std::to_string(30 * kMiB) + "\n");
+    EXPECT_EQ(available(), 130 * kMiB);
+}
+
+TEST_F(Machine, AGroupOverItsLimitLeavesNothing) {
+    write_meminfo(800 * kMiB);
+    write("proc/self/cgroup", "0::/\n");
+    write("sys/fs/cgroup/memory.max", std::to_string(10 * kMiB));
+    write("sys/fs/cgroup/memory.current", std::to_string(11 * kMiB));
+    EXPECT_EQ(available(), 0u);
+}
+
+TEST_F(Machine, TheOlderInterface) {
+    write_meminfo(800 * kMiB);
+    write("proc/self/cgroup", "5:cpu:/a\n4:hugetlb,memory:/a\n0::/\n");
+    write("sys/fs/cgroup/memory/a/memory.limit_in_bytes", std::to_string(300 * kMiB));
+    write("sys/fs/cgroup/memory/a/memory.usage_in_bytes", std::to_string(100 * kMiB));
+    write("sys/fs/cgroup/memory/a/memory.stat", "total_inactive_file " + std::to_string(20 * kMiB) + "\n");
+    EXPECT_EQ(available(), 220 * kMiB);
+}
+
+TEST_F(Machine, DamagedFilesAreNoLimits) {
+    write_meminfo(800 * kMiB);
+    write("proc/self/cgroup", "nonsense\n0::relative\n:\n0::/x\n");
+    write("sys/fs/cgroup/x/memory.max", "lots");
+    write("sys/fs/cgroup/x/memory.current", "");
+    EXPECT_EQ(available(), 800 * kMiB);
+}
+
+TEST(ThisProcess, PeakGrowsAndStartsAgain) {
+    const std::size_t before = peak_rss();
+    if (before == 0) GTEST_SKIP() << "this system does not tell";
+    { std::vector<char> memory(64 * kMiB, 1); }
+    EXPECT_GT(peak_rss(), before + 50 * kMiB);
+    if (reset_peak_rss()) {
+        EXPECT_LT(peak_rss(), before + 50 * kMiB);
+    }
+    EXPECT_GT(available_memory(), 0u);
+}
+
+}  // namespace
+}  // namespace kvsplit
