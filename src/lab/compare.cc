@@ -176,13 +176,14 @@ class Comparer {
         options.decode_tokens = settings_.decode_tokens;
         options.repeats = settings_.repeats;
         options.fast_fill = true;
+        options.read_memory = results_.read_gb_per_s == 0;
         const double cost = speed_cost(depth);
         bool whole = true;
         const auto report = measure_speed(model(false), options, [&](double fraction, const SpeedReport&) {
             return whole = tell(fraction, cost, fmt::format("speed behind {} tokens", depth));
         });
         results_.speed.insert(results_.speed.end(), report.results.begin(), report.results.end());
-        results_.read_gb_per_s = std::max(results_.read_gb_per_s, report.read_gb_per_s);
+        if (options.read_memory) results_.read_gb_per_s = report.read_gb_per_s;
         if (whole) results_.speed_done.push_back(depth);
         done_ += cost;
         return whole;
@@ -271,13 +272,15 @@ void fit_chunks(CompareResults& results, const Model& model, std::string_view te
 std::string_view compare_precisions(CompareEffort effort) {
     switch (effort) {
         case CompareEffort::kQuick:
-            return "f16,k8v8,k8v4,k4v8,k4v4";
+            return "f16,k8v8,k6v6,k8v4,k4v8,k5v4,k4v4";
         case CompareEffort::kNormal:
-            return "f16,k8v8,k8v4,k4v8,k4v4";
+            return "f16,k8v8,k8v6,k6v6,k8v4,k4v8,k6v4,k4v6,k5v4,k4v4,k4v3,k3v4,k3v3";
         case CompareEffort::kFull:
             break;
     }
-    return "f16,k16v8,k8v16,k8v8,k8v4,k4v8,k4v4";
+    return "f16,k8v8,k8v6,k6v8,k6v6,k8v4,k4v8,k6v5,k5v6,k6v4,k4v6,k5v5,k5v4,k4v5,k4v4,k5v3,k3v5,k4v3,k3v4,"
+           "k3v3,"
+           "k4v2,k2v4,k2v2";
 }
 
 CompareSettings compare_settings(CompareEffort effort) {
@@ -286,7 +289,7 @@ CompareSettings compare_settings(CompareEffort effort) {
     s.decode_tokens = 64;
     switch (effort) {
         case CompareEffort::kQuick:
-            s.quality_context = 1024;
+            s.quality_context = 2048;
             s.quality_chunks = 2;
             s.contexts = {128, 2048};
             s.repeats = 1;

@@ -15,7 +15,7 @@ def find_browser():
 
 
 class Browser:
-    """One page. `events` are all the messages that the browser sent by itself."""
+    """One page. `events` are the messages that the browser sent by itself since the page was opened."""
 
     def __init__(self, path):
         self.profile = tempfile.TemporaryDirectory()
@@ -37,10 +37,7 @@ class Browser:
         for domain in ["Page", "Runtime", "Log", "Network"]:
             self.call(f"{domain}.enable")
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
+    def close(self):
         self.process.kill()
         self.process.wait()
         os.close(self.input)

@@ -11,7 +11,7 @@
 
 namespace kvsplit::lab {
 
-constexpr double kWideChart = 640, kNarrowChart = 360;  // px
+constexpr double kWideChart = 560, kNarrowChart = 360;  // px
 
 // A picture needs figures: nothing where they were not measured.
 using Chart = std::optional<Svg>;

@@ -71,7 +71,7 @@ class DivergenceChart {
         }
         svg_.polyline(front, "front");
         for (std::size_t i = 0; i < rows_.size(); ++i) draw_point(*rows_[i], points[i]);
-        draw_labels(points);
+        draw_labels(points, front);
         return std::move(svg_);
     }
 
@@ -80,15 +80,16 @@ class DivergenceChart {
         const auto [low, high] = std::minmax_element(
             rows_.begin(), rows_.end(), [](const auto* a, const auto* b) { return *a->kld() < *b->kld(); });
         y_ = Scale::logarithmic(1000 * *(*low)->kld(), 1000 * *(*high)->kld(), plot_.bottom, plot_.top);
-        double most = 0;
-        for (const auto* row : rows_) most = std::max(most, double(row->bytes()));
-        unit_ = unit_for(most);
-        x_ = Scale::linear(0, 1.06 * most / unit_.bytes, plot_.left, plot_.right, 5);
+        const auto [least, most] = std::minmax_element(
+            rows_.begin(), rows_.end(), [](const auto* a, const auto* b) { return a->bytes() < b->bytes(); });
+        unit_ = unit_for(double((*most)->bytes()));
+        x_ = Scale::linear(0.95 * double((*least)->bytes()) / unit_.bytes,
+                           1.05 * double((*most)->bytes()) / unit_.bytes, plot_.left, plot_.right, 5);
     }
 
     void draw_axes() {
         draw_y_axis(
-            svg_, plot_, y_, [](double v) { return v < 1 ? format_short(v) : fmt::format("{:g}", v); },
+            svg_, plot_, y_, [](double v) { return fmt::format("{:g}", v); },
             "mean divergence from f16, 10⁻³ nats");
         draw_x_axis(
             svg_, plot_, x_, [](double v) { return fmt::format("{:g}", v); },
@@ -116,19 +117,22 @@ class DivergenceChart {
                         format_kld(d.kld_mean), format_kld(d.kld_stderr)));
     }
 
-    void draw_labels(const std::vector<Point>& points) {
-        std::vector<std::string> texts;
-        for (const auto* row : rows_) texts.push_back(row->name);
-        const auto labels = place_labels(points, texts, kRadius, kLabelSize, plot_);
+    void draw_labels(const std::vector<Point>& points, const std::vector<Point>& front) {
+        std::vector<Mark> marks;
         for (std::size_t i = 0; i < rows_.size(); ++i) {
-            const bool best = rows_[i] == summary_.everyday;
+            marks.push_back({points[i], is_best(i) ? kRadius + 4 : kRadius, rows_[i]->name});
+        }
+        const auto labels = place_labels(marks, front, kLabelSize, plot_);
+        for (std::size_t i = 0; i < rows_.size(); ++i) {
             svg_.text(labels[i].at, labels[i].anchor,
-                      best                 ? "label best"
+                      is_best(i)           ? "label best"
                       : rows_[i]->on_front ? "label"
                                            : "label beaten",
-                      texts[i]);
+                      rows_[i]->name);
         }
     }
+
+    bool is_best(std::size_t i) const { return rows_[i] == summary_.everyday; }
 
     const Summary& summary_;
     std::vector<const SummaryRow*> rows_;

@@ -34,7 +34,7 @@ std::string paragraphs(const std::vector<std::string>& sentences) {
     // The first stands alone: it is the answer.
     std::string rest;
     for (std::size_t i = 1; i < sentences.size(); ++i) rest += (i > 1 ? " " : "") + sentences[i];
-    std::string out = fmt::format("<p>{}</p>\n", escape_xml(sentences.front()));
+    std::string out = fmt::format("<p class=\"answer\">{}</p>\n", escape_xml(sentences.front()));
     return rest.empty() ? out : out + fmt::format("<p>{}</p>\n", escape_xml(rest));
 }
 
@@ -59,17 +59,19 @@ std::string caption_of(const std::string& chart, const Summary& summary) {
                "divergence. Bars show one standard error.";
     }
     if (chart == "widths") {
-        return "Cells that mirror each other across the diagonal take the same bytes. Above it keys have the "
-               "more bits, "
-               "below it values.";
+        return fmt::format(
+            "A darker cell is further from f16; below each divergence stand the bytes at {} tokens. "
+            "The outlined pair has the same bytes.",
+            format_count(summary.context));
     }
     if (chart == "memory") {
         return fmt::format("Bytes of a cache that holds {} tokens, and how much less than f16 that is.",
                            format_count(summary.context));
     }
-    const bool decode = chart == "decode";
-    return fmt::format("Tokens {} per second, with so many tokens in the cache before.",
-                       decode ? "generated one by one" : "of a prompt");
+    return fmt::format(
+        "{} with so many tokens in the cache before. Grey: the other caches; all figures are in the table "
+        "below.",
+        chart == "decode" ? "Tokens generated one by one," : "Tokens of a prompt, evaluated together,");
 }
 
 std::string figures(const Summary& summary, const std::vector<NamedChart>& charts) {

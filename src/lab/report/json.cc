@@ -88,13 +88,34 @@ Divergence read_divergence(const Json& json) {
     return d;
 }
 
-KvSpec read_spec(const Json& json) { return KvSpec::parse(json.at("kv").get<std::string>()); }
+// Takes measurements out of JSON. Caches are those of the settings: a name is looked up, not parsed, since
+// parsing may read other files.
+class Reader {
+  public:
+    Reader(const CompareSettings& settings, const std::string& file) : settings_(settings), file_(file) {}
 
-CompareQuality read_quality(const Json& json) {
+    CompareQuality quality(const Json& json) const;
+    CompareMemory memory(const Json& json) const;
+    SpeedResult speed(const Json& json) const;
+
+  private:
+    KvSpec spec(const Json& json) const {
+        const auto& name = json.at("kv").get_ref<const std::string&>();
+        for (const KvSpec& spec : settings_.specs) {
+            if (spec.name() == name) return spec;
+        }
+        fail(ErrorCode::kFormat, "{}: damaged: {} is not among its settings", file_, json.at("kv").dump());
+    }
+
+    const CompareSettings& settings_;
+    const std::string& file_;
+};
+
+CompareQuality Reader::quality(const Json& json) const {
     CompareQuality q;
     q.whole = json.at("whole");
     q.tokens_scored = json.at("tokens_scored");
-    q.result.spec = read_spec(json);
+    q.result.spec = spec(json);
     q.result.nll = {json.at("nll"), json.at("nll_stderr")};
     q.result.perplexity = {json.at("ppl"), json.at("ppl_stderr")};
     if (!json.at("vs_f16").is_null()) q.result.vs_f16 = read_divergence(json.at("vs_f16"));
@@ -109,37 +130,23 @@ Json memory_json(const CompareMemory& m) {
     return out;
 }
 
-CompareMemory read_memory(const Json& json) {
-    return {read_spec(json), json.at("context"), read_kv_stats(json), json.at("peak_rss")};
+CompareMemory Reader::memory(const Json& json) const {
+    return {spec(json), json.at("context"), read_kv_stats(json), json.at("peak_rss")};
 }
 
-const char* test_name(SpeedResult::Test test) {
-    return test == SpeedResult::Test::kPrefill ? "prefill" : "decode";
-}
-
-Json speed_json(const SpeedResult& s) {
-    return {{"kv", s.spec.name()},
-            {"test", test_name(s.test)},
-            {"depth", s.depth},
-            {"tokens", s.tokens},
-            {"tokens_per_s", s.tokens_per_s},
-            {"stddev", s.stddev},
-            {"samples", s.samples},
-            {"kv_bytes_per_token", s.kv_bytes_per_token},
-            {"kv_gb_per_s", s.kv_gb_per_s}};
-}
-
-SpeedResult read_speed(const Json& json) {
+SpeedResult Reader::speed(const Json& json) const {
     SpeedResult s;
-    s.spec = read_spec(json);
+    s.spec = spec(json);
     s.test = json.at("test") == "prefill" ? SpeedResult::Test::kPrefill : SpeedResult::Test::kDecode;
     s.depth = json.at("depth");
     s.tokens = json.at("tokens");
     s.tokens_per_s = json.at("tokens_per_s");
     s.stddev = json.at("stddev");
     s.samples = json.at("samples").get<std::vector<double>>();
-    s.kv_bytes_per_token = json.at("kv_bytes_per_token");
-    s.kv_gb_per_s = json.at("kv_gb_per_s");
+    if (s.test == SpeedResult::Test::kDecode) {
+        s.kv_bytes_per_token = json.at("kv_bytes_per_token");
+        s.kv_gb_per_s = json.at("kv_gb_per_s");
+    }
     return s;
 }
 
@@ -221,6 +228,20 @@ Json divergence_json(const std::optional<Divergence>& d) {
             {"rms_dp", d->rms_dp}};
 }
 
+Json speed_json(const SpeedResult& s) {
+    // What is read per token has a meaning only where tokens come one by one.
+    const bool decode = s.test == SpeedResult::Test::kDecode;
+    return {{"kv", s.spec.name()},
+            {"test", decode ? "decode" : "prefill"},
+            {"tokens", s.tokens},
+            {"depth", s.depth},
+            {"tokens_per_s", s.tokens_per_s},
+            {"stddev", s.stddev},
+            {"samples", s.samples},
+            {"kv_bytes_per_token", decode ? Json(s.kv_bytes_per_token) : Json(nullptr)},
+            {"kv_gb_per_s", decode ? Json(s.kv_gb_per_s) : Json(nullptr)}};
+}
+
 Json to_json(const CompareResults& results) {
     Json out{{"format", kFormat}, {"complete", results.complete()}};
     out.update(subject_json(results.subject));
@@ -246,9 +267,12 @@ void read_measurements(const Json& json, const std::string& file, CompareResults
         read.seconds = json.at("seconds");
         read.read_gb_per_s = json.at("read_gb_per_s");
         read.speed_done = json.at("speed_done").get<std::vector<int>>();
-        read.quality = vector_of<CompareQuality>(json.at("quality"), read_quality);
-        read.memory = vector_of<CompareMemory>(json.at("memory"), read_memory);
-        read.speed = vector_of<SpeedResult>(json.at("speed"), read_speed);
+        const Reader reader(read.settings, file);
+        read.quality =
+            vector_of<CompareQuality>(json.at("quality"), [&](const Json& j) { return reader.quality(j); });
+        read.memory =
+            vector_of<CompareMemory>(json.at("memory"), [&](const Json& j) { return reader.memory(j); });
+        read.speed = vector_of<SpeedResult>(json.at("speed"), [&](const Json& j) { return reader.speed(j); });
         results = std::move(read);
     } catch (const nlohmann::json::exception& error) {
         fail(ErrorCode::kFormat, "{}: damaged: {}", file, error.what());

@@ -14,6 +14,7 @@ using Json = nlohmann::ordered_json;  // keys stay in the documented order
 // {"key","value","exact","total","f16_total"}
 Json kv_bytes_json(const KvStats& stats);
 Json divergence_json(const std::optional<Divergence>& divergence);
+Json speed_json(const SpeedResult& result);
 
 Json to_json(const CompareResults& results);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
 #include <numeric>
 
@@ -36,6 +37,21 @@ Box box_of(const Label& label, double width, double font_size) {
     return {left, label.at.y - 0.8 * font_size, left + width, label.at.y + 0.22 * font_size};
 }
 
+// A line as small boxes, close together.
+std::vector<Box> boxes_along(std::span<const Point> line) {
+    constexpr double kStep = 3, kHalf = 1.5;  // px
+    std::vector<Box> boxes;
+    for (std::size_t i = 1; i < line.size(); ++i) {
+        const double dx = line[i].x - line[i - 1].x, dy = line[i].y - line[i - 1].y;
+        const double n = std::ceil(std::hypot(dx, dy) / kStep);
+        for (double k = 0; k < n; ++k) {
+            const double x = line[i - 1].x + dx * k / n, y = line[i - 1].y + dy * k / n;
+            boxes.push_back({x - kHalf, y - kHalf, x + kHalf, y + kHalf});
+        }
+    }
+    return boxes;
+}
+
 }  // namespace
 
 double Box::overlap(const Box& other) const {
@@ -44,21 +60,23 @@ double Box::overlap(const Box& other) const {
     return w > 0 && h > 0 ? w * h : 0;
 }
 
-std::vector<Label> place_labels(const std::vector<Point>& points, const std::vector<std::string>& texts,
-                                double radius, double font_size, const Box& area) {
-    std::vector<Box> taken;
-    for (const Point& p : points) taken.push_back({p.x - radius, p.y - radius, p.x + radius, p.y + radius});
+std::vector<Label> place_labels(const std::vector<Mark>& marks, std::span<const Point> line, double font_size,
+                                const Box& area) {
+    std::vector<Box> taken = boxes_along(line);
+    for (const Mark& m : marks) {
+        taken.push_back({m.at.x - m.radius, m.at.y - m.radius, m.at.x + m.radius, m.at.y + m.radius});
+    }
     std::vector<Label> out;
-    for (std::size_t i = 0; i < points.size(); ++i) {
-        const double width = text_width(texts[i], font_size);
+    for (const Mark& mark : marks) {
+        const double width = text_width(mark.text, font_size);
         double least = std::numeric_limits<double>::infinity();
         Label best;
         Box best_box;
         for (const Place& place : kPlaces) {
-            const Label label = label_at(points[i], place, radius + 4, font_size);
+            const Label label = label_at(mark.at, place, mark.radius + 3, font_size);
             const Box box = box_of(label, width, font_size);
-            const double inside = box.overlap(area), whole = width * 1.02 * font_size;
-            double cost = 3 * std::max(0.0, whole - inside);
+            const double area_of_box = (box.right - box.left) * (box.bottom - box.top);
+            double cost = 3 * (area_of_box - box.overlap(area));
             for (const Box& other : taken) cost += box.overlap(other);
             if (cost < least - 1e-9) {
                 least = cost;

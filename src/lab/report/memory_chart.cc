@@ -74,7 +74,7 @@ Chart memory_chart(const Summary& summary, double width) {
         }
         const double saved = row->kv.saved_pct();
         svg.text({x + 8, middle}, Anchor::kStart, "tick",
-                 saved > 0 ? fmt::format("{}  −{:.0f} %", format_bytes(double(row->bytes())), saved)
+                 saved > 0 ? fmt::format("{} (−{:.0f} %)", format_bytes(double(row->bytes())), saved)
                            : format_bytes(double(row->bytes())));
         y += kStep;
     }

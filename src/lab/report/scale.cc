@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 namespace kvsplit::lab {
 
@@ -24,15 +25,26 @@ Scale Scale::linear(double low, double high, double from, double to, int marks) 
 }
 
 Scale Scale::logarithmic(double low, double high, double from, double to) {
+    // The 1-2-5 steps around the range; of those inside, the powers of ten are marked, or all if these are
+    // few.
+    std::vector<double> steps;
+    for (double e = std::floor(std::log10(low)) - 1; e <= std::ceil(std::log10(high)) + 1; ++e) {
+        for (const double factor : {1.0, 2.0, 5.0}) steps.push_back(factor * std::pow(10.0, e));
+    }
+    const auto first = std::upper_bound(steps.begin(), steps.end(), low * (1 + 1e-9)) - 1;
+    const auto last = std::lower_bound(first + 1, steps.end(), high * (1 - 1e-9));
     Scale out;
     out.log_ = true;
-    const double first = std::floor(std::log10(low) + 1e-9);
-    const double last = std::max(first + 1, std::ceil(std::log10(high) - 1e-9));
-    out.low_ = std::pow(10.0, first);
-    out.high_ = std::pow(10.0, last);
-    for (double e = first; e <= last; ++e) out.marks_.push_back(std::pow(10.0, e));
+    out.low_ = *first;
+    out.high_ = *last;
     out.from_ = from;
     out.to_ = to;
+    const auto is_power = [](double step) {
+        const double e = std::log10(step);
+        return std::abs(e - std::round(e)) < 1e-9;
+    };
+    std::copy_if(first, last + 1, std::back_inserter(out.marks_), is_power);
+    if (out.marks_.size() < 2) out.marks_.assign(first, last + 1);
     return out;
 }
 

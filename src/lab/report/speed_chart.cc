@@ -55,7 +55,7 @@ class SpeedChart {
     SpeedChart(const Summary& summary, SpeedResult::Test test, std::vector<Series> all, double width)
         : contexts_(summary.results.settings.contexts),
           all_(std::move(all)),
-          plot_{44, 40, width - 58, std::max(250.0, 46 + 13.5 * double(all_.size()))},
+          plot_{44, 40, width - 58, 250},
           svg_(width, plot_.bottom + 46, title_of(test), describe(all_)) {
         double most = 0;
         for (const auto& s : all_) {
@@ -66,13 +66,8 @@ class SpeedChart {
 
     Svg draw() {
         draw_axes();
-        std::vector<double> ends;
-        for (const auto& s : all_) {
-            draw_series(s);
-            ends.push_back(y_(s.results.back()->tokens_per_s));
-        }
-        const auto places = spread(ends, kLabelSize + 1, plot_.top, plot_.bottom);
-        for (std::size_t i = 0; i < all_.size(); ++i) draw_label(all_[i], ends[i], places[i]);
+        for (const auto& s : all_) draw_series(s);
+        draw_labels();
         return std::move(svg_);
     }
 
@@ -109,11 +104,24 @@ class SpeedChart {
         }
     }
 
-    void draw_label(const Series& s, double end, double place) {
-        const double from = x(s.results.back()->depth);
-        if (std::abs(end - place) > 1) svg_.line({from + 5, end}, {plot_.right + 2, place}, "leader");
-        svg_.text({plot_.right + 6, place + 0.34 * kLabelSize}, Anchor::kStart,
-                  fmt::format("label {}", s.classes), s.row->name);
+    // The marked lines are labelled always, the others where there is room beside their ends.
+    void draw_labels() {
+        std::vector<const Series*> labelled;
+        std::vector<double> ends;
+        const auto end_of = [&](const Series& s) { return y_(s.results.back()->tokens_per_s); };
+        for (auto s = all_.rbegin(); s != all_.rend(); ++s) {  // the marked ones come last
+            const bool room = std::all_of(ends.begin(), ends.end(), [&](double other) {
+                return std::abs(other - end_of(*s)) > kLabelSize;
+            });
+            if (!room && std::string_view(s->classes) == "other") continue;
+            labelled.push_back(&*s);
+            ends.push_back(end_of(*s));
+        }
+        const auto places = spread(ends, kLabelSize + 1, plot_.top, plot_.bottom);
+        for (std::size_t i = 0; i < labelled.size(); ++i) {
+            svg_.text({plot_.right + 2, places[i] + 0.34 * kLabelSize}, Anchor::kStart,
+                      fmt::format("label {}", labelled[i]->classes), labelled[i]->row->name);
+        }
     }
 
     const std::vector<int>& contexts_;

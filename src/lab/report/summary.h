@@ -22,11 +22,13 @@ struct SummaryRow {
     std::string name;
     KvStats kv;                               // at Summary::context
     const CompareQuality* quality = nullptr;  // null: not measured
-    bool on_front = false;                    // no other cache is as small and closer to f16
+    bool on_front = false;                    // no other is as small (to a thousandth) and closer to f16
 
     std::size_t bytes() const { return kv.bytes.total(); }
     // Mean divergence from f16, nats; nothing for f16 itself, or where it was not measured.
     std::optional<double> kld() const;
+    // The mean divergence and two standard errors more are below: not by chance of the text.
+    bool surely_within(double limit) const;
 };
 
 // Two caches with the same widths the other way round, and so the same bytes.
@@ -46,8 +48,8 @@ struct Summary {
     std::vector<SummaryRow> rows;           // in the order of the settings
     std::vector<Mirror> mirrors;            // the least divergence first
     const SummaryRow* reference = nullptr;  // f16
-    const SummaryRow* everyday = nullptr;   // the smallest within kEverydayKld, or null
-    const SummaryRow* faithful = nullptr;   // the smallest within kFaithfulKld, or null
+    const SummaryRow* everyday = nullptr;   // the smallest surely within kEverydayKld, or null
+    const SummaryRow* faithful = nullptr;   // the smallest surely within kFaithfulKld, or null
     const SummaryRow* closest = nullptr;    // the least divergence of all
 
   private:
