@@ -16,18 +16,23 @@
 namespace kvsplit::cpu {
 namespace {
 
+struct Mode {
+    const char* name;
+    Activations activations;
+};
+
 struct Shape {
     const char* name;
     int rows, cols;
 };
 
-void product(benchmark::State& state, Shape shape, gguf::TensorType type, CpuIsa isa, bool exact, int n,
+void product(benchmark::State& state, Shape shape, gguf::TensorType type, CpuIsa isa, Mode mode, int n,
              int threads) {
     std::mt19937 rng(1);
     ThreadPool pool(threads);
     const std::vector<std::uint8_t> data = test::random_weights(type, shape.rows, shape.cols, rng);
     const WeightSource source{type, data, shape.rows};
-    const PackedMatrix w = PackedMatrix::pack(pool, {&source, 1}, shape.cols, exact);
+    const PackedMatrix w = PackedMatrix::pack(pool, {&source, 1}, shape.cols, mode.activations);
     const std::vector<float> x = test::random_rows(n, shape.cols, rng);
     std::vector<float> out(static_cast<std::size_t>(n) * static_cast<std::size_t>(shape.rows));
     MatmulScratch scratch;
@@ -50,12 +55,13 @@ void register_all() {
         const Shape fit = gguf::block_size(type) == 256 ? wide : layer;
         for (const CpuIsa isa : {CpuIsa::kAvx512, CpuIsa::kAvx2, CpuIsa::kPortable}) {
             if (isa > detect_isa()) continue;
-            for (const bool exact : {false, true}) {
+            for (const Mode mode : {Mode{"int8", Activations::kInt8}, Mode{"int16", Activations::kInt16},
+                                    Mode{"exact", Activations::kF32}}) {
                 const auto add = [&](const Shape& shape, int n, int threads) {
                     const std::string name =
                         fmt::format("{}/{}/{}/{}/{}/threads{}", shape.name, gguf::type_name(type),
-                                    isa_name(isa), exact ? "exact" : "int8", n, threads);
-                    benchmark::RegisterBenchmark(name.c_str(), product, shape, type, isa, exact, n, threads)
+                                    isa_name(isa), mode.name, n, threads);
+                    benchmark::RegisterBenchmark(name.c_str(), product, shape, type, isa, mode, n, threads)
                         ->UseRealTime();
                 };
                 for (const int n : {1, 8, 512}) add(fit, n, 2);

@@ -24,6 +24,9 @@ using Token = std::int32_t;
 struct ModelOptions {
     int threads = 0;     // 0: as many as there are physical cores
     bool exact = false;  // f32 activations on dequantised weights: slow, for measuring
+    // Of activations where they meet integer weights, 8 or 16; without meaning with `exact`. 16 is an
+    // experiment: it takes most of the noise away that rounding activations makes (docs/measuring.md).
+    int activation_bits = 8;
 };
 
 struct ModelInfo {

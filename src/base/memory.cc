@@ -84,6 +84,8 @@ std::optional<std::size_t> left_in_groups(const std::string& root) {
 
 }  // namespace
 
+std::size_t current_rss() { return 1024 * read_field("/proc/self/status", "VmRSS:").value_or(0); }
+
 std::size_t peak_rss() { return 1024 * read_field("/proc/self/status", "VmHWM:").value_or(0); }
 
 bool reset_peak_rss() {

@@ -6,6 +6,8 @@
 
 namespace kvsplit {
 
+// Memory that this process holds now; 0 where the system does not tell.
+std::size_t current_rss();
 // The most memory that this process has held since it began, or since the last reset; 0 where the system does
 // not tell.
 std::size_t peak_rss();

@@ -31,35 +31,32 @@ std::size_t smoothing_floats(const CacheGeometry& g, const CacheLayouts& layouts
     return static_cast<std::size_t>(g.n_kv_heads) * static_cast<std::size_t>(g.head.head_dim);
 }
 
-void add_page(KvBytes& bytes, const codec::PageLayout& layout, bool as_exact) {
+// n pages of one layout.
+void add_pages(KvBytes& bytes, const codec::PageLayout& layout, int n, bool as_exact) {
+    const auto count = static_cast<std::size_t>(std::max(0, n));
     if (as_exact) {
-        bytes.exact += layout.bytes;
+        bytes.exact += count * layout.bytes;
         return;
     }
-    bytes.key += layout.key_bytes;
-    bytes.value += layout.value_bytes;
-    bytes.exact += layout.exact_bytes;
+    bytes.key += count * layout.key_bytes;
+    bytes.value += count * layout.value_bytes;
+    bytes.exact += count * layout.exact_bytes;
 }
 
 // The bytes of a layer whose pages begin at first_page, of which those from first_open on are open.
 void add_layer(KvBytes& bytes, const CacheLayouts& layouts, int first_page, int first_open, int end_page) {
-    for (int p = first_page; p < first_open; ++p) add_page(bytes, layouts.sealed_page(p), false);
-    for (int p = first_open; p < end_page; ++p) add_page(bytes, layouts.open, layouts.coded());
+    const bool with_first = first_page == 0 && first_open > 0;
+    add_pages(bytes, layouts.first_sealed, with_first, false);
+    add_pages(bytes, layouts.sealed, first_open - first_page - with_first, false);
+    add_pages(bytes, layouts.open, end_page - first_open, layouts.coded());
 }
 
 KvBytes planned_bytes(const CacheGeometry& g, const KvSpec& spec, int n_tokens) {
-    const LayerLayouts all(g, spec);
-    const int T = open_pages(spec);
     KvBytes bytes;
-    for (int i = 0; i < g.n_layers(); ++i) {
-        const CacheLayouts& layouts = all.layer(i);
-        bytes.exact += smoothing_floats(g, layouts) * sizeof(float);
-        if (n_tokens <= 0) continue;
-        const int end_page = (n_tokens - 1) / P + 1;
-        const int visible =
-            first_visible_page(g.windows[static_cast<std::size_t>(i)], lowest_exact_position(n_tokens, T));
-        const int first_open = layouts.coded() ? std::max(0, end_page - T) : visible;
-        add_layer(bytes, layouts, std::min(visible, first_open), first_open, end_page);
+    for (const KvBytes& layer : plan_layers(g, spec, n_tokens)) {
+        bytes.key += layer.key;
+        bytes.value += layer.value;
+        bytes.exact += layer.exact;
     }
     return bytes;
 }
@@ -195,6 +192,24 @@ KvStats KvCache::stats() const {
     }
     fill_rates(stats, geometry_, spec_, length_);
     return stats;
+}
+
+std::vector<KvBytes> plan_layers(const CacheGeometry& g, const KvSpec& spec, int n_tokens) {
+    const LayerLayouts all(g, spec);
+    const int T = open_pages(spec);
+    std::vector<KvBytes> bytes(g.windows.size());
+    for (int i = 0; i < g.n_layers(); ++i) {
+        const CacheLayouts& layouts = all.layer(i);
+        KvBytes& layer = bytes[static_cast<std::size_t>(i)];
+        layer.exact = smoothing_floats(g, layouts) * sizeof(float);
+        if (n_tokens <= 0) continue;
+        const int end_page = (n_tokens - 1) / P + 1;
+        const int visible =
+            first_visible_page(g.windows[static_cast<std::size_t>(i)], lowest_exact_position(n_tokens, T));
+        const int first_open = layouts.coded() ? std::max(0, end_page - T) : visible;
+        add_layer(layer, layouts, std::min(visible, first_open), first_open, end_page);
+    }
+    return bytes;
 }
 
 KvStats plan_cache(const CacheGeometry& geometry, const KvSpec& spec, int n_tokens) {

@@ -111,5 +111,7 @@ class KvCache {
 
 // What stats() will say of a cache with n_tokens: computed, not made.
 KvStats plan_cache(const CacheGeometry& geometry, const KvSpec& spec, int n_tokens);
+// The same, layer by layer.
+std::vector<KvBytes> plan_layers(const CacheGeometry& geometry, const KvSpec& spec, int n_tokens);
 
 }  // namespace kvsplit

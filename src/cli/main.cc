@@ -69,8 +69,10 @@ int run_app(int argc, char** argv) {
     add_run(app, exit_code);
     add_chat(app, exit_code);
     add_perplexity(app, exit_code);
+    add_eval(app, exit_code);
     add_bench(app, exit_code);
     add_compare(app, exit_code);
+    add_plan(app, exit_code);
     add_info(app, exit_code);
 
     auto arguments = normalise_arguments(argc, argv);

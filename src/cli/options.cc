@@ -1,5 +1,6 @@
 #include "cli/options.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
@@ -70,8 +71,15 @@ void ModelArgs::add(CLI::App& command, Exact exact) {
         ->check(CLI::Range(0, 1024))
         ->type_name("N");
     if (exact == Exact::kDecidedByCommand) return;
-    command.add_flag("--exact", options.exact,
-                     "32-bit activations on dequantised weights: slow, for measuring");
+    auto* exact_flag = command.add_flag("--exact", options.exact,
+                                        "32-bit activations on dequantised weights: slow, for measuring");
+    command
+        .add_option("--activations", options.activation_bits,
+                    "bits of activations: 8, or 16 for less noise (experimental)")
+        ->check(CLI::IsMember({8, 16}))
+        ->type_name("N")
+        ->excludes(exact_flag)
+        ->capture_default_str();
 }
 
 std::shared_ptr<Model> ModelArgs::load() const {
@@ -220,7 +228,13 @@ std::vector<KvSpec> parse_kv_list(std::string_view list, const KvModifierArgs& m
     try {
         for (std::size_t at = 0; at <= list.size();) {
             const std::size_t end = std::min(list.find(',', at), list.size());
-            specs.push_back(modifiers.apply(KvSpec::parse(list.substr(at, end - at))));
+            const KvSpec spec = KvSpec::parse(list.substr(at, end - at));
+            // The reference stays what it is, whatever the others are changed to.
+            const bool reference = spec == KvSpec::parse("f16") || spec == KvSpec::parse("f32");
+            specs.push_back(reference ? spec : modifiers.apply(spec));
+            if (std::find(specs.begin(), specs.end() - 1, specs.back()) != specs.end() - 1) {
+                throw UsageError(fmt::format("cache precision {} is named twice", specs.back().name()));
+            }
             at = end + 1;
         }
     } catch (const Error& error) {

@@ -5,6 +5,7 @@
 #include "cli/interrupt.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/perplexity_report.h"
 
 namespace kvsplit::cli {
 namespace {
@@ -12,55 +13,9 @@ namespace {
 struct PerplexityArgs {
     ModelArgs model;
     lab::PerplexityOptions options;
-    std::string text, kv = "f16,k8v4";
-    bool json = false;
+    std::string text, kv = "f16,k8v4", base;
+    bool base_exact = false, no_floor = false, json = false;
 };
-
-Json to_json(const lab::PerplexityReport& report, const PerplexityArgs& args) {
-    Json results = Json::array();
-    for (const auto& r : report.results) {
-        results.push_back({{"kv", r.spec.name()},
-                           {"ppl", r.perplexity.value},
-                           {"ppl_stderr", r.perplexity.stderr_},
-                           {"vs_f16", lab::divergence_json(r.vs_f16)},
-                           {"bits_per_element",
-                            {{"key", r.kv.key_bits_per_element}, {"value", r.kv.value_bits_per_element}}},
-                           {"kv_bytes", kv_bytes_json(r.kv)},
-                           {"saved_pct", r.kv.saved_pct()}});
-    }
-    return {{"model", args.model.path},
-            {"text", args.text},
-            {"context", args.options.context},
-            {"chunks", report.chunks},
-            {"tokens_scored", report.tokens_scored},
-            {"results", std::move(results)}};
-}
-
-std::string table(const lab::PerplexityReport& report, const PerplexityArgs& args) {
-    std::string out = fmt::format("{} chunk{} of {} tokens, {} tokens scored per cache\n\n", report.chunks,
-                                  report.chunks == 1 ? "" : "s", format_count(args.options.context),
-                                  format_count(static_cast<long long>(report.tokens_scored)));
-    out +=
-        fmt::format("{:<8} {:>8} {:>8}  {:>17}  {:>9} {:>9} {:>9} {:>9}  {:>8}  {:>5} {:>5}  {:>9} {:>7}\n",
-                    "cache", "PPL", "+-", "PPL change, %", "KLD mean", "median", "99 %", "99.9 %", "same top",
-                    "key b", "val b", "KV bytes", "saved");
-    for (const auto& r : report.results) {
-        out +=
-            fmt::format("{:<8} {:>8.4f} {:>8.4f}  ", r.spec.name(), r.perplexity.value, r.perplexity.stderr_);
-        if (r.vs_f16 && r.spec != KvSpec{16, 16}) {
-            const auto& d = *r.vs_f16;
-            const auto change = fmt::format("{:+.3f} +- {:.3f}", d.ppl_change_pct, d.ppl_change_stderr_pct);
-            out += fmt::format("{:>17}  {:>9.6f} {:>9.6f} {:>9.6f} {:>9.6f}  {:>6.2f} %  ", change,
-                               d.kld_mean, d.kld_median, d.kld_p99, d.kld_p999, 100 * d.top1_agreement);
-        } else {
-            out += fmt::format("{:>17}  {:>9} {:>9} {:>9} {:>9}  {:>8}  ", "-", "-", "-", "-", "-", "-");
-        }
-        out += fmt::format("{:>5.2f} {:>5.2f}  {:>9} {:>5.1f} %\n", r.kv.key_bits_per_element,
-                           r.kv.value_bits_per_element, format_bytes(double(r.kv.bytes.total())),
-                           r.kv.saved_pct());
-    }
-    return out;
-}
 
 // "f16 18.53  k8v4 18.54": the running figures, for the progress line.
 std::string running(const lab::PerplexityReport& report) {
@@ -70,14 +25,38 @@ std::string running(const lab::PerplexityReport& report) {
     return out;
 }
 
+int bits(const ModelOptions& options) { return options.exact ? 32 : options.activation_bits; }
+
+// The model that --base and --base-exact name; null without them.
+std::shared_ptr<Model> load_base(const PerplexityArgs& args) {
+    if (args.base.empty() && !args.base_exact) return nullptr;
+    ModelArgs base = args.model;
+    if (!args.base.empty()) base.path = args.base;
+    base.options.exact |= args.base_exact;
+    return base.load();
+}
+
 int perplexity(PerplexityArgs& args) {
-    args.options.specs = parse_kv_list(args.kv);
+    auto& options = args.options;
+    options.specs = parse_kv_list(args.kv);
+    options.floor = !args.model.options.exact && !args.no_floor;
+    if (args.model.options.exact && args.base_exact && args.base.empty()) {
+        throw UsageError(
+            "--base-exact without --base compares with the exact arithmetic of --exact: leave one out");
+    }
     const std::string text = read_text(args.text);
     const auto model = args.model.load();
+    options.base = load_base(args);
+    MeasuredRun run{args.model.path, args.text, "", options.context, bits(model->options())};
+    run.cache_bytes = lab::measurement_cache_bytes(*model, options);
+    if (options.base) {
+        run.base = options.base->info().path;
+        run.base_activation_bits = bits(options.base->options());
+    }
     const InterruptGuard interrupt;
     ProgressLine line("measuring");
     const auto report =
-        lab::measure_perplexity(model, text, args.options, [&](const lab::PerplexityProgress& progress) {
+        lab::measure_perplexity(model, text, options, [&](const lab::PerplexityProgress& progress) {
             line.update(progress.fraction, running(progress.report));
             return !interrupt.raised();
         });
@@ -87,9 +66,9 @@ int perplexity(PerplexityArgs& args) {
         return kInterruptedExitCode;
     }
     if (args.json) {
-        write_json(to_json(report, args));
+        write_json(perplexity_json(report, run));
     } else {
-        write_out(table(report, args));
+        write_out(perplexity_tables(report, run));
     }
     if (!interrupt.raised()) return 0;
     note("interrupted: these are the figures of the {} tokens scored", report.tokens_scored);
@@ -120,12 +99,22 @@ void add_perplexity(CLI::App& app, int& exit_code) {
     command.add_option("--kv", args->kv, "cache precisions, side by side; compared with f16 if that is one")
         ->type_name("LIST")
         ->capture_default_str();
+    command.add_flag("--no-floor", args->no_floor,
+                     "do not measure the noise floor: saves reading the text once more");
+    command.add_option("--base", args->base, "other weights of the same model, to compare with as well")
+        ->type_name("FILE");
+    command.add_flag(
+        "--base-exact", args->base_exact,
+        "compare with exact arithmetic as well, on the weights of --base or else the model's own");
     command.add_flag("--json", args->json, "print one JSON object instead of a table");
     command.footer(
-        "Scores the second half of each chunk, as llama.cpp's llama-perplexity does.\n"
+        "Scores the second half of each chunk, as llama.cpp's llama-perplexity does. Figures marked ~ are "
+        "not\n"
+        "above the noise that rounding activations to 8 bits makes; --exact has none.\n"
         "Examples:\n"
         "  kvsplit perplexity -m model.gguf -f wiki.test.raw -c 2048 --chunks 16\n"
-        "  kvsplit perplexity -m model.gguf -f book.txt --kv f16,k8v8,k8v4,k4v8,k4v4 --exact --json");
+        "  kvsplit perplexity -m model.gguf -f book.txt --kv f16,k8v8,k8v4,k4v8,k4v4 --exact --json\n"
+        "  kvsplit perplexity -m model.Q4_K_M.gguf --base model.Q8_0.gguf -f book.txt --kv f16,k8v4");
     command.callback([args, &exit_code] { exit_code = perplexity(*args); });
 }
 

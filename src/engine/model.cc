@@ -12,6 +12,9 @@ std::shared_ptr<Model> Model::load(const std::string& path, const ModelOptions& 
         fail(ErrorCode::kInvalidArgument, "{} threads: give a number between 1 and 4096, or 0 for all cores",
              options.threads);
     }
+    if (options.activation_bits != 8 && options.activation_bits != 16) {
+        fail(ErrorCode::kInvalidArgument, "activations of {} bits: give 8 or 16", options.activation_bits);
+    }
     return std::make_shared<ModelImpl>(path, options);
 }
 

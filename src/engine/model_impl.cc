@@ -43,7 +43,7 @@ ModelImpl::ModelImpl(const std::string& path, const ModelOptions& options)
       tokenizer_(text::Tokenizer::create(file_)),
       description_(describe(file_)),
       geometry_(description_.geometry()),
-      backend_(make_cpu_backend({options.threads, options.exact})),
+      backend_(make_cpu_backend({options.threads, options.exact ? 32 : options.activation_bits})),
       weights_(load_weights(file_, description_, *backend_)),
       info_(make_info(file_, description_)) {}
 

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "base/random.h"
 
 namespace kvsplit {
 namespace {
@@ -31,14 +32,6 @@ double portable_exp(double x) {
     double sum = 1.0;
     for (int i = 14; i > 0; --i) sum = 1.0 + sum * r / i;
     return std::ldexp(sum, static_cast<int>(k));
-}
-
-// splitmix64 (Steele, Lea, Flood 2014): one word of state, any seed is good.
-std::uint64_t next_random(std::uint64_t& state) {
-    std::uint64_t z = (state += 0x9E3779B97F4A7C15u);
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-    return z ^ (z >> 31);
 }
 
 // A logit that is no number counts as impossible, an infinite one as the largest number.

@@ -132,6 +132,7 @@ class Comparer {
         options.context = settings_.quality_context;
         options.chunks = settings_.quality_chunks;
         options.batch = kBatch;
+        options.floor = !settings_.exact && !results_.floor;
         const double cost = quality_cost(group);
         const auto doing = fmt::format("divergence of {} to {}", group[1].name(), group.back().name());
         const auto report =
@@ -142,6 +143,7 @@ class Comparer {
             if (report.tokens_scored == 0 || results_.quality_of(result.spec)) continue;
             results_.quality.push_back({result, report.tokens_scored, whole});
         }
+        if (whole && report.floor) results_.floor = report.floor->vs_f16;
         done_ += cost;
         return whole && tell(0, 0, doing);
     }

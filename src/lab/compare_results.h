@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -60,11 +61,14 @@ struct CompareResults {
     std::vector<std::string> notes;  // what was left out, and why
 
     std::vector<CompareQuality> quality;  // each spec at most once
-    std::vector<CompareMemory> memory;    // each spec and context at most once
-    std::vector<SpeedResult> speed;       // each spec, test and depth at most once
-    std::vector<int> speed_done;          // the depths whose speeds are complete
-    double read_gb_per_s = 0;             // of memory: see SpeedReport
-    double seconds = 0;                   // of measuring, over all runs
+    // What a change without meaning, f32 keys and values, makes of the divergence; only with rounded
+    // activations: exact arithmetic has no such noise.
+    std::optional<Divergence> floor;
+    std::vector<CompareMemory> memory;  // each spec and context at most once
+    std::vector<SpeedResult> speed;     // each spec, test and depth at most once
+    std::vector<int> speed_done;        // the depths whose speeds are complete
+    double read_gb_per_s = 0;           // of memory: see SpeedReport
+    double seconds = 0;                 // of measuring, over all runs
 
     // Nothing is left to measure.
     bool complete() const;

@@ -1,4 +1,5 @@
-// Comparison: the statistics of one cache against the 16-bit one, over any number of scored tokens.
+// Comparison: the statistics of one run against another, over any number of scored tokens; and which of its
+// figures a harmless change would give too.
 #pragma once
 
 #include <cstddef>
@@ -7,23 +8,33 @@
 
 namespace kvsplit::lab {
 
-// One scored position, seen through one cache.
-struct TokenScore {
-    double nll = 0;  // -ln P(the token that came), nats
+// Mean over tokens, and the standard error of that mean.
+struct Mean {
+    double value = 0;
+    double stderr_ = 0;
 };
 
-// The same position against the reference.
+// Welford's update: no cancellation however many numbers.
+class RunningMean {
+  public:
+    void add(double x);
+    std::size_t count() const { return count_; }
+    Mean mean() const;
+
+  private:
+    std::size_t count_ = 0;
+    double average_ = 0, squares_ = 0;
+};
+
+// e^nll with its standard error, of a mean -ln P in nats.
+Mean perplexity(const Mean& nll);
+
+// One scored position against the same position of the reference.
 struct TokenDifference {
     double kld = 0;         // KL(reference || this), nats
     double nll_change = 0;  // this minus reference, nats
     double p_change = 0;    // P(the token that came): this minus reference
     bool same_top = false;  // both find the same token most likely
-};
-
-// Mean over tokens, and the standard error of that mean.
-struct Mean {
-    double value = 0;
-    double stderr_ = 0;
 };
 
 struct Divergence {
@@ -34,29 +45,29 @@ struct Divergence {
     double rms_dp = 0;  // root mean square change of P(the token that came), 0 to 1
 };
 
+// Figures of a divergence that cannot be told from noise.
+struct BelowFloor {
+    bool ppl_change = false;
+    bool kld_mean = false, kld_median = false, kld_p99 = false, kld_p999 = false;
+    bool top1_agreement = false;
+    bool rms_dp = false;
+};
+
 class Comparison {
   public:
-    void add(const TokenScore& score);
-    void add(const TokenScore& score, const TokenDifference& difference);
+    void add(const TokenDifference& difference);
+    std::size_t count() const { return kld_.count(); }
 
-    std::size_t count() const { return nll_.count; }
-    Mean nll() const { return nll_.mean(); }
-    Mean perplexity() const;
-    // Nothing unless every token came with a difference.
+    // Nothing unless a token was added.
     std::optional<Divergence> divergence() const;
 
-  private:
-    // Welford's update: no cancellation however many tokens.
-    struct Moments {
-        std::size_t count = 0;
-        double average = 0, squares = 0;
-        void add(double x);
-        Mean mean() const;
-    };
+    // Which figures do not exceed those of `floor`, a harmless change's, by two standard errors of the
+    // difference; for the change of the perplexity: which does not differ from none by two of its own. Both
+    // must have tokens.
+    BelowFloor below(const Comparison& floor) const;
 
-    Moments nll_, nll_change_, kld_;
-    double p_change_squares_ = 0;
-    std::size_t same_top_ = 0;
+  private:
+    RunningMean nll_change_, kld_, p_change_squared_, same_top_;
     std::vector<float> klds_;  // one per token, for the quantiles
 };
 

@@ -1,28 +1,25 @@
 #include "lab/perplexity.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "base/cpu_features.h"
 #include "base/error.h"
-#include "base/thread_pool.h"
 #include "engine/hidden.h"
-#include "lab/row_scores.h"
+#include "lab/measurement.h"
 
 namespace kvsplit::lab {
 namespace {
 
-const KvSpec kReference{16, 16};
+KvSpec f16_cache() { return KvSpec::parse("f16"); }
+KvSpec f32_cache() { return KvSpec::parse("f32"); }
 
-// Rows of logits held at a time, per cache: two caches' worth stay within 2 x 64 MiB, and a projection of 16
-// rows or more reads the output matrix once for all of them.
-int rows_per_block(int n_vocab) {
-    constexpr std::size_t kBytes = std::size_t{64} << 20;
-    const auto rows = kBytes / (sizeof(float) * static_cast<std::size_t>(n_vocab));
-    return static_cast<int>(std::clamp<std::size_t>(rows, 16, 256));
+std::optional<std::size_t> find(const std::vector<KvSpec>& specs, const KvSpec& spec) {
+    const auto at = std::find(specs.begin(), specs.end(), spec);
+    if (at == specs.end()) return std::nullopt;
+    return static_cast<std::size_t>(at - specs.begin());
 }
 
-void check(const PerplexityOptions& options) {
+void check(const Model& model, const PerplexityOptions& options) {
     const auto& specs = options.specs;
     if (specs.empty()) fail(ErrorCode::kInvalidArgument, "no cache precision to measure");
     if (options.context < 4) {
@@ -34,183 +31,47 @@ void check(const PerplexityOptions& options) {
     }
     for (std::size_t i = 0; i < specs.size(); ++i) {
         specs[i].validate();
-        if (std::find(specs.begin(), specs.begin() + static_cast<std::ptrdiff_t>(i), specs[i]) !=
-            specs.begin() + static_cast<std::ptrdiff_t>(i)) {
+        if (find(specs, specs[i]) != i) {
             fail(ErrorCode::kInvalidArgument, "cache precision {} is named twice", specs[i].name());
         }
     }
+    for (const Model* m : {&model, static_cast<const Model*>(options.base.get())}) {
+        if (!m || options.context <= m->info().context_length) continue;
+        fail(ErrorCode::kInvalidArgument,
+             "context is {}: {} was made for {} tokens, and predicts nothing sensible behind them. Give a "
+             "smaller context",
+             options.context, m->info().path, m->info().context_length);
+    }
 }
 
-// One measurement under way. Variants are in the order of the options; the reference, if any, is evaluated
-// and projected like the others, only first.
-class Measurement {
-  public:
-    Measurement(const Evaluator& evaluator, std::span<const Token> chunks, const PerplexityOptions& options,
-                int threads, const PerplexityCallback& callback)
-        : evaluator_(evaluator),
-          chunks_(chunks),
-          options_(options),
-          callback_(callback),
-          pool_(threads),
-          context_(options.context),
-          first_(options.context / 2),
-          n_chunks_(static_cast<int>(chunks.size()) / options.context),
-          block_(std::min(rows_per_block(evaluator.n_vocab), scored())),
-          comparisons_(options.specs.size()),
-          kv_(options.specs.size()),
-          hidden_(options.specs.size()) {
-        const auto& specs = options.specs;
-        const auto reference = std::find(specs.begin(), specs.end(), kReference);
-        if (reference != specs.end()) reference_ = static_cast<std::size_t>(reference - specs.begin());
-        const auto states = static_cast<std::size_t>(context_ - first_);
-        for (auto& h : hidden_) h.resize(states * static_cast<std::size_t>(evaluator.n_embd));
-        const auto logits = static_cast<std::size_t>(block_) * static_cast<std::size_t>(evaluator.n_vocab);
-        logits_.resize(logits);
-        if (reference_) reference_logits_.resize(logits);
-        rows_.resize(static_cast<std::size_t>(block_));
-    }
-
-    PerplexityReport run() {
-        for (int chunk = 0; chunk < n_chunks_; ++chunk) {
-            if (!evaluate(chunk) || !score(chunk)) break;
-            ++done_;
-            if (!tell(done_)) break;
-        }
-        return report();
-    }
-
-  private:
-    struct Row {
-        RowScore reference, score;
-        double kld = 0;
+// Divergence needs the same tokens with the same meaning.
+void check_base(const Model& model, const Model& base, std::string_view text,
+                const std::vector<Token>& tokens) {
+    const ModelInfo &ours = model.info(), &theirs = base.info();
+    const auto refuse = [&](const std::string& why) {
+        fail(ErrorCode::kInvalidArgument, "{} cannot be the base of {}: {}", theirs.path, ours.path, why);
     };
-
-    int scored() const { return context_ - 1 - first_; }
-
-    // Evaluating the tokens is about half of the work, the projections and statistics the other.
-    bool tell(double chunks) {
-        if (!callback_) return true;
-        const auto now = report();
-        return callback_({done_, n_chunks_, chunks / n_chunks_, now});
+    if (ours.n_vocab != theirs.n_vocab) {
+        refuse(fmt::format("it has a vocabulary of {} tokens instead of {}", theirs.n_vocab, ours.n_vocab));
     }
-
-    bool evaluate(int chunk) {
-        const auto n = static_cast<std::size_t>(context_);
-        const auto tokens = chunks_.subspan(static_cast<std::size_t>(chunk) * n, n);
-        const auto variants = hidden_.size();
-        for (std::size_t v = 0; v < variants; ++v) {
-            const auto step = [&](int done) {
-                const double part = (static_cast<double>(v) + double(done) / context_) / double(variants);
-                return tell(chunk + part / 2);
-            };
-            if (!evaluator_.evaluate(v, tokens, first_, hidden_[v], step)) return false;
-            kv_[v] = evaluator_.kv_stats(v);
-        }
-        return true;
-    }
-
-    bool score(int chunk) {
-        for (int row = 0; row < scored(); row += block_) {
-            const int n = std::min(block_, scored() - row);
-            const auto targets =
-                chunks_.subspan(static_cast<std::size_t>(chunk) * static_cast<std::size_t>(context_) +
-                                    static_cast<std::size_t>(first_ + row + 1),
-                                static_cast<std::size_t>(n));
-            score_block(row, targets);
-            if (!tell(chunk + 0.5 + 0.5 * (row + n) / scored())) return false;
-        }
-        return true;
-    }
-
-    void score_block(int row, std::span<const Token> targets) {
-        if (reference_) {
-            project(*reference_, row, targets, reference_logits_);
-            for_each_row(targets, [&](int i, Token target) {
-                rows_[static_cast<std::size_t>(i)].reference =
-                    score_row(logits_row(reference_logits_, i), target);
-            });
-        }
-        for (std::size_t v = 0; v < hidden_.size(); ++v) {
-            const bool is_reference = reference_ == v;
-            if (!is_reference) project(v, row, targets, logits_);
-            for_each_row(targets, [&](int i, Token target) {
-                Row& r = rows_[static_cast<std::size_t>(i)];
-                r.score = is_reference ? r.reference : score_row(logits_row(logits_, i), target);
-                if (!reference_) return;
-                r.kld = is_reference ? 0
-                                     : divergence(logits_row(reference_logits_, i), r.reference,
-                                                  logits_row(logits_, i), r.score);
-            });
-            for (std::size_t i = 0; i < targets.size(); ++i) add(v, rows_[i]);
+    for (Token token = 0; token < ours.n_vocab; ++token) {
+        if (model.token_bytes(token, true) != base.token_bytes(token, true)) {
+            refuse(fmt::format("token {} has another text in its vocabulary", token));
         }
     }
-
-    void add(std::size_t variant, const Row& row) {
-        if (!reference_) return comparisons_[variant].add({row.score.nll});
-        TokenDifference difference;
-        difference.kld = row.kld;
-        difference.nll_change = row.score.nll - row.reference.nll;
-        difference.p_change = std::exp(-row.score.nll) - std::exp(-row.reference.nll);
-        difference.same_top = row.score.top == row.reference.top;
-        comparisons_[variant].add({row.score.nll}, difference);
-    }
-
-    void project(std::size_t variant, int row, std::span<const Token> targets, std::vector<float>& logits) {
-        const auto width = static_cast<std::size_t>(evaluator_.n_embd);
-        const auto states = std::span<const float>(hidden_[variant])
-                                .subspan(static_cast<std::size_t>(row) * width, targets.size() * width);
-        const auto n = targets.size() * static_cast<std::size_t>(evaluator_.n_vocab);
-        evaluator_.project(states, std::span(logits).first(n));
-    }
-
-    std::span<const float> logits_row(const std::vector<float>& logits, int i) const {
-        const auto n = static_cast<std::size_t>(evaluator_.n_vocab);
-        return std::span(logits).subspan(static_cast<std::size_t>(i) * n, n);
-    }
-
-    template <typename F>
-    void for_each_row(std::span<const Token> targets, F&& fn) {
-        pool_.for_each(static_cast<int>(targets.size()),
-                       [&](int i) { fn(i, targets[static_cast<std::size_t>(i)]); });
-    }
-
-    PerplexityReport report() const {
-        PerplexityReport out;
-        out.chunks = done_;
-        out.tokens_scored = comparisons_.front().count();
-        for (std::size_t v = 0; v < comparisons_.size(); ++v) {
-            const Comparison& c = comparisons_[v];
-            out.results.push_back({options_.specs[v], c.nll(), c.perplexity(), c.divergence(), kv_[v]});
-        }
-        return out;
-    }
-
-    const Evaluator& evaluator_;
-    std::span<const Token> chunks_;
-    const PerplexityOptions& options_;
-    const PerplexityCallback& callback_;
-    ThreadPool pool_;
-    int context_, first_, n_chunks_, block_;
-    int done_ = 0;
-    std::optional<std::size_t> reference_;
-    std::vector<Comparison> comparisons_;           // per variant
-    std::vector<KvStats> kv_;                       // per variant
-    std::vector<std::vector<float>> hidden_;        // per variant: (context - first, n_embd)
-    std::vector<float> logits_, reference_logits_;  // (block, n_vocab)
-    std::vector<Row> rows_;                         // (block)
-};
+    if (base.tokenize(text, true, false) != tokens) refuse("it cuts the text into other tokens");
+}
 
 // The text's whole chunks, with BOS in place.
-std::vector<Token> cut_chunks(const Model& model, std::string_view text, const PerplexityOptions& options) {
-    auto tokens = model.tokenize(text, true, false);
+std::vector<Token> cut_chunks(const Model& model, std::vector<Token> tokens,
+                              const PerplexityOptions& options) {
     const auto context = static_cast<std::size_t>(options.context);
     const std::size_t available = tokens.size() / context;
     const auto wanted = static_cast<std::size_t>(std::max(options.chunks, 1));
     if (available < wanted) {
         fail(ErrorCode::kInvalidArgument,
              "the text has {} tokens: {} {} of {} tokens need {}. Give a longer text, fewer chunks or a "
-             "smaller "
-             "context",
+             "smaller context",
              tokens.size(), wanted, wanted == 1 ? "chunk" : "chunks", context, wanted * context);
     }
     tokens.resize((options.chunks > 0 ? wanted : available) * context);
@@ -221,71 +82,146 @@ std::vector<Token> cut_chunks(const Model& model, std::string_view text, const P
     return tokens;
 }
 
-// Sessions are made once and cleared per chunk: their memory is reused.
-class SessionEvaluator {
+// One cache of a model. The session is made once and cleared per chunk: its memory is reused.
+class SessionLane final : public Lane {
   public:
-    SessionEvaluator(const std::shared_ptr<Model>& model, const PerplexityOptions& options)
-        : batch_(static_cast<std::size_t>(options.batch)),
-          n_embd_(static_cast<std::size_t>(model->info().n_embd)) {
-        for (const KvSpec& spec : options.specs) {
-            sessions_.push_back(Session::create(model, spec, options.context));
-        }
-    }
+    SessionLane(std::shared_ptr<Model> model, const KvSpec& spec, int context)
+        : model_(std::move(model)), session_(Session::create(model_, spec, context)) {}
 
-    bool evaluate(std::size_t variant, std::span<const Token> chunk, int first, std::span<float> hidden,
-                  const std::function<bool(int)>& step) {
-        Session& session = *sessions_[variant];
-        session.clear();
-        const auto begin = static_cast<std::size_t>(first);
-        for (std::size_t at = 0; at < chunk.size();) {
-            const std::size_t end = at < begin ? begin : chunk.size();
-            const std::size_t n = std::min(batch_, end - at);
-            if (at < begin) {
-                session.eval(chunk.subspan(at, n));
-            } else {
-                eval_hidden(session, chunk.subspan(at, n),
-                            hidden.subspan((at - begin) * n_embd_, n * n_embd_));
-            }
-            at += n;
-            if (!step(static_cast<int>(at))) return false;
-        }
-        return true;
+    std::string name() const override {
+        return fmt::format("{} with a cache of {}", model_->info().path, session_->spec().name());
     }
-
-    KvStats stats(std::size_t variant) const { return sessions_[variant]->stats(); }
+    void restart() override { session_->clear(); }
+    void read(std::span<const Token> tokens) override {
+        hidden_.resize(tokens.size() * width());
+        eval_hidden(*session_, tokens, hidden_);
+    }
+    void logits(int first, std::span<float> out) override {
+        const std::size_t n = out.size() / static_cast<std::size_t>(model_->info().n_vocab);
+        project_logits(
+            *model_, std::span(hidden_).subspan(static_cast<std::size_t>(first) * width(), n * width()), out);
+    }
+    // Of a whole chunk: counted, or planned while the cache holds only a part.
+    KvStats stats() const {
+        const bool whole = session_->length() == session_->context();
+        return whole ? session_->stats() : model_->plan(session_->spec(), session_->context());
+    }
 
   private:
-    std::size_t batch_, n_embd_;
-    std::vector<std::unique_ptr<Session>> sessions_;
+    std::size_t width() const { return static_cast<std::size_t>(model_->info().n_embd); }
+
+    std::shared_ptr<Model> model_;
+    std::unique_ptr<Session> session_;
+    std::vector<float> hidden_;  // (tokens of the last batch, n_embd)
+};
+
+// Which caches are read, in order: those asked for, then the floor's unless it is one of them, then the
+// base's.
+struct Lineup {
+    std::vector<KvSpec> specs;
+    std::optional<std::size_t> reference, floor, base;
+
+    explicit Lineup(const PerplexityOptions& options) : specs(options.specs) {
+        reference = find(specs, f16_cache());
+        if (options.floor && reference) {
+            floor = find(specs, f32_cache());
+            if (!floor) floor = add(f32_cache());
+        }
+        if (options.base) base = add(f16_cache());
+    }
+
+  private:
+    std::size_t add(const KvSpec& spec) {
+        specs.push_back(spec);
+        return specs.size() - 1;
+    }
+};
+
+class PerplexityRun {
+  public:
+    PerplexityRun(const std::shared_ptr<Model>& model, const PerplexityOptions& options)
+        : options_(options), lineup_(options) {
+        for (std::size_t i = 0; i < lineup_.specs.size(); ++i) {
+            lanes_.push_back(std::make_unique<SessionLane>(lineup_.base == i ? options.base : model,
+                                                           lineup_.specs[i], options.context));
+            plan_.lanes.push_back(lanes_.back().get());
+        }
+        plan_.reference = lineup_.reference;
+        plan_.base = lineup_.base;
+        plan_.n_vocab = model->info().n_vocab;
+        plan_.context = options.context;
+        plan_.batch = options.batch;
+        plan_.threads = model->options().threads > 0 ? model->options().threads : physical_cores();
+    }
+
+    PerplexityReport run(std::span<const Token> chunks, const PerplexityCallback& callback) {
+        PerplexityReport report = report_of(0, std::vector<LaneScores>(lanes_.size()));
+        const auto scores = measure(plan_, chunks, [&](const MeasurementState& state) {
+            chunks_done_ = state.chunks_done;
+            if (!callback) return true;
+            if (state.lanes.back().nll.count() != report.tokens_scored) {
+                report = report_of(state.chunks_done, state.lanes);
+            }
+            report.chunks = state.chunks_done;
+            return callback({state.chunks_done, state.chunks_total, state.fraction, report});
+        });
+        return report_of(chunks_done_, scores);
+    }
+
+  private:
+    PerplexityReport report_of(int chunks, const std::vector<LaneScores>& scores) const {
+        PerplexityReport out;
+        out.chunks = chunks;
+        out.tokens_scored = scores.back().nll.count();
+        for (std::size_t i = 0; i < options_.specs.size(); ++i) out.results.push_back(result(i, scores));
+        if (lineup_.floor) out.floor = result(*lineup_.floor, scores);
+        if (lineup_.base) {
+            out.base = result(*lineup_.base, scores);
+            out.base->vs_f16.reset();
+        }
+        return out;
+    }
+
+    PerplexityResult result(std::size_t lane, const std::vector<LaneScores>& scores) const {
+        const LaneScores& s = scores[lane];
+        PerplexityResult out;
+        out.spec = lineup_.specs[lane];
+        out.nll = s.nll.mean();
+        out.perplexity = perplexity(out.nll);
+        out.vs_f16 = s.vs_reference.divergence();
+        out.kv = lanes_[lane]->stats();
+        out.vs_base = s.vs_base.divergence();
+        const bool judged = lineup_.floor && lane != *lineup_.floor && lane != *lineup_.reference;
+        if (judged && out.vs_f16) out.below_floor = s.vs_reference.below(scores[*lineup_.floor].vs_reference);
+        return out;
+    }
+
+    const PerplexityOptions& options_;
+    Lineup lineup_;
+    std::vector<std::unique_ptr<SessionLane>> lanes_;
+    MeasurementPlan plan_;
+    int chunks_done_ = 0;
 };
 
 }  // namespace
 
-PerplexityReport measure_chunks(const Evaluator& evaluator, std::span<const Token> chunks,
-                                const PerplexityOptions& options, int threads,
-                                const PerplexityCallback& callback) {
-    check(options);
-    return Measurement(evaluator, chunks, options, threads, callback).run();
-}
-
 PerplexityReport measure_perplexity(const std::shared_ptr<Model>& model, std::string_view text,
                                     const PerplexityOptions& options, const PerplexityCallback& callback) {
-    check(options);
-    const auto chunks = cut_chunks(*model, text, options);
-    SessionEvaluator sessions(model, options);
-    Evaluator evaluator;
-    evaluator.n_embd = model->info().n_embd;
-    evaluator.n_vocab = model->info().n_vocab;
-    evaluator.evaluate = [&](std::size_t variant, std::span<const Token> chunk, int first,
-                             std::span<float> hidden, const std::function<bool(int)>& step) {
-        return sessions.evaluate(variant, chunk, first, hidden, step);
-    };
-    evaluator.project = [&](std::span<const float> hidden, std::span<float> logits) {
-        project_logits(*model, hidden, logits);
-    };
-    evaluator.kv_stats = [&](std::size_t variant) { return sessions.stats(variant); };
-    const int threads = model->options().threads > 0 ? model->options().threads : physical_cores();
-    return measure_chunks(evaluator, chunks, options, threads, callback);
+    check(*model, options);
+    const auto tokens = model->tokenize(text, true, false);
+    const auto chunks = cut_chunks(*model, tokens, options);
+    if (options.base) check_base(*model, *options.base, text, tokens);
+    return PerplexityRun(model, options).run(chunks, callback);
+}
+
+std::size_t measurement_cache_bytes(const Model& model, const PerplexityOptions& options) {
+    const Lineup lineup(options);
+    std::size_t bytes = 0;
+    for (std::size_t i = 0; i < lineup.specs.size(); ++i) {
+        const Model& m = lineup.base == i ? *options.base : model;
+        bytes += m.plan(lineup.specs[i], options.context).bytes.total();
+    }
+    return bytes;
 }
 
 }  // namespace kvsplit::lab

@@ -6,6 +6,7 @@
 #include <random>
 #include <span>
 
+#include "base/check.h"
 #include "base/cpu_features.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -185,7 +186,7 @@ class Measurement {
         Session& session = trims ? base : *fork;
         const bool whole = slot.test == Test::kPrefill ? prefill(session, slot) : decode(session, slot);
         slot.kv = session.stats();
-        if (trims) base.trim(slot.depth);
+        KVSPLIT_CHECK(!trims || base.trim(slot.depth) == slot.depth);
         return whole;
     }
 

@@ -26,6 +26,8 @@ std::vector<CpuIsa> available_sets() {
     return sets;
 }
 
+constexpr Activations kActivations[] = {Activations::kInt8, Activations::kInt16, Activations::kF32};
+
 std::size_t size(std::int64_t n) { return static_cast<std::size_t>(n); }
 
 // A matrix in the file's form, packed, and dequantised.
@@ -47,10 +49,10 @@ struct Weights {
         }
     }
     WeightSource source() const { return {type, data, rows}; }
-    PackedMatrix pack(bool exact) const {
+    PackedMatrix pack(Activations activations) const {
         ThreadPool pool(2);
         const WeightSource s = source();
-        return PackedMatrix::pack(pool, {&s, 1}, cols, exact);
+        return PackedMatrix::pack(pool, {&s, 1}, cols, activations);
     }
 };
 
@@ -118,7 +120,7 @@ class MatmulIntegerTypes : public MatmulTypes {};
 TEST_P(MatmulTypes, PackedRowsAreTheFilesValues) {
     std::mt19937 rng(1);
     const Weights w(GetParam(), 37, 512, rng);
-    const PackedMatrix packed = w.pack(false);
+    const PackedMatrix packed = w.pack(Activations::kInt8);
     std::vector<float> row(512);
     for (int r = 0; r < w.rows; ++r) {
         packed.get_row(r, row.data());
@@ -130,7 +132,7 @@ TEST_P(MatmulTypes, ExactMeetsDoublePrecision) {
     std::mt19937 rng(2);
     for (const int rows : {1, 16, 35}) {
         const Weights w(GetParam(), rows, 768, rng);
-        const PackedMatrix packed = w.pack(true);
+        const PackedMatrix packed = w.pack(Activations::kF32);
         for (const int n : {1, 2, 3, 9, 13}) {
             const std::vector<float> x = random_rows(n, w.cols, rng);
             for (const CpuIsa isa : available_sets()) {
@@ -144,7 +146,7 @@ TEST_P(MatmulIntegerTypes, MeetTheirDefinition) {
     const std::optional<gguf::AffineSpec> spec = gguf::affine_spec(GetParam());
     std::mt19937 rng(3);
     const Weights w(GetParam(), 21, 512, rng);
-    const PackedMatrix packed = w.pack(false);
+    const PackedMatrix packed = w.pack(Activations::kInt8);
     const int n = 13;
     const std::vector<float> x = random_rows(n, w.cols, rng);
     std::vector<std::vector<float>> out;
@@ -168,11 +170,24 @@ TEST_P(MatmulIntegerTypes, MeetTheirDefinition) {
     EXPECT_LT(relative_error(w, x, out.back()), 2e-3);
 }
 
+// Two roundings leave 1 / 127 / 254 of each group's largest number at most.
+TEST_P(MatmulIntegerTypes, SixteenBitsComeCloseToExact) {
+    std::mt19937 rng(11);
+    const Weights w(GetParam(), 35, 768, rng);
+    const PackedMatrix packed = w.pack(Activations::kInt16);
+    for (const int n : {1, 2, 7, 13}) {
+        const std::vector<float> x = random_rows(n, w.cols, rng);
+        for (const CpuIsa isa : available_sets()) {
+            EXPECT_LT(relative_error(w, x, multiply(packed, x, isa)), 1.5e-5) << isa_name(isa) << " " << n;
+        }
+    }
+}
+
 TEST_P(MatmulTypes, SplitsOfTheWorkAreBitIdentical) {
     std::mt19937 rng(4);
     const Weights w(GetParam(), 83, 256, rng);
-    for (const bool exact : {false, true}) {
-        const PackedMatrix packed = w.pack(exact);
+    for (const Activations activations : kActivations) {
+        const PackedMatrix packed = w.pack(activations);
         for (const CpuIsa isa : available_sets()) {
             const int total = isa == CpuIsa::kPortable ? 30 : 300;
             const std::vector<float> x = random_rows(total, w.cols, rng);
@@ -186,7 +201,8 @@ TEST_P(MatmulTypes, SplitsOfTheWorkAreBitIdentical) {
                         packed, std::vector<float>(from, from + std::min(batch, total - i) * w.cols), isa);
                     parts.insert(parts.end(), part.begin(), part.end());
                 }
-                EXPECT_EQ(whole, parts) << isa_name(isa) << " batch " << batch << " exact " << exact;
+                EXPECT_EQ(whole, parts) << isa_name(isa) << " batch " << batch << " activations "
+                                        << static_cast<int>(activations);
             }
         }
     }
@@ -195,7 +211,7 @@ TEST_P(MatmulTypes, SplitsOfTheWorkAreBitIdentical) {
 TEST_P(MatmulTypes, AccumulateAddsToTheOutput) {
     std::mt19937 rng(5);
     const Weights w(GetParam(), 19, 256, rng);
-    const PackedMatrix packed = w.pack(false);
+    const PackedMatrix packed = w.pack(Activations::kInt8);
     const std::vector<float> x = random_rows(5, w.cols, rng);
     for (const CpuIsa isa : available_sets()) {
         const std::vector<float> plain = multiply(packed, x, isa), added = multiply(packed, x, isa, 2, 3.0f);
@@ -212,8 +228,8 @@ TEST_P(MatmulTypes, HostileBytesDoNotCrash) {
     x[5] = std::numeric_limits<float>::infinity();
     x[300] = std::numeric_limits<float>::quiet_NaN();
     x[700] = 1e-40f;
-    for (const bool exact : {false, true}) {
-        const PackedMatrix packed = w.pack(exact);
+    for (const Activations activations : kActivations) {
+        const PackedMatrix packed = w.pack(activations);
         for (const CpuIsa isa : available_sets()) multiply(packed, x, isa);
         std::vector<float> row(256);
         for (int r = 0; r < w.rows; ++r) packed.get_row(r, row.data());
@@ -234,13 +250,13 @@ TEST(Matmul, StackedMatricesOfDifferentTypes) {
     const std::vector<float> x = random_rows(7, 512, rng);
     ThreadPool pool(2);
     const WeightSource sources[] = {q.source(), k.source(), v.source()};
-    for (const bool exact : {false, true}) {
-        const PackedMatrix stacked = PackedMatrix::pack(pool, sources, 512, exact);
+    for (const Activations activations : kActivations) {
+        const PackedMatrix stacked = PackedMatrix::pack(pool, sources, 512, activations);
         ASSERT_EQ(stacked.rows(), 66);
         const std::vector<float> all = multiply(stacked, x, detect_isa(), 2);
         int first = 0;
         for (const Weights* part : {&q, &k, &v}) {
-            const std::vector<float> alone = multiply(part->pack(exact), x, detect_isa());
+            const std::vector<float> alone = multiply(part->pack(activations), x, detect_isa());
             std::vector<float> row(512);
             for (int r = 0; r < part->rows; ++r) {
                 for (int i = 0; i < 7; ++i)
@@ -257,7 +273,7 @@ TEST(Matmul, FloatMatricesOfAnyWidth) {
     std::mt19937 rng(8);
     for (const int cols : {1, 31, 33, 100}) {
         const Weights w(TensorType::kF16, 5, cols, rng);
-        const PackedMatrix packed = w.pack(false);
+        const PackedMatrix packed = w.pack(Activations::kInt8);
         const std::vector<float> x = random_rows(3, cols, rng);
         for (const CpuIsa isa : available_sets()) {
             EXPECT_LT(relative_error(w, x, multiply(packed, x, isa)), 2e-7);
@@ -268,7 +284,8 @@ TEST(Matmul, FloatMatricesOfAnyWidth) {
 TEST(Matmul, ZeroActivationsGiveZero) {
     std::mt19937 rng(9);
     const Weights w(TensorType::kQ5_1, 16, 64, rng);
-    for (const float out : multiply(w.pack(false), std::vector<float>(128), detect_isa())) EXPECT_EQ(out, 0);
+    for (const float out : multiply(w.pack(Activations::kInt8), std::vector<float>(128), detect_isa()))
+        EXPECT_EQ(out, 0);
 }
 
 TEST(PackedMatrix, RefusesWhatDoesNotFit) {
@@ -276,7 +293,7 @@ TEST(PackedMatrix, RefusesWhatDoesNotFit) {
     const std::vector<std::uint8_t> data(1000);
     const auto pack = [&](TensorType type, std::int64_t rows, std::int64_t cols) {
         const WeightSource s{type, data, rows};
-        return PackedMatrix::pack(pool, {&s, 1}, cols, false);
+        return PackedMatrix::pack(pool, {&s, 1}, cols, Activations::kInt8);
     };
     EXPECT_THROW(pack(TensorType::kQ2_K, 1, 256), Error);
     EXPECT_THROW(pack(TensorType::kQ4_0, 1, 33), Error);
@@ -286,14 +303,14 @@ TEST(PackedMatrix, RefusesWhatDoesNotFit) {
     EXPECT_THROW(pack(TensorType::kF32, 0, 32), Error);
     EXPECT_THROW(pack(TensorType::kF32, 1, -32), Error);
     EXPECT_NO_THROW(pack(TensorType::kQ4_0, 55, 32));
-    EXPECT_THROW(PackedMatrix::pack(pool, {}, 32, false), Error);
+    EXPECT_THROW(PackedMatrix::pack(pool, {}, 32, Activations::kInt8), Error);
 }
 
 TEST(PackedMatrix, BytesStayNearTheFilesSize) {
     std::mt19937 rng(10);
     for (const TensorType type : test::kWeightTypes) {
         const Weights w(type, 64, 512, rng);
-        EXPECT_LE(w.pack(false).bytes(), w.data.size() * 106 / 100) << gguf::type_name(type);
+        EXPECT_LE(w.pack(Activations::kInt8).bytes(), w.data.size() * 106 / 100) << gguf::type_name(type);
     }
 }
 

@@ -67,8 +67,8 @@ class Report(unittest.TestCase):
     def test_json_has_the_documented_names(self):
         r = self.results
         self.assertEqual(list(r), ["format", "complete", "program", "machine", "model", "text", "settings", "notes",
-                                   "seconds", "read_gb_per_s", "speed_done", "recommendation", "quality", "memory",
-                                   "speed"])
+                                   "seconds", "read_gb_per_s", "speed_done", "recommendation", "floor", "quality",
+                                   "memory", "speed"])
         self.assertTrue(r["complete"])
         self.assertEqual([q["kv"] for q in r["quality"]], KV.split(","))
         self.assertEqual(len(r["memory"]), 8)

@@ -179,13 +179,14 @@ class Perplexity(unittest.TestCase):
         done, name = self.measure("-c", 256, "--chunks", 2, "--kv", "k8v4,f16", "--json")
         self.assertEqual(done.returncode, 0, done.stderr)
         report = json.loads(done.stdout)
-        self.assertEqual(list(report), ["model", "text", "context", "chunks", "tokens_scored", "results"])
+        self.assertEqual(list(report), ["model", "text", "context", "activation_bits", "chunks", "tokens_scored",
+                                        "floor", "base", "results"])
         self.assertEqual((report["text"], report["context"], report["chunks"]), (name, 256, 2))
         self.assertEqual(report["tokens_scored"], 2 * 127)
         self.assertEqual([r["kv"] for r in report["results"]], ["k8v4", "f16"])
         for result in report["results"]:
-            self.assertEqual(list(result), ["kv", "ppl", "ppl_stderr", "vs_f16", "bits_per_element", "kv_bytes",
-                                            "saved_pct"])
+            self.assertEqual(list(result), ["kv", "ppl", "ppl_stderr", "vs_f16", "below_floor", "vs_base",
+                                            "bits_per_element", "kv_bytes", "saved_pct"])
             self.assertEqual(set(result["kv_bytes"]), KV_BYTES)
             self.assertLessEqual({"ppl_change_pct", "ppl_change_stderr_pct", "kld_mean", "kld_median", "kld_p99",
                                   "kld_p999", "top1_agreement"}, set(result["vs_f16"]))
@@ -193,6 +194,37 @@ class Perplexity(unittest.TestCase):
         self.assertEqual(exact["vs_f16"]["kld_mean"], 0)
         self.assertGreater(quantised["vs_f16"]["kld_mean"], 0)
         self.assertLess(quantised["kv_bytes"]["total"], exact["kv_bytes"]["total"])
+        self.assertEqual(list(report["floor"]), ["kv", "ppl", "ppl_stderr", "vs_f16"])
+        self.assertGreater(report["floor"]["vs_f16"]["kld_mean"], 1e-4)
+        self.assertLessEqual(set(quantised["below_floor"]), set(quantised["vs_f16"]))
+        self.assertIsNone(exact["below_floor"])
+        self.assertIsNone(report["base"])
+
+    def test_noise_floor_where_it_means_something(self):
+        for arguments in [["--no-floor"], ["--exact"]]:
+            done, _ = self.measure("-c", 64, "--chunks", 1, *arguments, "--json")
+            report = json.loads(done.stdout)
+            self.assertIsNone(report["floor"])
+            self.assertIsNone(report["results"][1]["below_floor"])
+            self.assertEqual(report["activation_bits"], 32 if "--exact" in arguments else 8)
+        done, _ = self.measure("-c", 64, "--chunks", 1, "--exact")
+        self.assertNotIn("~", done.stdout)
+        self.assertIn("no noise floor measured", done.stdout)
+
+    def test_base(self):
+        done, _ = self.measure("-c", 64, "--chunks", 1, "--base-exact", "--json")
+        report = json.loads(done.stdout)
+        self.assertEqual(list(report["base"]), ["model", "activation_bits", "kv", "ppl", "ppl_stderr"])
+        self.assertEqual((report["base"]["model"], report["base"]["activation_bits"]), (program.MODEL, 32))
+        for result in report["results"]:
+            self.assertGreater(result["vs_base"]["kld_mean"], 0)
+        # The same weights in the same arithmetic: what differs from the base is what differs from f16.
+        done, _ = self.measure("-c", 64, "--chunks", 1, "--base", program.MODEL, "--json")
+        f16, k8v4 = json.loads(done.stdout)["results"]
+        self.assertEqual(f16["vs_base"]["kld_mean"], 0)
+        self.assertEqual(k8v4["vs_base"], k8v4["vs_f16"])
+        done, _ = self.measure("-c", 64, "--chunks", 1, "--base", program.MODEL)
+        self.assertIn("Against the f16 cache of", done.stdout)
 
     def test_without_f16_there_is_no_comparison(self):
         done, _ = self.measure("-c", 64, "--chunks", 1, "--kv", "k8v4", "--json")
@@ -201,8 +233,9 @@ class Perplexity(unittest.TestCase):
     def test_table(self):
         done, _ = self.measure("-c", 64, "--chunks", 1)
         self.assertEqual(done.returncode, 0, done.stderr)
-        for word in ["f16", "k8v4", "PPL", "KLD mean", "saved"]:
+        for word in ["f16", "k8v4", "noise floor", "PPL", "KL divergence", "saved"]:
             self.assertIn(word, done.stdout)
+        self.assertLessEqual(max(map(len, done.stdout.splitlines())), 120)
 
     def test_control_c_before_the_first_figure(self):
         with tempfile.NamedTemporaryFile(suffix=".txt") as file:
@@ -222,6 +255,11 @@ class Perplexity(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stderr, r"the text has \d+ tokens: 1 chunk of 4096 tokens need 4096")
 
+    def test_more_context_than_the_model_has(self):
+        done, _ = self.measure("-c", 8193)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("was made for 8192 tokens", done.stderr)
+
 
 class Bench(unittest.TestCase):
     def measure(self, *arguments):
@@ -231,8 +269,8 @@ class Bench(unittest.TestCase):
         done = self.measure("--kv", "f16,k8v4", "-d", "0,200", "-t", 1, "--json")
         self.assertEqual(done.returncode, 0, done.stderr)
         report = json.loads(done.stdout)
-        self.assertEqual(list(report), ["model", "threads", "cpu", "kernels", "fill", "repeats", "read_gb_per_s",
-                                        "peak_rss", "results"])
+        self.assertEqual(list(report), ["model", "threads", "cpu", "kernels", "exact", "fill", "repeats",
+                                        "read_gb_per_s", "peak_rss", "results"])
         self.assertEqual((report["model"], report["threads"], report["fill"]), (program.MODEL, 1, "evaluated"))
         self.assertGreater(report["peak_rss"], 98_000_000)
         self.assertEqual([(r["kv"], r["depth"], r["test"]) for r in report["results"]],
@@ -270,6 +308,67 @@ class Bench(unittest.TestCase):
         self.assertIn(process.returncode, [130, -signal.SIGINT])
         for result in json.loads(text)["results"] if text else []:
             self.assertGreater(result["tokens_per_s"], 0)
+
+
+class Plan(unittest.TestCase):
+    def plan(self, *arguments):
+        done = kvsplit("plan", "-m", program.MODEL, "--json", *arguments)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)
+
+    def test_json_has_the_documented_names(self):
+        report = self.plan("--memory", "1G", "--kv", "f16,k8v4,k4v4")
+        self.assertEqual(list(report), ["model", "memory_bytes", "memory_from", "program_bytes", "weight_bytes",
+                                        "trained_context", "heads", "kv_heads", "layer_kinds", "results"])
+        self.assertEqual((report["memory_bytes"], report["memory_from"]), (2**30, "given"))
+        self.assertEqual(report["layer_kinds"], [{"window": 0, "layers": 30}])
+        for result in report["results"]:
+            self.assertEqual(list(result), ["kv", "context", "at_least", "beyond_trained", "times_f16", "fits",
+                                            "bits_per_element", "kv_bytes", "kv_bytes_by_kind", "bytes_per_token",
+                                            "working_bytes", "total_bytes"])
+            self.assertEqual(result["total_bytes"], report["program_bytes"] + report["weight_bytes"] +
+                             result["working_bytes"] + result["kv_bytes"]["total"])
+            self.assertLessEqual(result["total_bytes"], 2**30)
+            self.assertGreater(result["total_bytes"], 0.99 * 2**30)
+            self.assertTrue(result["fits"])
+            self.assertTrue(result["beyond_trained"])
+        f16, k8v4, _ = report["results"]
+        self.assertEqual(f16["times_f16"], 1)
+        self.assertAlmostEqual(k8v4["times_f16"], k8v4["context"] / f16["context"])
+        self.assertEqual(f16["bytes_per_token"], 30 * 3 * 128 * 2)
+
+    def test_bytes_are_those_of_a_run(self):
+        run, _ = run_json("-p", QUESTION, "-n", 200, "--kv", "k8v4")
+        # The last token of an answer is not evaluated.
+        tokens = run["prompt_tokens"] + run["tokens"] - (run["stop_reason"] != "end")
+        planned = self.plan("-c", tokens, "--kv", "k8v4")["results"][0]["kv_bytes"]
+        self.assertEqual(planned, run["kv_bytes"])
+
+    def test_sizes(self):
+        for text, size in [("1G", 2**30), ("1GiB", 2**30), ("1gb", 10**9), ("1.5 G", 3 * 2**29), ("900M", 900 * 2**20),
+                           ("1000000000", 10**9), ("1e9", 10**9), ("1048576k", 2**30)]:
+            self.assertEqual(self.plan("--memory", text, "--kv", "k8v4")["memory_bytes"], size, text)
+
+    def test_free_memory_is_the_default(self):
+        report = self.plan("--kv", "k8v4")
+        self.assertEqual(report["memory_from"], "available")
+        self.assertGreater(report["memory_bytes"], 0)
+
+    def test_table(self):
+        done = kvsplit("plan", "-m", program.MODEL, "--memory", "1G")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for word in ["weights", "working", "program", "f16", "k8v4", "* beyond the 8,192 tokens"]:
+            self.assertIn(word, done.stdout)
+        self.assertRegex(done.stdout, r"k8v4 holds 2\.\d times the context of f16 in the same memory")
+        done = kvsplit("plan", "-m", program.MODEL, "--memory", "300M", "-c", "8192")
+        self.assertRegex(done.stdout, r"f16 .* does not fit")
+        self.assertRegex(done.stdout, r"k8v4 keeps 8,192 tokens in 2\.\d times less memory")
+
+    def test_too_little_memory(self):
+        done = kvsplit("plan", "-m", program.MODEL, "--memory", "50M")
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.stdout, "")
+        self.assertRegex(done.stderr, r"50.0 MiB do not hold the model: weights [\d.]+ MiB \+ .* = [\d.]+ MiB")
 
 
 class Info(unittest.TestCase):

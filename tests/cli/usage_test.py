@@ -1,4 +1,5 @@
 """What the program says when the command line or a file makes no sense."""
+import json
 import os
 import pathlib
 import struct
@@ -11,7 +12,7 @@ from program import kvsplit
 
 class Help(unittest.TestCase):
     def test_every_command_has_help_with_examples(self):
-        for command in ["run", "chat", "perplexity", "bench", "info"]:
+        for command in ["run", "chat", "perplexity", "eval", "bench", "plan", "info"]:
             done = kvsplit(command, "--help")
             self.assertEqual(done.returncode, 0, command)
             self.assertIn("Examples:", done.stdout)
@@ -40,6 +41,17 @@ class Usage(unittest.TestCase):
         self.check("run", "-m", "x.gguf", "-p", "hi", "--fly")
         self.check("run", "-p", "hi", says="--model")
         self.check("perplexity", "-m", "x.gguf", says="--file")
+        self.check("eval", says="--model")
+
+    def test_tasks(self):
+        self.check("eval", "-m", "x.gguf", "--task", "chess", says="known are needle passkey copy")
+        self.check("eval", "-m", "x.gguf", "--task", "copy,copy", says="twice")
+        self.check("eval", "-m", "x.gguf", "--task", "hellaswag", says="--file")
+        self.check("eval", "-m", "x.gguf", "-f", "b.txt", says="one task")
+        self.check("eval", "-m", "x.gguf", "--shots", "2", "-c", "100", says="excludes")
+        for option, value in [("--depth", "1.5"), ("--depth", "deep"), ("-c", "-1"), ("-c", "1,x"), ("--items", "-1"),
+                              ("--shots", "-2"), ("--seed", "x"), ("--kv", "f16,fast")]:
+            self.check("eval", "-m", "x.gguf", option, value)
 
     def test_prompt(self):
         self.check("run", "-m", "x.gguf", says="-p")
@@ -48,7 +60,7 @@ class Usage(unittest.TestCase):
     def test_numbers(self):
         for option, value in [("-n", "-2"), ("-n", "many"), ("-t", "-1"), ("-c", "-5"), ("--temp", "-1"),
                               ("--top-p", "0"), ("--top-p", "1.1"), ("--min-p", "2"), ("--top-k", "-1"),
-                              ("--repeat-penalty", "0"), ("--seed", "x")]:
+                              ("--activations", "12"), ("--repeat-penalty", "0"), ("--seed", "x")]:
             self.check("run", "-m", "x.gguf", "-p", "hi", option, value)
 
     def test_bench(self):
@@ -58,6 +70,12 @@ class Usage(unittest.TestCase):
         self.check(*bench, "-p", "0", "-n", "0", says="nothing to measure")
         self.check(*bench, "--json", "--csv", says="excludes")
 
+    def test_plan(self):
+        for size in ["", "0", "-1G", "4X", "4GG", "G", "four", "nan", "inf", "1e30T"]:
+            self.check("plan", "-m", "x.gguf", f"--memory={size}", says="amount of memory" if size else "")
+        self.check("plan", "-m", "x.gguf", "-c", "-1")
+        self.check("plan", "--memory", "4G", says="--model")
+
     def test_precisions(self):
         run = ["run", "-m", "x.gguf", "-p", "hi"]
         self.check(*run, "--kv", "k6v4", says="6 bits")
@@ -66,7 +84,22 @@ class Usage(unittest.TestCase):
         self.check(*run, "--kvq-val", "3", says="3 bits")
         self.check(*run, "--kv", "k8v8", "--kv-key", "8", says="excludes")
         self.check(*run, "-ctk", "q9_9", says="q9_9")
-        self.check("perplexity", "-m", "x.gguf", "-f", "/dev/null", "--kv", "f16,,k8v4")
+        measure = ["perplexity", "-m", "x.gguf", "-f", "/dev/null"]
+        self.check(*measure, "--kv", "f16,,k8v4")
+        self.check(*measure, "--kv", "f16,k8v4,F16", says="f16 is named twice")
+        self.check(*measure, "--exact", "--base-exact", says="--base-exact")
+        self.check(*measure, "--exact", "--activations", "16", says="excludes")
+
+
+class Tasks(unittest.TestCase):
+    def test_list_needs_no_model(self):
+        done = kvsplit("eval", "--list")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for task in ["needle", "passkey", "copy", "hellaswag", "lambada"]:
+            self.assertRegex(done.stdout, rf"(?m)^{task} ")
+        tasks = json.loads(kvsplit("eval", "--list", "--json").stdout)
+        self.assertEqual(list(tasks[0]), ["task", "summary", "needs_file", "items", "context"])
+        self.assertEqual(sum(task["needs_file"] for task in tasks), 2)
 
 
 class Files(unittest.TestCase):
@@ -83,7 +116,10 @@ class Files(unittest.TestCase):
         self.check("info", "no/such.gguf", says=["no/such.gguf"])
         self.check("chat", "-m", "no/such.gguf", says=["no/such.gguf"])
         self.check("bench", "-m", "no/such.gguf", says=["no/such.gguf"])
+        self.check("plan", "-m", "no/such.gguf", says=["no/such.gguf"])
         self.check("run", "-m", "x.gguf", "-f", "no/prompt.txt", says=["no/prompt.txt"])
+        self.check("eval", "-m", "no/such.gguf", says=["no/such.gguf"])
+        self.check("eval", "-m", "x.gguf", "--task", "lambada", "-f", "no/words.jsonl", says=["no/words.jsonl"])
 
     def test_broken(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -92,6 +128,7 @@ class Files(unittest.TestCase):
                          b"GGUF" + struct.pack("<IQQ", 3, 2**60, 5), b"GGUF" + struct.pack("<IQQ", 3, 1, 2**62)]:
                 pathlib.Path(path).write_bytes(data)
                 self.check("info", path, says=[path])
+                self.check("plan", "-m", path, says=[path])
                 self.check("run", "-m", path, "-p", "hi", says=[path])
 
     def test_no_model_inside(self):

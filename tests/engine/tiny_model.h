@@ -13,6 +13,7 @@ namespace kvsplit::test {
 struct TinyModel {
     std::string architecture = "llama";  // or "gemma3", with a window of 100 tokens
     int layers = 2;
+    std::vector<std::string> pieces{"a", "b", "ab"};  // the vocabulary beside single bytes
     static constexpr int kEmbd = 32, kFf = 32, kHeads = 4, kKvHeads = 2, kHeadDim = 16, kContext = 4096;
 
     GgufWriter write(unsigned seed = 1) const {
@@ -71,7 +72,7 @@ struct TinyModel {
 
   private:
     // SentencePiece with a token for each byte. Returns the number of tokens.
-    static int add_vocabulary(GgufWriter& w) {
+    int add_vocabulary(GgufWriter& w) const {
         std::vector<std::string> tokens{"<unk>", "<s>", "</s>"};
         std::vector<std::int32_t> types{2, 3, 3};
         for (int b = 0; b < 256; ++b) {
@@ -79,8 +80,8 @@ struct TinyModel {
             tokens.push_back(std::string("<0x") + kHex[b / 16] + kHex[b % 16] + ">");
             types.push_back(6);
         }
-        for (const char* piece : {"a", "b", "ab"}) {
-            tokens.emplace_back(piece);
+        for (const std::string& piece : pieces) {
+            tokens.push_back(piece);
             types.push_back(1);
         }
         w.add("tokenizer.ggml.model", "llama").add_array("tokenizer.ggml.tokens", tokens);

@@ -42,6 +42,7 @@ std::string refusal(const Json& json, CompareResults results = fresh()) {
 TEST(ReportJson, ReadsWhatItWrote) {
     auto written = test::made_up_results();
     written.quality[2].result.vs_f16->kld_mean = 0.1 + 0.2;  // all digits count
+    written.floor = written.quality[1].result.vs_f16;
     const Json json = to_json(written);
     CompareResults read = fresh();
     read_measurements(Json::parse(json.dump()), "results.json", read);

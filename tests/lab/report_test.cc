@@ -53,6 +53,16 @@ TEST(ReportSummary, AnUncertainDivergenceIsNotWithinALimit) {
     EXPECT_EQ(Summary(results).everyday->name, "k6v6");
 }
 
+// With rounded activations, noise lies under every divergence.
+TEST(ReportSummary, TheFloorIsNotTheCaches) {
+    auto results = test::made_up_results();
+    results.settings.exact = false;
+    for (auto& q : results.quality) q.result.vs_f16->kld_mean += 0.003;
+    EXPECT_EQ(Summary(results).everyday, nullptr);
+    results.floor.emplace().kld_mean = 0.003;
+    EXPECT_EQ(Summary(results).everyday->name, "k5v4");
+}
+
 TEST(ReportSummary, NothingGoodEnough) {
     CompareResults results = test::made_up_results();
     for (auto& q : results.quality) q.result.vs_f16->kld_mean *= 1000;

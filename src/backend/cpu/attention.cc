@@ -56,6 +56,28 @@ struct Attention::Call {
 Attention::Attention(ThreadPool& pool, const Kernels& kernels)
     : pool_(pool), kernels_(kernels), thread_memory_(static_cast<std::size_t>(pool.size())) {}
 
+Attention::Scratch Attention::needed(const AttentionParams& params, int n, int max_rows) {
+    const codec::HeadShape& head = params.head;
+    const auto rows = static_cast<std::size_t>(n) * static_cast<std::size_t>(params.n_heads);
+    const auto dim = static_cast<std::size_t>(head.head_dim);
+    const auto groups = static_cast<std::size_t>(std::max(1, head.n_groups));
+    // The sinks' page, and three states: the running total, a chunk's, the exact part's.
+    const std::size_t thread = static_cast<std::size_t>((head.head_dim + head.padded_dim) * P / 2) +
+                               3 * state_floats(max_rows, head.padded_dim);
+    return {.queries = rows * dim * sizeof(float) + 64,
+            .codes = rows * dim + 64,
+            .scales = rows * sizeof(float),
+            .sums = rows * groups * sizeof(std::int32_t),
+            .thread = thread * sizeof(float)};
+}
+
+std::size_t Attention::split_states(const AttentionParams& params, int position) {
+    const int reach = params.window > 0 ? std::min(params.window, position) : position;
+    const auto states = static_cast<std::size_t>(params.n_kv_heads) *
+                        static_cast<std::size_t>(reach / (P * kChunkPages) + 3);  // both ends, the exact part
+    return states * state_floats(params.n_heads / params.n_kv_heads, params.head.padded_dim) * sizeof(float);
+}
+
 void Attention::plan(const AttentionParams& params, std::span<const SequenceRun> runs) {
     pages_.resize(runs.size());
     blocks_.clear();
@@ -400,11 +422,6 @@ void Attention::run(const AttentionParams& params, std::span<const SequenceRun> 
                     .row_width = (params.n_heads + 2 * params.n_kv_heads) * head.head_dim,
                     .all_open = !layouts.coded()};
     const int n_kv = params.n_kv_heads;
-    const auto rows = static_cast<std::size_t>(n) * static_cast<std::size_t>(params.n_heads);
-    queries_.reserve(rows * static_cast<std::size_t>(head.head_dim) * sizeof(float) + 64);
-    codes_.reserve(rows * static_cast<std::size_t>(head.head_dim) + 64);
-    scales_.reserve(rows * sizeof(float));
-    sums_.reserve(rows * static_cast<std::size_t>(std::max(1, head.n_groups)) * sizeof(std::int32_t));
     positions_.resize(static_cast<std::size_t>(n * call.group));
     int max_rows = 0;
     for (const Block& block : blocks_) {
@@ -414,9 +431,12 @@ void Attention::run(const AttentionParams& params, std::span<const SequenceRun> 
                 block.position + i / call.group;
         }
     }
-    const std::size_t memory = static_cast<std::size_t>((head.head_dim + head.padded_dim) * P / 2) +
-                               3 * state_floats(max_rows, head.padded_dim);
-    for (AlignedBuffer& m : thread_memory_) m.reserve(memory * sizeof(float));
+    const Scratch scratch = needed(params, n, max_rows);
+    queries_.reserve(scratch.queries);
+    codes_.reserve(scratch.codes);
+    scales_.reserve(scratch.scales);
+    sums_.reserve(scratch.sums);
+    for (AlignedBuffer& m : thread_memory_) m.reserve(scratch.thread);
 
     // Few tiles: split each into chunks, so that every thread has work.
     const int n_tiles = static_cast<int>(blocks_.size()) * n_kv;

@@ -22,6 +22,16 @@ class Attention {
   public:
     static constexpr int kChunkPages = 8;
 
+    // Scratch memory of a call, in bytes.
+    struct Scratch {
+        std::size_t queries = 0, codes = 0, scales = 0, sums = 0;  // of all rows of the batch
+        std::size_t thread = 0;                                    // of each thread
+    };
+    // max_rows: of a tile, the query rows that one page's tokens make for a KV head.
+    static Scratch needed(const AttentionParams& params, int n, int max_rows);
+    // Bytes of the states of one token's chunks, when it decodes at `position`.
+    static std::size_t split_states(const AttentionParams& params, int position);
+
     Attention(ThreadPool& pool, const Kernels& kernels);
     void run(const AttentionParams& params, std::span<const SequenceRun> runs, const float* qkv, int n,
              float* out);

@@ -6,6 +6,7 @@
 #include "backend/backend.h"
 #include "backend/cpu/attention.h"
 #include "backend/cpu/kernels.h"
+#include "backend/cpu/load_matrix.h"
 #include "backend/cpu/matmul.h"
 #include "base/check.h"
 #include "base/error.h"
@@ -42,7 +43,7 @@ const PackedMatrix& packed(const WeightMatrix& w) { return static_cast<const Cpu
 class CpuBackend final : public Backend {
   public:
     explicit CpuBackend(const CpuOptions& options)
-        : exact_(options.exact),
+        : activations_(activations_of(options)),
           pool_(options.threads > 0 ? options.threads : physical_cores()),
           kernels_(kernels(choose_isa())),
           attention_(pool_, kernels_) {}
@@ -58,21 +59,10 @@ class CpuBackend final : public Backend {
 
     std::unique_ptr<WeightMatrix> load(const gguf::File& file,
                                        std::span<const gguf::Tensor* const> tensors) override {
-        std::vector<WeightSource> sources;
-        const std::int64_t cols = tensors[0]->shape[0];
-        for (const gguf::Tensor* t : tensors) {
-            if (!can_pack(t->type)) {
-                file.reject(*t,
-                            fmt::format("weight type {} cannot be computed with", gguf::type_name(t->type)));
-            }
-            sources.push_back({t->type, t->data, t->rows()});
-        }
-        try {
-            return std::make_unique<CpuMatrix>(PackedMatrix::pack(pool_, sources, cols, exact_));
-        } catch (const Error& e) {
-            throw Error(e.code(),
-                        fmt::format("{}: tensor '{}': {}", file.path(), tensors[0]->name, e.what()));
-        }
+        return std::make_unique<CpuMatrix>(
+            load_matrix(file, tensors, [&](std::span<const WeightSource> sources, std::int64_t cols) {
+                return PackedMatrix::pack(pool_, sources, cols, activations_);
+            }));
     }
 
     void embed(const WeightMatrix& w, std::span<const Token> tokens, float scale, float* out) override {
@@ -129,7 +119,7 @@ class CpuBackend final : public Backend {
         }
     }
 
-    bool exact_;
+    Activations activations_;
     ThreadPool pool_;
     const Kernels& kernels_;
     Attention attention_;

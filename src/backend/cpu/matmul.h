@@ -14,11 +14,18 @@ namespace kvsplit::cpu {
 // Working memory of matmul(), grown on demand and reused. One product at a time.
 class MatmulScratch {
   public:
+    // What a product needs of it, in bytes.
+    struct Size {
+        std::size_t quantized = 0, floats = 0;
+        std::size_t total() const { return quantized + floats; }
+    };
+    static Size needed(const PackedMatrix& w, int n);
+
     std::size_t bytes() const { return quantized_.size() + floats_.size(); }
 
   private:
     friend struct MatmulRun;
-    AlignedBuffer quantized_;  // activations as int8 with scales, in tiles
+    AlignedBuffer quantized_;  // activations as int8 with scales, in tiles; one or two rows for each of x
     AlignedBuffer floats_;     // activations as f32, in tiles
     alignas(64) std::atomic<int> next_chunk_{0};
 };
@@ -26,10 +33,9 @@ class MatmulScratch {
 // out[i][r] = sum over k of w[r][k] * x[i][k], or += with `accumulate`.
 //   x:   (n, cols) f32, dense
 //   out: (n, rows) f32, row i at out + i * out_stride
-// Activations are rounded to int8 in groups of 32 columns, each with its own scale, unless w is exact; float
-// weights always meet f32 activations. Each element of out is computed by one fixed sequence of operations
-// over k, whatever n, the tiling and the number of threads: results are bit-identical for every split of a
-// batch.
+// Activations are rounded as w.activations() says; float weights always meet f32. Each element of out is
+// computed by one fixed sequence of operations over k, whatever n, the tiling and the number of threads:
+// results are bit-identical for every split of a batch.
 void matmul(ThreadPool& pool, const Kernels& kernels, const PackedMatrix& w, const float* x, int n,
             float* out, std::ptrdiff_t out_stride, bool accumulate, MatmulScratch& scratch);
 

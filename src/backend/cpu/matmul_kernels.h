@@ -5,6 +5,7 @@
 // buffer.
 //   int8 record: i8 q[nc][32], f32 scale[nc], f32 scaled_sum[nc], i32 neg_sum[nc], i32 neg_half[2][nc]
 //     x ~ scale * q; scaled_sum = scale * (sum of q); neg_sum = -(sum of q), neg_half the same per 16 columns
+//     16-bit activations are two such rows in succession: x ~ the sum of both
 //   f32 record:  f32 x[nc][32]; columns beyond the matrix are 0
 #pragma once
 
@@ -31,6 +32,7 @@ struct MatmulTask {
     int k_groups;
     int rows;         // of the run: the last group may be partly padding
     bool accumulate;  // out +=
+    bool pairs;       // rows 2c and 2c + 1 of the tile, whose size is even, add up to row c of out
 };
 
 struct MatmulKernels {
@@ -46,8 +48,10 @@ struct MatmulKernels {
     };
     Tiles int8, f32;
 
-    // k-groups [g0, g1) of nc rows of x (x_stride elements apart) into an int8 tile.
-    void (*quantize)(const float* x, std::ptrdiff_t x_stride, int nc, int g0, int g1, std::uint8_t* tile);
+    // k-groups [g0, g1) of rows of x (x_stride elements apart) into an int8 tile of nc rows: of as many rows
+    // of x, or with `pairs` of half as many.
+    void (*quantize)(const float* x, std::ptrdiff_t x_stride, int nc, bool pairs, int g0, int g1,
+                     std::uint8_t* tile);
     // The same for an f32 tile; cols may end inside the last k-group.
     void (*gather)(const float* x, std::ptrdiff_t x_stride, int nc, int cols, int g0, int g1,
                    std::uint8_t* tile);

@@ -175,6 +175,14 @@ std::size_t scale_bytes(ScaleLayout layout, int k_groups) {
     return scale_offset(layout, k_groups);
 }
 
+// A segment's codes lie in front of its scales; the next segment begins on a cache line.
+std::size_t codes_size(const PackedMatrix::Segment& s) {
+    return s.code_stride * static_cast<std::size_t>(s.n_groups);
+}
+std::size_t scales_size(const PackedMatrix::Segment& s) {
+    return (s.scale_stride * static_cast<std::size_t>(s.n_groups) + 63) / 64 * 64;
+}
+
 float f16_at(const std::uint8_t* p, int index) {
     std::uint16_t bits;
     std::memcpy(&bits, p + 2 * index, 2);
@@ -227,8 +235,8 @@ float float_at(PackedFormat format, const std::uint8_t* codes, std::size_t index
 
 bool can_pack(gguf::TensorType type) { return format_of(type).has_value(); }
 
-PackedMatrix PackedMatrix::pack(ThreadPool& pool, std::span<const WeightSource> sources, std::int64_t cols,
-                                bool exact) {
+PackedMatrix PackedMatrix::plan(std::span<const WeightSource> sources, std::int64_t cols,
+                                Activations activations) {
     std::int64_t rows = 0;
     for (const WeightSource& source : sources) {
         check_source(source, cols);
@@ -240,10 +248,7 @@ PackedMatrix PackedMatrix::pack(ThreadPool& pool, std::span<const WeightSource> 
     m.rows_ = static_cast<int>(rows);
     m.cols_ = static_cast<int>(cols);
     m.k_groups_ = static_cast<int>((cols + kKGroup - 1) / kKGroup);
-    m.exact_ = exact;
-
-    std::size_t total = 0;
-    std::vector<std::size_t> code_offset, scale_start;
+    m.activations_ = activations;
     int first_row = 0;
     for (const WeightSource& source : sources) {
         Segment s{};
@@ -253,19 +258,23 @@ PackedMatrix PackedMatrix::pack(ThreadPool& pool, std::span<const WeightSource> 
         s.n_groups = (s.rows + kRowGroup - 1) / kRowGroup;
         s.code_stride = code_bytes(layout_of(s.format)) * static_cast<std::size_t>(m.k_groups_);
         s.scale_stride = scale_bytes(layout_of(s.format).scales, m.k_groups_);
-        code_offset.push_back(total);
-        total += s.code_stride * static_cast<std::size_t>(s.n_groups);
-        scale_start.push_back(total);
-        total += (s.scale_stride * static_cast<std::size_t>(s.n_groups) + 63) / 64 * 64;
         first_row += s.rows;
+        m.bytes_ += codes_size(s) + scales_size(s);
         m.segments_.push_back(s);
     }
-    m.buffer_ = AlignedBuffer(total);
+    return m;
+}
 
+PackedMatrix PackedMatrix::pack(ThreadPool& pool, std::span<const WeightSource> sources, std::int64_t cols,
+                                Activations activations) {
+    PackedMatrix m = plan(sources, cols, activations);
+    m.buffer_ = AlignedBuffer(m.bytes_);
+    std::uint8_t* at = m.buffer_.data();
     for (std::size_t i = 0; i < sources.size(); ++i) {
         Segment& s = m.segments_[i];
-        std::uint8_t* codes = m.buffer_.data() + code_offset[i];
-        std::uint8_t* scales = m.buffer_.data() + scale_start[i];
+        std::uint8_t* codes = at;
+        std::uint8_t* scales = codes + codes_size(s);
+        at = scales + scales_size(s);
         s.codes = codes;
         s.scales = scales;
         const FormatLayout layout = layout_of(s.format);

@@ -20,6 +20,13 @@ struct WeightSource {
     std::int64_t rows;
 };
 
+// What integer weights are multiplied with; float weights always meet f32.
+enum class Activations : std::uint8_t {
+    kInt8,   // rounded to int8, with a scale per k-group
+    kInt16,  // the sum of two such roundings, of the number and of what the first leaves: 15 bits or more
+    kF32,    // as they are, with dequantised weights
+};
+
 // Immutable once made; any number of threads may read it.
 class PackedMatrix {
   public:
@@ -38,26 +45,31 @@ class PackedMatrix {
 
     PackedMatrix() = default;
 
-    // The sources stacked by rows, possibly of different types, all `cols` wide. With `exact`, products use
-    // f32 activations and dequantised weights instead of int8 activations and integer products. Throws Error:
-    // kUnsupported for a type without a packed form, kInvalidArgument for sizes that do not fit the type's
-    // blocks or the data.
+    // The sources stacked as pack() does, but without memory: sizes and segments are those of pack(),
+    // contents there are none. Throws as pack().
+    static PackedMatrix plan(std::span<const WeightSource> sources, std::int64_t cols,
+                             Activations activations);
+
+    // The sources stacked by rows, possibly of different types, all `cols` wide. Throws Error: kUnsupported
+    // for a type without a packed form, kInvalidArgument for sizes that do not fit the type's blocks or the
+    // data.
     static PackedMatrix pack(ThreadPool& pool, std::span<const WeightSource> sources, std::int64_t cols,
-                             bool exact);
+                             Activations activations);
 
     int rows() const { return rows_; }
     int cols() const { return cols_; }
     int k_groups() const { return k_groups_; }
-    bool exact() const { return exact_; }
+    Activations activations() const { return activations_; }
     std::span<const Segment> segments() const { return segments_; }
-    std::size_t bytes() const { return buffer_.size(); }  // allocated
+    std::size_t bytes() const { return bytes_; }  // of codes and scales
 
     // The dequantised row, out: (cols). The values are exactly those that the file's format defines.
     void get_row(int row, float* out) const;
 
   private:
     int rows_ = 0, cols_ = 0, k_groups_ = 0;
-    bool exact_ = false;
+    Activations activations_ = Activations::kInt8;
+    std::size_t bytes_ = 0;
     std::vector<Segment> segments_;
     AlignedBuffer buffer_;
 };

@@ -95,14 +95,25 @@ std::string quality_method(const CompareResults& results) {
         "scored. ",
         foreign(results.subject.text.name), format_count(static_cast<long long>(results.subject.text.bytes)),
         s.quality_chunks, s.quality_chunks == 1 ? "" : "s", format_count(s.quality_context));
-    out += s.exact ? "Activations were kept in 32 bits (<code>--exact</code>), so that nothing but the cache "
-                     "differs: a "
-                     "normal run rounds them to 8 bits, and that alone moves predictions more than the "
-                     "better caches do."
-                   : "Activations were rounded to 8 bits, as in every normal run. Any change of the cache "
-                     "then also flips "
-                     "roundings elsewhere, so that all divergences have the same floor under them; without "
-                     "<code>--no-exact</code> the cache alone is measured.";
+    if (s.exact) {
+        out +=
+            "Activations were kept in 32 bits (<code>--exact</code>), so that nothing but the cache differs: "
+            "a normal run "
+            "rounds them to 8 bits, and that alone moves predictions more than the better caches do.";
+        return out;
+    }
+    out +=
+        "Activations were rounded to 8 bits, as in every normal run. Any change of the cache then also flips "
+        "roundings "
+        "elsewhere, so that there is a floor of noise under all divergences";
+    if (results.floor) {
+        out += fmt::format(
+            ": f32 instead of f16 keys and values, a change without meaning, already gives {} thousandths of "
+            "a "
+            "nat",
+            format_kld(results.floor->kld_mean));
+    }
+    out += ". Without <code>--no-exact</code> the cache alone is measured.";
     return out;
 }
 

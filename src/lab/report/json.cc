@@ -174,7 +174,7 @@ Json recommendation_json(const CompareResults& results) {
     std::string text;
     for (const auto& sentence : advice(summary)) text += (text.empty() ? "" : " ") + sentence;
     return {{"kv", name(summary.everyday)},
-            {"max_kld", kEverydayKld},
+            {"max_kld", summary.limit(kEverydayKld)},
             {"faithful", name(summary.faithful)},
             {"pareto_front", std::move(front)},
             {"text", std::move(text)}};
@@ -251,6 +251,7 @@ Json to_json(const CompareResults& results) {
     out["read_gb_per_s"] = results.read_gb_per_s;
     out["speed_done"] = results.speed_done;
     out["recommendation"] = recommendation_json(results);
+    out["floor"] = divergence_json(results.floor);
     out["quality"] = array_of(results.quality, quality_json);
     out["memory"] = array_of(results.memory, memory_json);
     out["speed"] = array_of(results.speed, speed_json);
@@ -267,6 +268,7 @@ void read_measurements(const Json& json, const std::string& file, CompareResults
         read.seconds = json.at("seconds");
         read.read_gb_per_s = json.at("read_gb_per_s");
         read.speed_done = json.at("speed_done").get<std::vector<int>>();
+        if (!json.at("floor").is_null()) read.floor = read_divergence(json.at("floor"));
         const Reader reader(read.settings, file);
         read.quality =
             vector_of<CompareQuality>(json.at("quality"), [&](const Json& j) { return reader.quality(j); });

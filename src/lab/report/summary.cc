@@ -112,7 +112,7 @@ void Summary::find_mirrors() {
 const SummaryRow* Summary::smallest_within(double kld) const {
     const SummaryRow* best = nullptr;
     for (const auto& row : rows) {
-        if (!row.on_front || !row.surely_within(kld)) continue;
+        if (!row.on_front || !row.surely_within(limit(kld))) continue;
         if (!best || row.bytes() < best->bytes()) best = &row;
     }
     return best;
@@ -121,35 +121,33 @@ const SummaryRow* Summary::smallest_within(double kld) const {
 std::vector<std::string> advice(const Summary& summary) {
     std::vector<std::string> out;
     if (!summary.closest) return {"Nothing to recommend yet: no divergence was measured."};
+    const char* near = summary.results.floor
+                           ? "one thousandth of a nat of f16 beyond the noise of the arithmetic"
+                           : "one thousandth of a nat of f16";
     if (const auto* row = summary.everyday) {
         out.push_back(fmt::format("Take {}.", row->name));
-        out.push_back(fmt::format(
-            "It is the smallest cache measured that stays within one thousandth of a nat of f16: {}.",
-            quality_clause(*row)));
+        out.push_back(fmt::format("It is the smallest cache measured that stays within {}: {}.", near,
+                                  quality_clause(*row)));
         out.push_back(fmt::format("At {} tokens it takes {} instead of {} ({:.0f} % less){}.",
                                   format_count(summary.context), format_bytes(double(row->bytes())),
                                   format_bytes(double(row->kv.f16_total)), row->kv.saved_pct(),
                                   speed_clause(summary, *row)));
     } else {
         const auto* closest = summary.closest;
-        out.push_back(
-            fmt::format("None of the caches measured stays within one thousandth of a nat of f16."));
+        out.push_back(fmt::format("None of the caches measured stays within {}.", near));
         out.push_back(fmt::format("The closest is {}: {}.", closest->name, quality_clause(*closest)));
     }
     if (const auto* row = summary.faithful; row && row != summary.everyday) {
-        out.push_back(fmt::format(
-            "Where nothing may change, {} is within a tenth of that ({} thousandths of a nat) and still "
-            "saves {:.0f} %.",
-            row->name, format_kld(*row->kld()), row->kv.saved_pct()));
+        out.push_back(
+            fmt::format("Where nothing may change, {} is within a tenth of that ({} thousandths of a nat) "
+                        "and still saves {:.0f} %.",
+                        row->name, format_kld(*row->kld()), row->kv.saved_pct()));
     }
-    if (!summary.mirrors.empty()) {
+    if (!summary.mirrors.empty() && summary.mirrors.front().ratio() > 1) {
         const Mirror& m = summary.mirrors.front();
-        if (m.ratio() > 1) {
-            out.push_back(fmt::format(
-                "Bits belong to the keys: {} and {} take the same memory, but {} diverges {:.1f} times as "
-                "much.",
-                m.more_for_keys->name, m.more_for_values->name, m.more_for_values->name, m.ratio()));
-        }
+        out.push_back(fmt::format(
+            "Bits belong to the keys: {} and {} take the same memory, but {} diverges {:.1f} times as much.",
+            m.more_for_keys->name, m.more_for_values->name, m.more_for_values->name, m.ratio()));
     }
     return out;
 }

@@ -52,6 +52,9 @@ struct Summary {
     const SummaryRow* faithful = nullptr;   // the smallest surely within kFaithfulKld, or null
     const SummaryRow* closest = nullptr;    // the least divergence of all
 
+    // A limit of the mean divergence, for what was measured: noise of the arithmetic lies under every figure.
+    double limit(double kld) const { return kld + (results.floor ? results.floor->kld_mean : 0); }
+
   private:
     void find_front();
     void find_mirrors();

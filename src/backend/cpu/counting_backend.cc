@@ -1,0 +1,127 @@
+// What the CPU backend would hold, from the functions by which its parts size themselves.
+#include "backend/counting_backend.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "backend/cpu/attention.h"
+#include "backend/cpu/load_matrix.h"
+#include "backend/cpu/matmul.h"
+#include "base/cpu_features.h"
+
+namespace kvsplit {
+namespace cpu {
+namespace {
+
+class CountedBuffer final : public Buffer {
+  public:
+    CountedBuffer(std::size_t floats, BackendMemory& memory) : size_(floats), memory_(memory) {
+        memory_.buffers += bytes();
+    }
+    ~CountedBuffer() override { memory_.buffers -= bytes(); }
+    CountedBuffer(const CountedBuffer&) = delete;
+    CountedBuffer& operator=(const CountedBuffer&) = delete;
+
+    float* data() override {
+        if (!data_) data_ = std::make_unique_for_overwrite<float[]>(size_);
+        return data_.get();
+    }
+    std::size_t size() const override { return size_; }
+
+  private:
+    std::size_t bytes() const { return size_ * sizeof(float); }
+
+    std::size_t size_;
+    BackendMemory& memory_;
+    std::unique_ptr<float[]> data_;
+};
+
+class CountedMatrix final : public WeightMatrix {
+  public:
+    CountedMatrix(PackedMatrix planned, BackendMemory& memory) : packed(std::move(planned)), memory_(memory) {
+        memory_.weights += bytes();
+    }
+    ~CountedMatrix() override { memory_.weights -= bytes(); }
+    CountedMatrix(const CountedMatrix&) = delete;
+    CountedMatrix& operator=(const CountedMatrix&) = delete;
+
+    int rows() const override { return packed.rows(); }
+    int cols() const override { return packed.cols(); }
+    std::size_t bytes() const override { return packed.bytes(); }
+    PackedMatrix packed;
+
+  private:
+    BackendMemory& memory_;
+};
+
+class CountingCpuBackend final : public CountingBackend {
+  public:
+    explicit CountingCpuBackend(const CpuOptions& options)
+        : activations_(activations_of(options)), threads_(options.threads > 0 ? options.threads : physical_cores()) {}
+
+    BackendMemory memory() const override {
+        BackendMemory all = memory_;
+        all.scratch = matmul_.total() + attention_.queries + attention_.codes + attention_.scales +
+                      attention_.sums + static_cast<std::size_t>(threads_) * attention_.thread + states_;
+        return all;
+    }
+
+    void forget_scratch() override {
+        matmul_ = {};
+        attention_ = {};
+        states_ = 0;
+    }
+
+    std::string description() const override { return "counting"; }
+    PageMemory page_memory() override { return pages_; }
+    std::unique_ptr<Buffer> allocate(std::size_t floats) override {
+        return std::make_unique<CountedBuffer>(floats, memory_);
+    }
+    std::unique_ptr<WeightMatrix> load(const gguf::File& file,
+                                       std::span<const gguf::Tensor* const> tensors) override {
+        return std::make_unique<CountedMatrix>(
+            load_matrix(file, tensors,
+                        [&](std::span<const WeightSource> sources, std::int64_t cols) {
+                            return PackedMatrix::plan(sources, cols, activations_);
+                        }),
+            memory_);
+    }
+
+    void embed(const WeightMatrix&, std::span<const Token>, float, float*) override {}
+    void matmul(const WeightMatrix& w, const float*, int n, float*, bool) override {
+        const auto needed = MatmulScratch::needed(static_cast<const CountedMatrix&>(w).packed, n);
+        matmul_.quantized = std::max(matmul_.quantized, needed.quantized);
+        matmul_.floats = std::max(matmul_.floats, needed.floats);
+    }
+    void rms_norm(const float*, const float*, float, int, int, float*, bool) override {}
+    void gated_activation(Activation, const float*, int, int, float*) override {}
+    void attention(const AttentionParams& params, std::span<const SequenceRun> runs, const float*, int n,
+                   float*) override {
+        const int tile_tokens = std::min(n, codec::kPageTokens);
+        const auto needed = Attention::needed(params, n, tile_tokens * params.n_heads / params.n_kv_heads);
+        attention_.queries = std::max(attention_.queries, needed.queries);
+        attention_.codes = std::max(attention_.codes, needed.codes);
+        attention_.scales = std::max(attention_.scales, needed.scales);
+        attention_.sums = std::max(attention_.sums, needed.sums);
+        attention_.thread = std::max(attention_.thread, needed.thread);
+        if (n == 1) states_ = std::max(states_, Attention::split_states(params, runs[0].cache->length()));
+    }
+
+  private:
+    Activations activations_;
+    int threads_;
+    PageMemory pages_;
+    BackendMemory memory_;
+    MatmulScratch::Size matmul_;
+    Attention::Scratch attention_;
+    std::size_t states_ = 0;
+};
+
+}  // namespace
+}  // namespace cpu
+
+std::unique_ptr<CountingBackend> make_counting_cpu_backend(const CpuOptions& options) {
+    return std::make_unique<cpu::CountingCpuBackend>(options);
+}
+
+}  // namespace kvsplit

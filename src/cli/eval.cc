@@ -1,0 +1,349 @@
+// kvsplit eval: what each precision of the cache costs on tasks with right and wrong answers.
+#include "lab/eval.h"
+
+#include <cmath>
+
+#include "cli/commands.h"
+#include "cli/interrupt.h"
+#include "cli/options.h"
+#include "cli/output.h"
+
+namespace kvsplit::cli {
+namespace {
+
+struct EvalArgs {
+    ModelArgs model;
+    lab::TaskOptions options;
+    std::vector<std::string> tasks{"needle", "passkey", "copy"};
+    std::string kv = "f16,k8v4,k4v4";
+    bool json = false, list = false;
+};
+
+struct FinishedTask {
+    lab::Task task;
+    lab::EvalReport report;
+};
+
+// ---- JSON
+
+Json number(double x) { return std::isfinite(x) ? Json(x) : Json(nullptr); }
+
+Json interval_json(const lab::Interval& i) {
+    return {{"value", number(i.value)}, {"low", number(i.low)}, {"high", number(i.high)}};
+}
+
+Json change_json(const std::optional<lab::EvalChange>& change) {
+    if (!change) return nullptr;
+    return {{"accuracy_change", interval_json(change->right)},
+            {"nll_change", interval_json(change->nll)},
+            {"gained", change->gained},
+            {"lost", change->lost}};
+}
+
+Json cells_json(const std::vector<lab::EvalCell>& cells) {
+    Json out = Json::array();
+    for (const auto& c : cells) {
+        out.push_back({{"context", c.context},
+                       {"depth", c.depth},
+                       {"items", c.items},
+                       {"right", c.right},
+                       {"nll", number(c.nll)}});
+    }
+    return out;
+}
+
+Json task_json(const FinishedTask& finished) {
+    const auto& [task, report] = finished;
+    Json results = Json::array();
+    for (const auto& r : report.results) {
+        results.push_back({{"kv", r.spec.name()},
+                           {"right", r.right},
+                           {"accuracy", interval_json(r.share)},
+                           {"nll", interval_json(r.nll)},
+                           {"answer_ppl", number(r.answer_perplexity)},
+                           {"vs_f16", change_json(r.vs_f16)},
+                           {"tokens_sealed", r.tokens_sealed},
+                           {"answers_exact", r.answers_exact},
+                           {"cells", cells_json(r.cells)},
+                           {"kv_bytes", kv_bytes_json(r.kv)},
+                           {"saved_pct", r.kv.saved_pct()}});
+    }
+    return {{"task", task.info.name},           {"items", report.items},
+            {"items_total", task.items.size()}, {"shots", task.shots},
+            {"longest_prompt", report.longest}, {"tokens_scored", report.tokens_scored},
+            {"results", std::move(results)}};
+}
+
+void print_json(const std::vector<FinishedTask>& finished, const EvalArgs& args) {
+    Json tasks = Json::array();
+    for (const auto& f : finished) tasks.push_back(task_json(f));
+    write_json({{"model", args.model.path},
+                {"file", args.options.file.empty() ? Json(nullptr) : Json(args.options.file)},
+                {"seed", args.options.seed},
+                {"exact", args.model.options.exact},
+                {"tasks", std::move(tasks)}});
+}
+
+// ---- text
+
+// "62.5 [47.0, 75.8]", or the value alone where there are too few items for an interval.
+std::string interval_text(const lab::Interval& i, double scale, int digits) {
+    if (!std::isfinite(i.low)) return fmt::format("{:.{}f}", scale * i.value, digits);
+    return fmt::format("{:.{}f} [{:.{}f}, {:.{}f}]", scale * i.value, digits, scale * i.low, digits,
+                       scale * i.high, digits);
+}
+std::string change_text(const lab::Interval& i, double scale, int digits) {
+    if (!std::isfinite(i.low)) return fmt::format("{:+.{}f}", scale * i.value, digits);
+    return fmt::format("{:+.{}f} [{:+.{}f}, {:+.{}f}]", scale * i.value, digits, scale * i.low, digits,
+                       scale * i.high, digits);
+}
+
+bool is_f16(const KvSpec& spec) { return spec == KvSpec::parse("f16"); }
+
+std::size_t name_width(const lab::EvalReport& report) {
+    std::size_t width = 6;
+    for (const auto& r : report.results) width = std::max(width, r.spec.name().size());
+    return width;
+}
+
+std::string results_table(const FinishedTask& finished) {
+    const bool words = finished.task.info.kind == lab::TaskKind::kLambada;
+    const auto width = name_width(finished.report);
+    std::string out = fmt::format("{:<{}}  {:>20}  {:>21}  {:>8}  {:>9}  {:>26}{}  {:>9}  {:>6}\n", "cache",
+                                  width, "right, %  [95 %]", "change  [95 %]", "flips", "nll/token",
+                                  "change  [95 %]", words ? "  word PPL" : "", "KV bytes", "saved");
+    for (const auto& r : finished.report.results) {
+        std::string change = "-", flips = "-", nll_change = "-";
+        if (r.vs_f16 && !is_f16(r.spec)) {
+            change = change_text(r.vs_f16->right, 100, 1);
+            flips = fmt::format("+{} -{}", r.vs_f16->gained, r.vs_f16->lost);
+            nll_change = change_text(r.vs_f16->nll, 1, 4);
+        }
+        out += fmt::format("{:<{}}  {:>20}  {:>21}  {:>8}  {:>9.4f}  {:>26}{}  {:>9}  {:>4.1f} %\n",
+                           r.spec.name(), width, interval_text(r.share, 100, 1), change, flips, r.nll.value,
+                           nll_change, words ? fmt::format("  {:>8.3f}", r.answer_perplexity) : "",
+                           format_bytes(double(r.kv.bytes.total())), r.kv.saved_pct());
+    }
+    return out;
+}
+
+// One line for each cache and context.
+std::string cells_table(const lab::EvalReport& report) {
+    if (report.results.empty() || report.results[0].cells.size() < 2) return "";
+    std::string out = "\nright, and nll/token, by depth";
+    for (const auto& result : report.results) {
+        int context = -1;
+        for (const auto& cell : result.cells) {
+            if (cell.context != context) {
+                context = cell.context;
+                out += fmt::format("\n{:<{}}  {:>6} tokens", result.spec.name(), name_width(report),
+                                   format_count(context));
+            }
+            const auto right = fmt::format("{}/{}", cell.right, cell.items);
+            out += fmt::format("   {:g}: {:>5} {:.3f}", cell.depth, right, cell.nll);
+        }
+    }
+    return out + "\n";
+}
+
+// Whether there was anything to measure: one line for each cache.
+std::string sealed_text(const lab::EvalReport& report) {
+    std::string out;
+    for (const auto& r : report.results) {
+        if (is_f16(r.spec)) continue;
+        out += fmt::format("{}: {} of {} scored tokens read sealed pages", r.spec.name(),
+                           format_count(r.tokens_sealed), format_count(report.tokens_scored));
+        if (r.answers_exact > 0) {
+            out += fmt::format("; {} of {} answers stand in the part that is kept exact", r.answers_exact,
+                               report.items);
+        }
+        out += "\n";
+    }
+    return out.empty() ? out : "\n" + out;
+}
+
+std::string task_text(const FinishedTask& finished) {
+    const auto& [task, report] = finished;
+    std::string out = fmt::format("{}: {} questions, prompts of up to {} tokens", task.info.name,
+                                  format_count(report.items), format_count(report.longest));
+    if (task.info.needs_file) out += fmt::format(", {} solved questions in front", task.shots);
+    return out + "\n\n" + results_table(finished) + cells_table(report) + sealed_text(report);
+}
+
+void print_text(const std::vector<FinishedTask>& finished) {
+    std::string out;
+    for (const auto& f : finished) out += (out.empty() ? "" : "\n") + task_text(f);
+    write_out(out);
+}
+
+// ---- the command
+
+std::vector<const lab::TaskInfo*> chosen_tasks(const EvalArgs& args) {
+    std::vector<const lab::TaskInfo*> tasks;
+    for (const std::string& name : args.tasks) {
+        const lab::TaskInfo* task = lab::find_task(name);
+        if (!task) {
+            std::string known;
+            for (const auto& t : lab::known_tasks()) known += fmt::format(" {}", t.name);
+            throw UsageError(fmt::format("--task {}: there is no such task; known are{}", name, known));
+        }
+        if (task->needs_file && args.options.file.empty()) {
+            throw UsageError(fmt::format("--task {} needs its questions: --file FILE", name));
+        }
+        if (std::find(tasks.begin(), tasks.end(), task) != tasks.end()) {
+            throw UsageError(fmt::format("--task {} is named twice", name));
+        }
+        tasks.push_back(task);
+    }
+    if (tasks.size() > 1 && !args.options.file.empty()) {
+        throw UsageError("--file belongs to one task: name it with --task");
+    }
+    return tasks;
+}
+
+int print_list(bool json) {
+    Json tasks = Json::array();
+    std::string text;
+    for (const auto& t : lab::known_tasks()) {
+        tasks.push_back({{"task", t.name},
+                         {"summary", t.summary},
+                         {"needs_file", t.needs_file},
+                         {"items", t.items},
+                         {"context", t.context}});
+        text += fmt::format("{:<10} {} (default: {} questions, {} tokens{})\n", t.name, t.summary, t.items,
+                            format_count(t.context), t.needs_file ? "; needs --file" : "");
+    }
+    if (json) {
+        write_json(tasks);
+    } else {
+        write_out(text);
+    }
+    return 0;
+}
+
+// "f16 62 %  k8v4 60 %": for the progress line.
+std::string running(const lab::EvalReport& report) {
+    std::string out;
+    if (report.items == 0) return out;
+    for (const auto& r : report.results)
+        out += fmt::format("{} {:.0f} %  ", r.spec.name(), 100 * r.share.value);
+    return out;
+}
+
+// A short cache cannot show anything: worth a word beside the table.
+void note_what_is_not_measured(const FinishedTask& finished) {
+    for (const auto& r : finished.report.results) {
+        if (is_f16(r.spec) || r.tokens_sealed > 0) continue;
+        note(
+            "{}: no question reads a sealed page of {}, so it cannot differ from f16; give more --context or "
+            "--shots",
+            finished.task.info.name, r.spec.name());
+    }
+}
+
+FinishedTask run(const std::shared_ptr<Model>& model, const lab::TaskInfo& info, const EvalArgs& args,
+                 const std::vector<KvSpec>& specs, const InterruptGuard& interrupt) {
+    FinishedTask finished;
+    {
+        ProgressLine line(fmt::format("preparing {}", info.name));
+        finished.task = lab::make_task(*model, info, args.options, [&](double fraction) {
+            line.update(fraction);
+            return !interrupt.raised();
+        });
+    }
+    ProgressLine line(std::string(info.name));
+    finished.report = lab::run_task(model, finished.task, specs, [&](const lab::EvalProgress& progress) {
+        line.update(progress.fraction, running(progress.report));
+        return !interrupt.raised();
+    });
+    return finished;
+}
+
+int eval(EvalArgs& args) {
+    if (args.list) return print_list(args.json);
+    if (args.model.path.empty()) throw UsageError("--model is required");
+    const auto tasks = chosen_tasks(args);
+    const auto specs = parse_kv_list(args.kv);
+    if (!args.options.file.empty()) args.options.text = read_text(args.options.file);
+    const auto model = args.model.load();
+    const InterruptGuard interrupt;
+    std::vector<FinishedTask> finished;
+    for (const lab::TaskInfo* info : tasks) {
+        if (interrupt.raised()) break;
+        auto task = run(model, *info, args, specs, interrupt);
+        if (task.report.items > 0) finished.push_back(std::move(task));
+    }
+    if (finished.empty()) {
+        note("interrupted before any question was answered");
+        return kInterruptedExitCode;
+    }
+    if (args.json) {
+        print_json(finished, args);
+    } else {
+        print_text(finished);
+    }
+    for (const auto& f : finished) note_what_is_not_measured(f);
+    if (!interrupt.raised()) return 0;
+    note("interrupted: these are the figures of the questions answered so far");
+    return kInterruptedExitCode;
+}
+
+void add_task_options(CLI::App& command, EvalArgs& args) {
+    command.add_option("--task", args.tasks, "tasks, separated by commas; see --list")
+        ->delimiter(',')
+        ->type_name("LIST")
+        ->default_str("needle,passkey,copy");
+    command
+        .add_option("-f,--file", args.options.file,
+                    "the questions of hellaswag or lambada; a text to hide things in for needle or passkey")
+        ->type_name("FILE");
+    command
+        .add_option("--items", args.options.items,
+                    "the first so many questions, for each context; 0: a default")
+        ->check(CLI::Range(0, 1 << 24))
+        ->type_name("N");
+    auto* context =
+        command.add_option("-c,--context", args.options.contexts,
+                           "tokens of a prompt, or several lengths; hellaswag, lambada: of solved questions "
+                           "in front, 0 for none");
+    context->delimiter(',')->check(CLI::Range(0, 1 << 24))->type_name("LIST");
+    command
+        .add_option("--depth", args.options.depths,
+                    "where in the prompt the answer stands, 0 to 1 (0.1,0.3,0.5,0.7,0.9)")
+        ->delimiter(',')
+        ->check(CLI::Range(0.0, 1.0))
+        ->type_name("LIST");
+    command
+        .add_option("--shots", args.options.shots, "hellaswag, lambada: so many solved questions in front")
+        ->check(CLI::Range(0, 1 << 20))
+        ->type_name("N")
+        ->excludes(context);
+    command.add_option("--seed", args.options.seed, "of the generated questions")
+        ->type_name("N")
+        ->capture_default_str();
+}
+
+}  // namespace
+
+void add_eval(CLI::App& app, int& exit_code) {
+    const auto args = std::make_shared<EvalArgs>();
+    CLI::App& command = *app.add_subcommand("eval", "measure what each cache precision costs on tasks");
+    args->model.add(command);
+    command.get_option("--model")->required(false);  // --list needs none
+    add_task_options(command, *args);
+    command.add_option("--kv", args->kv, "cache precisions, side by side; compared with f16 if that is one")
+        ->type_name("LIST")
+        ->capture_default_str();
+    command.add_flag("--list", args->list, "list the tasks and their defaults");
+    command.add_flag("--json", args->json, "print one JSON object instead of tables");
+    command.footer(
+        "An answer is right if greedy decoding would write it (hellaswag: if it is the likeliest of four).\n"
+        "Its log-probability, nll/token, shows differences that are too small to turn an answer.\n"
+        "Examples:\n"
+        "  kvsplit eval -m model.gguf\n"
+        "  kvsplit eval -m model.gguf --task needle -c 1024,4096 --depth 0.1,0.5,0.9 --kv f16,k8v4,k4v8\n"
+        "  kvsplit eval -m model.gguf --task hellaswag -f hellaswag_val_full.txt --items 400 --exact --json");
+    command.callback([args, &exit_code] { exit_code = eval(*args); });
+}
+
+}  // namespace kvsplit::cli

@@ -1,0 +1,51 @@
+#include "engine/memory_plan.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "base/memory.h"
+
+namespace kvsplit {
+namespace {
+
+// Of the process, with this file's vocabulary in memory.
+std::size_t measure_program(const gguf::File& file) {
+    const auto tokenizer = text::Tokenizer::create(file);
+    return current_rss();
+}
+
+}  // namespace
+
+MemoryPlan::MemoryPlan(const std::string& path, const ModelOptions& options)
+    : file_(path),
+      description_(describe(file_)),
+      geometry_(description_.geometry()),
+      info_(make_info(file_, description_)),
+      program_(measure_program(file_)),
+      backend_(make_counting_cpu_backend({options.threads, options.exact ? 32 : options.activation_bits})),
+      weights_(load_weights(file_, description_, *backend_)),
+      weights_bytes_(backend_->memory().total()) {}
+
+std::size_t MemoryPlan::working(int context) const {
+    constexpr int kBatch = ModelImpl::kBatch;
+    const KvSpec f16 = KvSpec::parse("f16");
+    backend_->forget_scratch();
+    Workspace workspace(*backend_, description_, kBatch);
+    const std::vector<Token> tokens(kBatch, 0);
+    std::vector<float> hidden(static_cast<std::size_t>(kBatch) * static_cast<std::size_t>(info_.n_embd));
+    // A whole batch at the start, and one token at the end.
+    for (const auto& [position, n] : {std::pair{0, kBatch}, std::pair{std::max(1, context) - 1, 1}}) {
+        KvCache cache(geometry_, f16, backend_->page_memory());
+        cache.advance(position);
+        const SequenceRun run{&cache, 0, n};
+        forward(*backend_, description_, weights_, workspace,
+                std::span(tokens).first(static_cast<std::size_t>(n)), {&run, 1}, hidden.data());
+    }
+    backend_->matmul(weights_.output(), hidden.data(), 1, hidden.data(), false);
+    const std::size_t batch = backend_->memory().total() - weights_bytes_;
+    const std::size_t session = (hidden.size() + static_cast<std::size_t>(info_.n_vocab)) * sizeof(float);
+    const std::size_t waiting = plan_layers(geometry_, f16, kBatch).front().total();
+    return batch + session + waiting;
+}
+
+}  // namespace kvsplit

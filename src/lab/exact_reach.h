@@ -1,0 +1,25 @@
+// ExactReach: which tokens a cache still reads exactly (docs/design.md, "Sealed pages").
+#pragma once
+
+#include "kvsplit/model.h"
+
+namespace kvsplit::lab {
+
+class ExactReach {
+  public:
+    ExactReach(const Model& model, const KvSpec& spec);
+
+    // Whether attention at position `query` meets codes anywhere.
+    bool reads_codes(int query) const { return open_pages_ > 0 && query >= open_pages_ * page_; }
+    // Whether it reads `position` exactly. The first few tokens, which stay exact too, are left out of
+    // account.
+    bool exact(int query, int position) const {
+        return open_pages_ == 0 || query / page_ - position / page_ < open_pages_;
+    }
+
+  private:
+    int page_;            // tokens
+    int open_pages_ = 0;  // exact ones, that of the query among them; 0: all
+};
+
+}  // namespace kvsplit::lab

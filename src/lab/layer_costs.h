@@ -1,0 +1,73 @@
+// What the precision of each layer's keys and values costs: a model of the divergence that is measured with a
+// few coarse caches and says what finer ones will do.
+//
+// Small perturbations add up: the mean KL divergence of a cache is close to the sum of what its layers, and
+// in each its keys and its values, cost alone. And what a width costs relative to another is a property of
+// the codecs, nearly the same for all models (relative_cost(); docs/quality.md has the measurements). So it
+// is enough to measure a width that is coarse enough to stand out of the noise, once for each group of layers
+// and side.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "kvsplit/kv_spec.h"
+#include "kvsplit/model.h"
+
+namespace kvsplit::lab {
+
+enum class Side { kKeys, kValues };
+
+// The cost of a width as a multiple of that of 4 bits; 0 at 16 bits and more.
+double relative_cost(Side side, int bits);
+
+// Costs at 4 bits, in nats of mean KL divergence.
+struct LayerCosts {
+    std::vector<double> key, value;  // one per layer
+
+    double of(const KvSpec& spec) const;
+};
+
+// A first and a last layer, both included.
+struct LayerGroup {
+    int first, last;
+};
+// Each layer alone.
+std::vector<LayerGroup> single_layers(int n_layers);
+// The first two, the last two, and those between.
+std::vector<LayerGroup> outer_and_inner_layers(int n_layers);
+
+struct ProbeOptions {
+    std::vector<LayerGroup> groups;  // disjoint, together all layers; a group's cost is shared out evenly
+    int context = 384;
+    int chunks = 1;
+    bool floor = true;  // subtracts the noise floor: needed but in exact arithmetic
+};
+using ProbeCallback = std::function<bool(double fraction)>;  // false stops
+
+// Measures on text. Throws as measure_perplexity(), and Error(kUnsupported) where the head size cannot take
+// the widths; Error(kInterrupted) when stopped.
+LayerCosts probe_layer_costs(const std::shared_ptr<Model>& model, std::string_view text,
+                             const ProbeOptions& options, const ProbeCallback& callback = {});
+
+// A precision and what is expected of it.
+struct Choice {
+    KvSpec spec;
+    double bits_per_element = 16;  // of sealed pages, mean of keys and values
+    double expected_kld = 0;
+};
+
+// The cheapest widths layer by layer: the fewest bits whose expected divergence is at most max_kld, or the
+// least divergence with at most so many bits per element (of sealed pages, everything counted, mean of keys
+// and values over the layers). Groups of equal layers share their widths.
+Choice fewest_bits(const Model& model, const LayerCosts& costs, std::span<const LayerGroup> groups,
+                   double max_kld);
+Choice least_divergence(const Model& model, const LayerCosts& costs, std::span<const LayerGroup> groups,
+                        double max_bits);
+// The same with one pair of widths for all layers.
+Choice uniform_fewest_bits(const Model& model, const LayerCosts& costs, double max_kld);
+Choice uniform_least_divergence(const Model& model, const LayerCosts& costs, double max_bits);
+
+}  // namespace kvsplit::lab
