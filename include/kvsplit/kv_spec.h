@@ -10,7 +10,7 @@ namespace kvsplit {
 // Bits of a key's and of a value's channel: 16 (f16, exact), 8, 6, 5, 4, 3 or 2, in any pair; 32 on both
 // sides: f32, a reference for measurements.
 struct KvWidths {
-    int key_bits = 8;
+    int key_bits = 5;
     int value_bits = 4;
 
     friend bool operator==(const KvWidths&, const KvWidths&) = default;
@@ -38,7 +38,7 @@ struct KvLayers {
 
 // Thread-safe: a plain value.
 struct KvSpec {
-    int key_bits = 8;
+    int key_bits = 5;
     int value_bits = 4;
     int tail = 64;  // at least so many of the latest tokens stay exact; a multiple of the page, 64 tokens
     int sinks = 4;  // the first so many tokens stay exact, 0 to 16

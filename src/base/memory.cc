@@ -1,5 +1,9 @@
 #include "base/memory.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include <algorithm>
 #include <fstream>
 #include <optional>
@@ -88,6 +92,12 @@ bool reset_peak_rss() {
     std::ofstream file("/proc/self/clear_refs");
     file << "5" << std::flush;
     return file.good();
+}
+
+void release_freed_memory() {
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
 }
 
 std::size_t available_memory(const std::string& root) {

@@ -13,6 +13,9 @@ std::size_t current_rss();
 std::size_t peak_rss();
 // The high-water mark starts again at what is held now. False where the system does not allow it.
 bool reset_peak_rss();
+// Gives memory that was freed, but is kept for the next allocation, back to the system: what is measured next
+// does not hold what was needed before. Does nothing where the allocator cannot.
+void release_freed_memory();
 
 // What new allocations may take: the machine's available memory, or what the limits of the process's control
 // groups leave where that is less; memory that the system would give back (file caches) counts as available.

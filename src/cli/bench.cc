@@ -34,19 +34,11 @@ double read_share(const SpeedResult& r, const lab::SpeedReport& report) {
 Json to_json(const lab::SpeedReport& report, const BenchArgs& args) {
     Json results = Json::array();
     for (const auto& r : report.results) {
-        // What is read per token has a meaning only where tokens come one by one.
+        Json result = lab::speed_json(r);
         const bool reads = r.test == SpeedResult::Test::kDecode;
-        results.push_back({{"kv", r.spec.name()},
-                           {"test", name_of(r.test)},
-                           {"tokens", r.tokens},
-                           {"depth", r.depth},
-                           {"tokens_per_s", r.tokens_per_s},
-                           {"stddev", r.stddev},
-                           {"samples", r.samples},
-                           {"kv_bytes_per_token", reads ? Json(r.kv_bytes_per_token) : Json(nullptr)},
-                           {"kv_gb_per_s", reads ? Json(r.kv_gb_per_s) : Json(nullptr)},
-                           {"read_share", reads ? Json(read_share(r, report)) : Json(nullptr)},
-                           {"kv_bytes", kv_bytes_json(r.kv)}});
+        result["read_share"] = reads ? Json(read_share(r, report)) : Json(nullptr);
+        result["kv_bytes"] = kv_bytes_json(r.kv);
+        results.push_back(std::move(result));
     }
     return {{"model", args.model.path},          {"threads", args.threads()},
             {"cpu", cpu_model_name()},           {"kernels", isa_name(choose_isa())},

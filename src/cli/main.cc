@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/version.h"
 #include "kvsplit/error.h"
 
 namespace kvsplit::cli {
@@ -40,8 +41,8 @@ std::string compiler_text() {
 }
 
 std::string version_text() {
-    return fmt::format("kvsplit {}\ncommit   {}\ncompiler {}\ncpu      {}, {} kernels", KVSPLIT_VERSION,
-                       KVSPLIT_COMMIT, compiler_text(), cpu_model_name(), isa_name(choose_isa()));
+    return fmt::format("kvsplit {}\ncommit   {}\ncompiler {}\ncpu      {}, {} kernels", version(), commit(),
+                       compiler_text(), cpu_model_name(), isa_name(choose_isa()));
 }
 
 int report(std::string_view message, int exit_code) {
@@ -70,6 +71,7 @@ int run_app(int argc, char** argv) {
     add_perplexity(app, exit_code);
     add_eval(app, exit_code);
     add_bench(app, exit_code);
+    add_compare(app, exit_code);
     add_plan(app, exit_code);
     add_tune(app, exit_code);
     add_info(app, exit_code);
@@ -94,7 +96,9 @@ int run_app(int argc, char** argv) {
 
 int main(int argc, char** argv) {
     using namespace kvsplit::cli;
-    std::signal(SIGPIPE, SIG_IGN);  // writing then fails, and the command ends in order
+    // Writing then fails, and the command ends in order.
+    std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN);
     try {
         return run_app(argc, argv);
     } catch (const kvsplit::Error& error) {

@@ -79,19 +79,20 @@ std::vector<std::string> normalise_arguments(int argc, char** argv) {
     return out;
 }
 
-void ModelArgs::add(CLI::App& command) {
+void ModelArgs::add(CLI::App& command, Exact exact) {
     command.add_option("-m,--model", path, "GGUF file of the model")->required()->type_name("FILE");
     command.add_option("-t,--threads", options.threads, "threads; 0: one per physical core")
         ->check(CLI::Range(0, 1024))
         ->type_name("N");
-    auto* exact = command.add_flag("--exact", options.exact,
-                                   "32-bit activations on dequantised weights: slow, for measuring");
+    if (exact == Exact::kDecidedByCommand) return;
+    auto* exact_flag = command.add_flag("--exact", options.exact,
+                                        "32-bit activations on dequantised weights: slow, for measuring");
     command
         .add_option("--activations", options.activation_bits,
                     "bits of activations: 8, or 16 for less noise (experimental)")
         ->check(CLI::IsMember({8, 16}))
         ->type_name("N")
-        ->excludes(exact)
+        ->excludes(exact_flag)
         ->capture_default_str();
 }
 

@@ -26,7 +26,9 @@ struct ModelArgs {
     std::string path;
     ModelOptions options;
 
-    void add(CLI::App& command);
+    // A command that measures several ways decides itself when to be exact.
+    enum class Exact { kOption, kDecidedByCommand };
+    void add(CLI::App& command, Exact exact = Exact::kOption);
     // Says on a terminal that it is loading.
     std::shared_ptr<Model> load() const;
 };

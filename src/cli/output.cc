@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdio>
 
@@ -32,35 +31,6 @@ bool stdout_is_terminal() { return ::isatty(STDOUT_FILENO) != 0; }
 void write_json(const Json& object) {
     // Names from files may hold bytes that are not UTF-8: shown as U+FFFD rather than refused.
     write_out(object.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
-}
-
-std::string format_bytes(double bytes) {
-    constexpr std::array units{"B", "KiB", "MiB", "GiB", "TiB"};
-    std::size_t unit = 0;
-    while (bytes >= 1000 && unit + 1 < units.size()) {
-        bytes /= 1024;
-        ++unit;
-    }
-    return fmt::format("{:.{}f} {}", bytes, unit == 0 ? 0 : bytes < 10 ? 2 : 1, units[unit]);
-}
-
-std::string format_count(long long n) {
-    const std::string digits = std::to_string(n);
-    std::string out;
-    for (std::size_t i = 0; i < digits.size(); ++i) {
-        const std::size_t left = digits.size() - i;
-        if (left % 3 == 0 && !out.empty() && out != "-") out += ',';
-        out += digits[i];
-    }
-    return out;
-}
-
-Json kv_bytes_json(const KvStats& stats) {
-    return {{"key", stats.bytes.key},
-            {"value", stats.bytes.value},
-            {"exact", stats.bytes.exact},
-            {"total", stats.bytes.total()},
-            {"f16_total", stats.f16_total}};
 }
 
 std::string kv_text(const KvSpec& spec, const KvStats& stats, int n_tokens) {

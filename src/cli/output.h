@@ -4,15 +4,19 @@
 #include <fmt/core.h>
 
 #include <chrono>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 
 #include "kvsplit/model.h"
+#include "lab/report/format.h"
+#include "lab/report/json.h"
 
 namespace kvsplit::cli {
 
-using Json = nlohmann::ordered_json;  // keys stay in the documented order
+using lab::format_bytes;
+using lab::format_count;
+using lab::Json;
+using lab::kv_bytes_json;
 
 // "kvsplit: note: ..." on stderr.
 void print_note(std::string_view text);
@@ -26,13 +30,6 @@ bool write_out(std::string_view text);
 bool stdout_is_terminal();
 void write_json(const Json& object);  // one object, indented
 
-// "93.8 MiB"
-std::string format_bytes(double bytes);
-// "8,192"
-std::string format_count(long long n);
-
-// {"key","value","exact","total","f16_total"}
-Json kv_bytes_json(const KvStats& stats);
 // "k8v4: keys 1.2 MiB, ..., 59.1 % saved against f16"
 std::string kv_text(const KvSpec& spec, const KvStats& stats, int n_tokens);
 

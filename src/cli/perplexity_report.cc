@@ -132,19 +132,6 @@ std::string floor_note(const lab::PerplexityReport& report, const MeasuredRun& r
 
 // ---- JSON
 
-Json divergence_json(const std::optional<lab::Divergence>& d) {
-    if (!d) return nullptr;
-    return {{"ppl_change_pct", d->ppl_change_pct},
-            {"ppl_change_stderr_pct", d->ppl_change_stderr_pct},
-            {"kld_mean", d->kld_mean},
-            {"kld_stderr", d->kld_stderr},
-            {"kld_median", d->kld_median},
-            {"kld_p99", d->kld_p99},
-            {"kld_p999", d->kld_p999},
-            {"top1_agreement", d->top1_agreement},
-            {"rms_dp", d->rms_dp}};
-}
-
 Json below_floor_json(const std::optional<lab::BelowFloor>& below) {
     if (!below) return nullptr;
     Json names = Json::array();
@@ -166,9 +153,9 @@ Json result_json(const lab::PerplexityResult& r) {
         {"kv", r.spec.name()},
         {"ppl", r.perplexity.value},
         {"ppl_stderr", r.perplexity.stderr_},
-        {"vs_f16", divergence_json(r.vs_f16)},
+        {"vs_f16", lab::divergence_json(r.vs_f16)},
         {"below_floor", below_floor_json(r.below_floor)},
-        {"vs_base", divergence_json(r.vs_base)},
+        {"vs_base", lab::divergence_json(r.vs_base)},
         {"bits_per_element", {{"key", r.kv.key_bits_per_element}, {"value", r.kv.value_bits_per_element}}},
         {"kv_bytes", kv_bytes_json(r.kv)},
         {"saved_pct", r.kv.saved_pct()}};
@@ -188,7 +175,7 @@ Json floor_json(const std::optional<lab::PerplexityResult>& floor) {
     return {{"kv", floor->spec.name()},
             {"ppl", floor->perplexity.value},
             {"ppl_stderr", floor->perplexity.stderr_},
-            {"vs_f16", divergence_json(floor->vs_f16)}};
+            {"vs_f16", lab::divergence_json(floor->vs_f16)}};
 }
 
 }  // namespace

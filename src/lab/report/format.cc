@@ -1,0 +1,53 @@
+#include "lab/report/format.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace kvsplit::lab {
+
+std::string format_bytes(double bytes) {
+    constexpr std::array units{"B", "KiB", "MiB", "GiB", "TiB"};
+    std::size_t unit = 0;
+    while (bytes >= 1000 && unit + 1 < units.size()) {
+        bytes /= 1024;
+        ++unit;
+    }
+    return fmt::format("{:.{}f} {}", bytes, unit == 0 ? 0 : bytes < 10 ? 2 : 1, units[unit]);
+}
+
+std::string format_count(long long n) {
+    const std::string digits = std::to_string(n);
+    std::string out;
+    for (std::size_t i = 0; i < digits.size(); ++i) {
+        const std::size_t left = digits.size() - i;
+        if (left % 3 == 0 && !out.empty() && out != "-") out += ',';
+        out += digits[i];
+    }
+    return out;
+}
+
+std::string format_short(double value) {
+    if (value == 0) return "0";
+    const int exponent = static_cast<int>(std::floor(std::log10(std::abs(value))));
+    return fmt::format("{:.{}f}", value, std::clamp(1 - exponent, 0, 9));
+}
+
+std::string format_kld(double nats) { return format_short(1000 * nats); }
+
+std::string format_signed(double value, int decimals) {
+    const std::string out = fmt::format("{:+.{}f}", value, decimals);
+    // Nothing is neither more nor less.
+    return out.find_first_of("123456789") == std::string::npos ? out.substr(1) : out;
+}
+
+std::string format_time(double seconds) {
+    const auto whole = static_cast<long long>(seconds + 0.5);
+    if (whole < 60) return fmt::format("{} s", whole);
+    if (whole < 3600) return fmt::format("{} min {} s", whole / 60, whole % 60);
+    return fmt::format("{} h {} min", whole / 3600, whole / 60 % 60);
+}
+
+}  // namespace kvsplit::lab

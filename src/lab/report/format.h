@@ -1,0 +1,21 @@
+// Numbers as reports and commands print them.
+#pragma once
+
+#include <string>
+
+namespace kvsplit::lab {
+
+// "93.8 MiB"
+std::string format_bytes(double bytes);
+// "8,192"
+std::string format_count(long long n);
+// Two significant digits at least, no exponent: "0.0089", "1.8", "45".
+std::string format_short(double value);
+// A divergence given in nats, in thousandths: "0.37". "0" where there is none.
+std::string format_kld(double nats);
+// "+0.03"
+std::string format_signed(double value, int decimals);
+// "4 min 20 s"
+std::string format_time(double seconds);
+
+}  // namespace kvsplit::lab

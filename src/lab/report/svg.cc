@@ -1,0 +1,111 @@
+#include "lab/report/svg.h"
+
+#include <fmt/core.h>
+
+namespace kvsplit::lab {
+namespace {
+
+// A tenth of a pixel is enough; "12.0" is "12".
+std::string number(double value) {
+    std::string out = fmt::format("{:.1f}", value);
+    if (out.ends_with(".0")) out.resize(out.size() - 2);
+    return out == "-0" ? "0" : out;
+}
+
+constexpr std::string_view anchor_name(Anchor anchor) {
+    return anchor == Anchor::kStart ? "start" : anchor == Anchor::kMiddle ? "middle" : "end";
+}
+
+}  // namespace
+
+std::string escape_xml(std::string_view text) {
+    std::string out;
+    for (const char c : text) {
+        switch (c) {
+            case '&':
+                out += "&amp;";
+                break;
+            case '<':
+                out += "&lt;";
+                break;
+            case '>':
+                out += "&gt;";
+                break;
+            case '"':
+                out += "&quot;";
+                break;
+            default:
+                out += c;
+        }
+    }
+    return out;
+}
+
+Svg::Svg(double width, double height, std::string title, std::string description)
+    : width_(width), height_(height), title_(std::move(title)), description_(std::move(description)) {}
+
+void Svg::shape(std::string_view tag, std::string_view attributes, std::string_view classes,
+                std::string_view tip) {
+    body_ += fmt::format("<{} {} class=\"{}\"", tag, attributes, classes);
+    body_ += tip.empty() ? "/>\n" : fmt::format("><title>{}</title></{}>\n", escape_xml(tip), tag);
+}
+
+void Svg::line(Point from, Point to, std::string_view classes) {
+    shape("line",
+          fmt::format(R"(x1="{}" y1="{}" x2="{}" y2="{}")", number(from.x), number(from.y), number(to.x),
+                      number(to.y)),
+          classes, {});
+}
+
+void Svg::polyline(std::span<const Point> points, std::string_view classes) {
+    std::string list;
+    for (const Point& p : points) {
+        list += fmt::format("{}{},{}", list.empty() ? "" : " ", number(p.x), number(p.y));
+    }
+    shape("polyline", fmt::format(R"(points="{}")", list), classes, {});
+}
+
+void Svg::rect(Point corner, double width, double height, std::string_view classes, std::string_view tip) {
+    shape("rect",
+          fmt::format(R"(x="{}" y="{}" width="{}" height="{}")", number(corner.x), number(corner.y),
+                      number(width), number(height)),
+          classes, tip);
+}
+
+void Svg::circle(Point centre, double radius, std::string_view classes, std::string_view tip) {
+    shape("circle",
+          fmt::format(R"(cx="{}" cy="{}" r="{}")", number(centre.x), number(centre.y), number(radius)),
+          classes, tip);
+}
+
+void Svg::text(Point at, Anchor anchor, std::string_view classes, std::string_view text) {
+    body_ += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"{}\" class=\"{}\">{}</text>\n", number(at.x),
+                         number(at.y), anchor_name(anchor), classes, escape_xml(text));
+}
+
+std::string Svg::element(std::string_view id, std::string_view classes) const {
+    return fmt::format(
+        "<svg class=\"chart {2}\" viewBox=\"0 0 {3} {4}\" role=\"img\" aria-labelledby=\"{0}-t {0}-d\">\n"
+        "<title id=\"{0}-t\">{5}</title>\n<desc id=\"{0}-d\">{6}</desc>\n{1}</svg>\n",
+        id, body_, classes, number(width_), number(height_), escape_xml(title_), escape_xml(description_));
+}
+
+std::string Svg::file(std::string_view css) const {
+    return fmt::format(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart\" width=\"{0}\" height=\"{1}\" "
+        "viewBox=\"0 0 {0} {1}\">\n<title>{2}</title>\n<desc>{3}</desc>\n<style>\n{4}</style>\n"
+        "<rect width=\"{0}\" height=\"{1}\" class=\"ground\"/>\n{5}</svg>\n",
+        number(width_), number(height_), escape_xml(title_), escape_xml(description_), css, body_);
+}
+
+double text_width(std::string_view text, double font_size) {
+    double em = 0;
+    for (const unsigned char c : text) {
+        if ((c & 0xC0) == 0x80) continue;  // the rest of a UTF-8 character
+        const bool narrow = c == '.' || c == ',' || c == ' ' || c == 'i' || c == 'l' || c == ':';
+        em += narrow ? 0.29 : 0.57;
+    }
+    return em * font_size;
+}
+
+}  // namespace kvsplit::lab
