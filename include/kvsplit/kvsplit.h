@@ -118,7 +118,7 @@ int kvsplit_is_end_of_generation(const kvsplit_model* model, kvsplit_token token
 typedef struct kvsplit_session kvsplit_session;
 
 /* kv: the cache's precision, "f16" or "k8v4" (8-bit keys, 4-bit values) or any other such pair; NULL for the
- * default, k8v4. context: the most tokens it can hold, 0 for the model's own. */
+ * default, k5v4. context: the most tokens it can hold, 0 for the model's own. */
 kvsplit_status kvsplit_session_create(const kvsplit_model* model, const char* kv, int32_t context,
                                       kvsplit_session** session);
 void kvsplit_session_free(kvsplit_session* session);

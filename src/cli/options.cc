@@ -151,7 +151,7 @@ KvSpec KvModifierArgs::apply(const KvSpec& spec) const {
 void KvArgs::add(CLI::App& command) {
     auto* pair =
         command.add_option("--kv", pair_,
-                           "precision of keys and values: f16, k8v8, k8v4 (default), k5v4, k4v4, ... with "
+                           "precision of keys and values: f16, k8v8, k8v4, k5v4 (default), k4v4, ... with "
                            "16, 8, 6, 5, 4, 3 or 2 bits a side; @FILE: a profile; auto[:MAX_KLD]: measured");
     const auto side = [&](const char* name, std::optional<int>& bits, const char* what) {
         return command.add_option(name, bits, fmt::format("bits of {}: 16, 8, 6, 5, 4, 3 or 2", what));

@@ -13,7 +13,7 @@ namespace {
 struct PerplexityArgs {
     ModelArgs model;
     lab::PerplexityOptions options;
-    std::string text, kv = "f16,k8v4", base;
+    std::string text, kv = "f16,k8v4,k5v4", base;
     bool base_exact = false, no_floor = false, json = false;
 };
 

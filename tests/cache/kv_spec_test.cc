@@ -9,9 +9,9 @@
 namespace kvsplit {
 namespace {
 
-TEST(KvSpec, DefaultIsK8V4) {
-    EXPECT_EQ(KvSpec{}, KvSpec::parse("k8v4"));
-    EXPECT_EQ(KvSpec{}.name(), "k8v4");
+TEST(KvSpec, DefaultIsK5V4) {
+    EXPECT_EQ(KvSpec{}, KvSpec::parse("k5v4"));
+    EXPECT_EQ(KvSpec{}.name(), "k5v4");
 }
 
 TEST(KvSpec, EveryPairingReadsBackItsName) {
@@ -30,7 +30,7 @@ TEST(KvSpec, F16IsTheNameOfBothSidesExact) {
     EXPECT_EQ(KvSpec::parse("f32"), (KvSpec{32, 32}));
     EXPECT_EQ(KvSpec::parse("f32").name(), "f32");
     EXPECT_EQ(KvSpec::parse("k16v4").name(), "k16v4");
-    EXPECT_EQ(KvSpec::parse("K8V4"), KvSpec{});
+    EXPECT_EQ(KvSpec::parse("K5V4"), KvSpec{});
 }
 
 TEST(KvSpec, RefusesWhatHasNoMeaning) {
