@@ -33,6 +33,7 @@ TEST_NEEDS=(
     "libgtest-dev | library gtest | unit tests"
     "libbenchmark-dev | library benchmark | benchmarks"
     "clang-format | command clang-format | checks the formatting"
+    "chromium | browser | opens a report, to see that it is readable"
 )
 
 # have KIND NAME: whether one need is met.
@@ -42,6 +43,7 @@ have() {
         library) command -v pkg-config >/dev/null && pkg-config --exists "$2" ;;
         header) echo "#include <$2>" | c++ -std=c++20 -E -x c++ - >/dev/null 2>&1 ;;
         pip) python3 -m pip --version >/dev/null 2>&1 ;;
+        browser) command -v "${KVSPLIT_BROWSER:-chromium}" chromium-browser google-chrome >/dev/null ;;
         *) die "unknown kind of need '$1'" ;;
     esac
 }
@@ -66,8 +68,8 @@ need_packages() {
         printf '%s\n' "${lines[@]}" >&2
         say "Install them with this system's package manager, then run this script again. Usual names elsewhere:"
         say "  Fedora  cmake ninja-build gcc-c++ pkgconf git ccache fmt-devel pcre2-devel cli11-devel json-devel"
-        say "          python3 python3-pip gtest-devel google-benchmark-devel"
-        say "  Arch    cmake ninja gcc pkgconf git ccache fmt pcre2 cli11 nlohmann-json python python-pip gtest benchmark"
+        say "          python3 python3-pip gtest-devel google-benchmark-devel chromium"
+        say "  Arch    cmake ninja gcc pkgconf git ccache fmt pcre2 cli11 nlohmann-json python python-pip gtest benchmark chromium"
         exit 1
     fi
     say "Installing with apt-get:"

@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 
 NAMES = ["chromium", "chromium-browser", "google-chrome", "chrome"]
 
@@ -18,7 +17,7 @@ class Browser:
     """One page. `events` are the messages that the browser sent by itself since the page was opened."""
 
     def __init__(self, path):
-        self.profile = tempfile.TemporaryDirectory()
+        self.profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         to_browser, self.output = os.pipe()
         self.input, from_browser = os.pipe()
         # The browser reads commands from descriptor 3 and answers on 4; each message ends in a zero byte.
@@ -38,16 +37,16 @@ class Browser:
             self.call(f"{domain}.enable")
 
     def close(self):
-        self.process.kill()
-        self.process.wait()
+        self.session = None
+        self.call("Browser.close")
+        try:
+            self.process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
         os.close(self.input)
         os.close(self.output)
-        for _attempt in range(20):  # its helpers may still write into the profile for a moment
-            try:
-                self.profile.cleanup()
-                return
-            except OSError:
-                time.sleep(0.1)
+        self.profile.cleanup()
 
     def read(self):
         while b"\0" not in self.buffer:

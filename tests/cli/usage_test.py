@@ -12,7 +12,7 @@ from program import kvsplit
 
 class Help(unittest.TestCase):
     def test_every_command_has_help_with_examples(self):
-        for command in ["run", "chat", "perplexity", "eval", "bench", "plan", "info"]:
+        for command in ["run", "chat", "perplexity", "eval", "bench", "plan", "info", "compare"]:
             done = kvsplit(command, "--help")
             self.assertEqual(done.returncode, 0, command)
             self.assertIn("Examples:", done.stdout)
@@ -52,6 +52,15 @@ class Usage(unittest.TestCase):
         for option, value in [("--depth", "1.5"), ("--depth", "deep"), ("-c", "-1"), ("-c", "1,x"), ("--items", "-1"),
                               ("--shots", "-2"), ("--seed", "x"), ("--kv", "f16,fast")]:
             self.check("eval", "-m", "x.gguf", option, value)
+
+    def test_compare(self):
+        self.check("compare", says="--model")
+        self.check("compare", "-m", "x.gguf", "--quick", "--full", says="excludes")
+        self.check("compare", "-m", "x.gguf", "--resume", "--overwrite", says="excludes")
+        self.check("compare", "-m", "x.gguf", "--kv", "k9v1", says="9 bits")
+        self.check("compare", "-m", "x.gguf", "--kv", "best", says="k8v4")
+        self.check("compare", "-m", "x.gguf", "--contexts", "0")
+        self.check("compare", "-m", "x.gguf", "--chunks", "0")
 
     def test_prompt(self):
         self.check("run", "-m", "x.gguf", says="-p")
@@ -120,6 +129,15 @@ class Files(unittest.TestCase):
         self.check("run", "-m", "x.gguf", "-f", "no/prompt.txt", says=["no/prompt.txt"])
         self.check("eval", "-m", "no/such.gguf", says=["no/such.gguf"])
         self.check("eval", "-m", "x.gguf", "--task", "lambada", "-f", "no/words.jsonl", says=["no/words.jsonl"])
+
+    def test_reports_that_cannot_be_written(self):
+        with tempfile.TemporaryDirectory() as folder:
+            self.check("compare", "-m", "no/such.gguf", "-o", folder, says=["no/such.gguf"])
+            path = os.path.join(folder, "file")
+            pathlib.Path(path).write_bytes(b"mine")
+            self.check("compare", "-m", "no/such.gguf", "-o", path, says=[path, "folder"])
+            self.check("compare", "-m", "no/such.gguf", "-o", os.path.join(path, "deeper"), says=[path])
+            self.assertEqual(pathlib.Path(path).read_bytes(), b"mine")
 
     def test_broken(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -70,7 +70,8 @@ class DivergenceChart {
             if (rows_[i]->on_front) front.push_back(points[i]);
         }
         svg_.polyline(front, "front");
-        for (std::size_t i = 0; i < rows_.size(); ++i) draw_point(*rows_[i], points[i]);
+        // The front above the others.
+        for (std::size_t i = rows_.size(); i-- > 0;) draw_point(*rows_[i], points[i]);
         draw_labels(points, front);
         return std::move(svg_);
     }

@@ -104,9 +104,8 @@ void Summary::find_mirrors() {
             if (mirrored && b.kld() && *a.kld() > 0) mirrors.push_back({&a, &b});
         }
     }
-    std::sort(mirrors.begin(), mirrors.end(), [](const Mirror& a, const Mirror& b) {
-        return *a.more_for_keys->kld() < *b.more_for_keys->kld();
-    });
+    std::stable_sort(mirrors.begin(), mirrors.end(),
+                     [](const Mirror& a, const Mirror& b) { return a.ratio() > b.ratio(); });
 }
 
 const SummaryRow* Summary::smallest_within(double kld) const {

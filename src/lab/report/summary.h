@@ -46,7 +46,7 @@ struct Summary {
     const CompareResults& results;
     int context = 0;                        // tokens held where memory is compared
     std::vector<SummaryRow> rows;           // in the order of the settings
-    std::vector<Mirror> mirrors;            // the least divergence first
+    std::vector<Mirror> mirrors;            // the greatest ratio first
     const SummaryRow* reference = nullptr;  // f16
     const SummaryRow* everyday = nullptr;   // the smallest surely within kEverydayKld, or null
     const SummaryRow* faithful = nullptr;   // the smallest surely within kFaithfulKld, or null
