@@ -35,20 +35,19 @@ struct Cell {
 };
 using Cells = std::array<Cell, kColumns.size()>;
 
+// Two lines: what a group of columns is, centred over it, and the columns' own titles.
 std::string heading() {
     std::string top(kNameWidth, ' '), bottom = fmt::format("{:<{}}", "cache", kNameWidth);
     for (std::size_t i = 0; i < kColumns.size(); ++i) {
-        std::size_t width = 0, end = i;
-        do width += kColumns[end].width + kColumns[end].marked;
-        while (++end < kColumns.size() && !kColumns[end].top);
-        if (kColumns[i].top) {
-            const char* format = end > i + 1 ? " {:^{}}" : " {:>{}}";
-            const std::size_t mark = end > i + 1 ? 0 : kColumns[i].marked;
-            top +=
-                fmt::format(fmt::runtime(format), kColumns[i].top, width - 1 - mark) + std::string(mark, ' ');
+        const auto mark = static_cast<std::size_t>(kColumns[i].marked);
+        bottom += fmt::format("{:>{}}{:{}}", kColumns[i].title, kColumns[i].width, "", mark);
+        if (!kColumns[i].top) continue;
+        std::size_t width = kColumns[i].width + mark, end = i + 1;
+        for (; end < kColumns.size() && !kColumns[end].top; ++end) {
+            width += kColumns[end].width + static_cast<std::size_t>(kColumns[end].marked);
         }
-        bottom +=
-            fmt::format("{:>{}}{:{}}", kColumns[i].title, kColumns[i].width, "", int{kColumns[i].marked});
+        top += end == i + 1 ? fmt::format("{:>{}}{:{}}", kColumns[i].top, kColumns[i].width, "", mark)
+                            : fmt::format(" {:^{}}", kColumns[i].top, width - 1);
     }
     return top + "\n" + bottom + "\n";
 }
@@ -111,12 +110,14 @@ std::string base_table(const lab::PerplexityReport& report, const MeasuredRun& r
                                   run.base_activation_bits == 32 ? " in exact arithmetic" : "",
                                   report.base->perplexity.value, report.base->perplexity.stderr_);
     out += heading();
+    bool divided = false;  // weights from cache
     for (auto r : report.results) {
         r.below_floor.reset();  // it speaks of the other table
         out += line(r.spec.name(), cells_of(r, r.vs_base));
+        divided |= r.spec == KvSpec::parse("f16");
     }
-    return out +
-           "\nThe row f16 is what the weights and their arithmetic do, the others are with the cache.\n";
+    if (divided) out += "\nf16: what the weights and their arithmetic do; the others: the cache as well.\n";
+    return out;
 }
 
 std::string floor_note(const lab::PerplexityReport& report, const MeasuredRun& run) {
