@@ -1,0 +1,2 @@
+class Grammar:
+    def __init__(self, r): pass
