@@ -97,9 +97,9 @@ std::optional<std::int64_t> slice_index(const Value& value) {
 }  // namespace
 
 Value own_attribute(Runtime& runtime, const Value& owner, std::string_view name) {
+    if (is_hidden(owner, name)) return hidden(owner, name);
     if (const Undefined* u = owner.undefined()) refuse_undefined(*u);
     if (const Method* method = find_method(owner, name)) return bound_method(runtime, owner, *method);
-    if (is_hidden(owner, name)) return hidden(owner, name);
     if (const List* list = owner.list(); list && list->kind == List::Kind::kGroup) {
         if (name == "grouper") return list->items[0];
         if (name == "list") return list->items[1];
@@ -123,10 +123,12 @@ Value get_item(Runtime& runtime, const Value& owner, const Value& key) {
 Value get_slice(Runtime& runtime, const Value& owner, const Value& start, const Value& stop,
                 const Value& step) {
     if (const Undefined* u = owner.undefined()) refuse_undefined(*u);
-    if (!owner.list() && !owner.string()) refuse("'{}' object cannot be sliced", owner.type_name());
+    if (!owner.list() && !owner.string() && !(owner.object() && owner.object()->has_items()))
+        refuse("'{}' object cannot be sliced", owner.type_name());
     const SliceRange range = slice_range(*length_of(runtime, owner), slice_index(start), slice_index(stop),
                                          slice_index(step));
     if (const String* text = owner.string()) return sliced_text(runtime, *text, range);
+    if (Object* object = owner.object()) return object->slice(runtime, range);
     const List& list = *owner.list();
     runtime.charge(static_cast<std::size_t>(range.count));
     std::vector<Value> items;

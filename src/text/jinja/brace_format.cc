@@ -22,6 +22,7 @@ namespace {
 struct FormatSpec {
     std::string fill = " ";
     char align = '\0';
+    bool has_sign = false;
     std::int64_t width = 0;
     char type = '\0';
     NumberStyle number;
@@ -55,7 +56,10 @@ FormatSpec parse_spec(std::string_view text) {
         }
     }
     out.align = take_if("<>=^");
-    if (const char sign = take_if("+- ")) out.number.sign = sign;
+    if (const char sign = take_if("+- ")) {
+        out.number.sign = sign;
+        out.has_sign = true;
+    }
     out.number.alternate = take_if("#") != '\0';
     if (take_if("0") && out.align == '\0') {
         out.fill = "0";
@@ -192,35 +196,21 @@ class BraceFormatter {
         if (const String* text = value.string()) return text_with_spec(*text, spec);
         const bool is_float_type = spec.type != '\0' && std::string_view("eEfFgG%").find(spec.type) != std::string_view::npos;
         NumberText number;
-        FormatSpec style = spec;
-        style.number.type = spec.type;
-        if (value.is_bool() && spec.type == '\0' ) return text_with_spec(String(show(runtime_, value)), numeric(spec));
+        NumberStyle style = spec.number;
+        style.type = spec.type;
         if (value.is_float() || (is_float_type && value.integer())) {
-            number = float_with_style(*value.number(), style.number);
+            number = float_with_style(*value.number(), style);
         } else if (const auto integer = value.integer()) {
-            number = integer_with_style(*integer, style.number);
+            number = integer_with_style(*integer, style);
         } else {
             refuse("unsupported format string passed to {}.__format__", value.type_name());
         }
         return padded(number.sign, number.digits, spec, '>');
     }
 
-    static FormatSpec numeric(FormatSpec spec) {
-        if (spec.align == '\0') spec.align = '>';
-        return spec;
-    }
-
     NumberText float_with_style(double value, NumberStyle style) {
-        if (style.type == '\0' && style.precision < 0) {
-            style.type = 'g';
-            NumberText out = format_float(runtime_, value, style);
-            std::string digits = float_repr(value < 0 ? -value : value);
-            out.digits = std::move(digits);
-            return out;
-        }
-        if (style.type == '\0') style.type = 'g';
         if (style.type == 'n') style.type = 'g';
-        if (std::string_view("eEfFgG%").find(style.type) == std::string_view::npos)
+        if (style.type != '\0' && std::string_view("eEfFgG%").find(style.type) == std::string_view::npos)
             refuse("Unknown format code '{}' for object of type 'float'", style.type);
         return format_float(runtime_, value, style);
     }
@@ -241,7 +231,9 @@ class BraceFormatter {
     std::string text_with_spec(const String& text, const FormatSpec& spec) {
         if (spec.type != '\0' && spec.type != 's')
             refuse("Unknown format code '{}' for object of type 'str'", spec.type);
-        if (spec.number.sign != '-') refuse("Sign not allowed in string format specifier");
+        if (spec.has_sign) refuse("Sign not allowed in string format specifier");
+        if (spec.number.thousands) refuse("Cannot specify '{}' with 's'.", spec.number.thousands);
+        if (spec.number.alternate) refuse("Alternate form (#) not allowed in string format specifier");
         if (spec.align == '=' && spec.fill != "0") refuse("'=' alignment not allowed in string format specifier");
         FormatSpec plain = spec;
         if (plain.align == '=') plain.align = '<';

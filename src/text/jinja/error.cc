@@ -18,8 +18,8 @@ ErrorCode code_of(Fault fault) {
 
 }  // namespace
 
-TemplateError::TemplateError(Fault fault, int line, std::string detail)
-    : Error(code_of(fault), fmt::format("chat template, line {}: {}", line, detail)),
+TemplateError::TemplateError(Fault fault, int line, std::string detail, std::string_view name)
+    : Error(code_of(fault), fmt::format("{}, line {}: {}", name, line, detail)),
       fault_(fault),
       line_(line),
       detail_(std::move(detail)) {}

@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "kvsplit/error.h"
@@ -17,10 +18,11 @@ enum class Fault {
     kLimit,      // more work, memory or nesting than a template is allowed
 };
 
-// What users of templates see. what() is "chat template, line 7: detail".
+// What users of templates see. what() is "NAME, line 7: detail".
 class TemplateError : public Error {
   public:
-    TemplateError(Fault fault, int line, std::string detail);
+    // name: of the template.
+    TemplateError(Fault fault, int line, std::string detail, std::string_view name = "chat template");
     Fault fault() const noexcept { return fault_; }
     int line() const noexcept { return line_; }  // of the template, from 1
     const std::string& detail() const noexcept { return detail_; }

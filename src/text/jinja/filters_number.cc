@@ -121,7 +121,7 @@ Value filter_filesizeformat(Runtime& runtime, const Value& value, const Argument
     if (!bytes) refuse("filesizeformat: expected a number, got {}", value.type_name());
     const double base = is_binary ? 1024 : 1000;
     if (*bytes == 1) return runtime.text("1 Byte");
-    if (*bytes < base) return runtime.text(fmt::format("{:.0f} Bytes", std::trunc(*bytes)));
+    if (*bytes < base) return runtime.text(fmt::format("{:.0f} Bytes", std::trunc(*bytes) + 0.0));
     constexpr std::string_view kUnits = "kMGTPEZY";
     double unit = base * base;
     std::size_t i = 0;

@@ -76,9 +76,15 @@ struct Keyed {
     Value value;
 };
 
+enum class KeyOrder {
+    kOne,      // items have one key, and all pairs of keys must have an order
+    kSeveral,  // items have a list of keys, in which equal ones need none
+};
+
 // Stable, also in descending order.
-void sort_by_keys(Runtime& runtime, std::vector<Keyed>& items, bool descending) {
+void sort_by_keys(Runtime& runtime, std::vector<Keyed>& items, bool descending, KeyOrder order) {
     const auto before = [&](const Keyed& a, const Keyed& b) {
+        if (order == KeyOrder::kOne) return less(runtime, a.keys[0], b.keys[0]);
         for (std::size_t i = 0; i < a.keys.size(); ++i) {
             if (!equal(runtime, a.keys[i], b.keys[i])) return less(runtime, a.keys[i], b.keys[i]);
         }
@@ -118,7 +124,7 @@ Value filter_sort(Runtime& runtime, const Value& value, const Arguments& argumen
         }
         items.push_back(std::move(keyed));
     }
-    sort_by_keys(runtime, items, descending);
+    sort_by_keys(runtime, items, descending, KeyOrder::kSeveral);
     std::vector<Value> out;
     for (Keyed& item : items) out.push_back(std::move(item.value));
     return runtime.list(std::move(out));
@@ -138,7 +144,7 @@ Value filter_dictsort(Runtime& runtime, const Value& value, const Arguments& arg
         const Value& what = by == "key" ? key : item;
         items.push_back({{case_sensitive ? what : ignoring_case(runtime, what)}, runtime.tuple({key, item})});
     }
-    sort_by_keys(runtime, items, descending);
+    sort_by_keys(runtime, items, descending, KeyOrder::kOne);
     std::vector<Value> out;
     for (Keyed& item : items) out.push_back(std::move(item.value));
     return runtime.list(std::move(out));
@@ -155,7 +161,7 @@ Value filter_groupby(Runtime& runtime, const Value& value, const Arguments& argu
         const Value key = path.of(runtime, item, otherwise);
         items.push_back({{case_sensitive ? key : ignoring_case(runtime, key)}, item});
     }
-    sort_by_keys(runtime, items, false);
+    sort_by_keys(runtime, items, false, KeyOrder::kOne);
     std::vector<Value> groups;
     for (std::size_t i = 0; i < items.size();) {
         std::vector<Value> members;

@@ -171,9 +171,11 @@ Value filter_truncate(Runtime& runtime, const Value& value, const Arguments& arg
     const std::int64_t end_length = String(std::string(end)).length();
     if (length < end_length) refuse("expected length >= {}, got {}", end_length, length);
     if (leeway < 0) refuse("expected leeway >= 0, got {}", leeway);
+    const auto value_length = length_of(runtime, value);
+    if (!value_length) refuse("object of type '{}' has no len()", value.type_name());
+    if (*value_length - leeway <= length) return value;
     const std::string_view text = text_of(value, "truncate");
     const String& whole = *value.string();
-    if (whole.length() - leeway <= length) return value;
     std::string_view kept = text.substr(0, byte_offset(whole, length - end_length));
     if (!kill_words) kept = kept.substr(0, std::min(kept.rfind(' '), kept.size()));
     return Text(runtime).append(kept).append(end).value(whole.markup);

@@ -39,6 +39,7 @@ Dict dict_of(Runtime& runtime, const Arguments& arguments) {
         refuse("dict expected at most 1 argument, got {}", arguments.positional.size());
     if (!arguments.positional.empty()) {
         const Value& from = arguments.positional[0];
+        if (const Undefined* u = from.undefined()) refuse("{}", u->message());
         if (const Dict* dict = from.dict()) {
             for (const auto& [key, value] : dict->entries()) set(key, value);
         } else {

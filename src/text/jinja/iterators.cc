@@ -5,6 +5,7 @@
 #include "text/jinja/error.h"
 #include "text/jinja/operators.h"
 #include "text/jinja/show.h"
+#include "text/jinja/text_search.h"
 #include "text/utf8.h"
 
 namespace kvsplit::text::jinja {
@@ -120,6 +121,12 @@ class Range final : public Object {
         auto index = key.integer().value_or(count_);
         if (index < 0) index += count_;
         return index < 0 || index >= count_ ? Value{} : Value{start_ + index * step_};
+    }
+    Value slice(Runtime& runtime, const SliceRange& part) override {
+        const auto at = [&](std::int64_t index) { return start_ + index * step_; };
+        runtime.charge(sizeof(Range));
+        return std::static_pointer_cast<Object>(std::make_shared<Range>(
+            at(part.start), at(part.stop), step_ * part.step, part.count));
     }
     std::optional<std::int64_t> length(Runtime&) override { return count_; }
     std::shared_ptr<Iterator> iterate(Runtime&) override { return iterator(false); }

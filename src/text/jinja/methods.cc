@@ -35,15 +35,15 @@ Value list_count(Runtime& runtime, const Value& self, const Arguments& arguments
     ArgumentReader in("count", arguments);
     const Value& wanted = in.required("value");
     in.finish();
+    const auto items = elements(runtime, self);
     return static_cast<std::int64_t>(std::count_if(
-        self.list()->items.begin(), self.list()->items.end(),
-        [&](const Value& item) { return equal(runtime, item, wanted); }));
+        items.begin(), items.end(), [&](const Value& item) { return equal(runtime, item, wanted); }));
 }
 
 Value list_index(Runtime& runtime, const Value& self, const Arguments& arguments) {
     ArgumentReader in("index", arguments);
     const Value& wanted = in.required("value");
-    const auto& items = self.list()->items;
+    const auto items = elements(runtime, self);
     const auto size = static_cast<std::int64_t>(items.size());
     const auto place = [&](std::int64_t i) { return std::clamp<std::int64_t>(i < 0 ? i + size : i, 0, size); };
     const std::int64_t start = place(in.integer("start", 0)), stop = place(in.integer("stop", size));
@@ -84,6 +84,7 @@ constexpr std::array<Method, 5> kDictMethods = {{{"get", dict_get},
 std::span<const Method> methods_of(const Value& owner) {
     if (owner.string()) return string_methods();
     if (owner.dict()) return kDictMethods;
+    if (owner.object() && owner.object()->has_items()) return kTupleMethods;  // a range
     if (!owner.list()) return {};
     return owner.list()->kind == List::Kind::kList ? std::span<const Method>(kListMethods)
                                                    : std::span<const Method>(kTupleMethods);

@@ -6,6 +6,7 @@
 
 #include "text/jinja/error.h"
 #include "text/jinja/format.h"
+#include "text/jinja/numbers.h"
 #include "text/jinja/runtime.h"
 
 namespace kvsplit::text::jinja {
@@ -26,6 +27,24 @@ std::string grouped(std::string_view digits, char separator, std::size_t size) {
     }
     out += digits.substr(whole);
     return out;
+}
+
+// Without a type: like 'g', but the number stays recognisable as a float. magnitude is not negative.
+std::string default_digits(double magnitude, std::int64_t precision) {
+    if (precision < 0) return float_repr(magnitude);
+    const int significant = static_cast<int>(std::max<std::int64_t>(precision, 1));
+    // The exponent after rounding, which decides between the two notations.
+    const std::string scientific = fmt::format("{:.{}e}", magnitude, significant - 1);
+    const int exponent = std::stoi(scientific.substr(scientific.find('e') + 1));
+    if (exponent >= -4 && exponent < significant - 1) {
+        const std::string out = fmt::format("{:.{}g}", magnitude, significant);
+        return out.find('.') == out.npos ? out + ".0" : out;
+    }
+    if (exponent == 0 && significant == 1 && magnitude == 0) return "0.0";
+    std::string mantissa = scientific.substr(0, scientific.find('e'));
+    if (mantissa.find('.') != mantissa.npos) mantissa.erase(mantissa.find_last_not_of('0') + 1);
+    if (mantissa.ends_with('.')) mantissa.pop_back();
+    return mantissa + scientific.substr(scientific.find('e'));
 }
 
 std::string float_digits(double value, char type, int precision, bool alternate) {
@@ -90,7 +109,9 @@ NumberText format_float(Runtime& runtime, double value, const NumberStyle& style
         return out;
     }
     const double magnitude = std::fabs(style.type == '%' ? value * 100 : value);
-    out.digits = float_digits(magnitude, style.type, static_cast<int>(precision), style.alternate);
+    out.digits = style.type == '\0'
+                     ? default_digits(magnitude, style.precision)
+                     : float_digits(magnitude, style.type, static_cast<int>(precision), style.alternate);
     if (style.type == '%') out.digits += '%';
     if (style.thousands) out.digits = grouped(out.digits, style.thousands, 3);
     return out;

@@ -13,6 +13,7 @@ namespace kvsplit::text::jinja {
 
 class Runtime;
 struct Arguments;
+struct SliceRange;
 
 // Goes once through the elements of something.
 class Iterator {
@@ -34,8 +35,9 @@ class Object : public std::enable_shared_from_this<Object> {
     virtual Value attribute(Runtime& runtime, std::string_view name);
     // object[key]. Missing where that is no operation of this type or the element does not exist.
     virtual Value item(Runtime& runtime, const Value& key);
-    // Whether subscripts have a meaning, for `is sequence`.
+    // Whether it has a length, items and slices.
     virtual bool has_items() const { return false; }
+    virtual Value slice(Runtime& runtime, const SliceRange& range);
     // Nothing: a len() of this type is an error.
     virtual std::optional<std::int64_t> length(Runtime& runtime);
     // Null: a loop over it is an error.

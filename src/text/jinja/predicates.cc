@@ -82,11 +82,13 @@ bool test_sameas(Runtime&, const Value& value, const Arguments& arguments) {
 
 bool test_filter(Runtime&, const Value& value, const Arguments& arguments) {
     take_none(arguments);
+    hash_of(value);  // refuses what cannot be looked up
     return value.string() && find_filter(value.string()->text);
 }
 
 bool test_test(Runtime&, const Value& value, const Arguments& arguments) {
     take_none(arguments);
+    hash_of(value);
     return value.string() && find_test(value.string()->text);
 }
 

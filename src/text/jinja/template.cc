@@ -16,10 +16,22 @@ std::tm local_time() {
     return out;
 }
 
-TemplateTree checked_parse(std::string_view source) {
-    if (source.size() > Template::kMaxBytes) {
-        throw TemplateError(Fault::kLimit, 1, fmt::format("a template of more than {} bytes", Template::kMaxBytes));
+// Runs something that may throw an error that does not name the template.
+template <typename Action>
+auto naming(const std::string& name, const Action& action) {
+    try {
+        return action();
+    } catch (const TemplateError& error) {
+        throw TemplateError(error.fault(), error.line(), error.detail(), name);
+    } catch (const Failure& failure) {
+        throw TemplateError(failure.fault, 1, failure.detail, name);
+    } catch (const std::bad_alloc&) {
+        throw TemplateError(Fault::kLimit, 1, "out of memory", name);
     }
+}
+
+TemplateTree parse_and_resolve(std::string_view source) {
+    if (source.size() > Template::kMaxBytes) exceed("a template of more than {} bytes", Template::kMaxBytes);
     TemplateTree tree = parse(source);
     resolve_names(tree);
     return tree;
@@ -27,19 +39,16 @@ TemplateTree checked_parse(std::string_view source) {
 
 }  // namespace
 
-Template::Template(std::string_view source) : tree_(checked_parse(source)) {}
+Template::Template(std::string_view source, std::string name)
+    : name_(std::move(name)), tree_(naming(name_, [&] { return parse_and_resolve(source); })) {}
 
 std::string Template::render(const Json& variables, const RenderOptions& options) const {
-    try {
+    return naming(name_, [&] {
         Evaluator::Variables values;
         for (const auto& [name, value] : variables.items()) values.emplace(name, from_json(value));
         Runtime runtime(options.limits, options.now ? options.now : local_time);
         return Evaluator(runtime, values).run(tree_);
-    } catch (const Failure& failure) {
-        throw TemplateError(failure.fault, 1, failure.detail);
-    } catch (const std::bad_alloc&) {
-        throw TemplateError(Fault::kLimit, 1, "out of memory");
-    }
+    });
 }
 
 }  // namespace kvsplit::text::jinja

@@ -25,8 +25,8 @@ struct RenderOptions {
 // Thread-safe once made.
 class Template {
   public:
-    // Throws TemplateError(kSyntax). Sources of more than kMaxBytes are refused.
-    explicit Template(std::string_view source);
+    // name: what messages call it. Throws TemplateError(kSyntax); also for sources of more than kMaxBytes.
+    explicit Template(std::string_view source, std::string name = "chat template");
     static constexpr std::size_t kMaxBytes = std::size_t{4} << 20;
 
     // variables: an object. Strings that are not UTF-8 are taken byte by byte. Throws TemplateError; time and
@@ -34,6 +34,7 @@ class Template {
     std::string render(const Json& variables, const RenderOptions& options = {}) const;
 
   private:
+    std::string name_;
     TemplateTree tree_;
 };
 

@@ -41,7 +41,7 @@ std::int64_t character_index(const String& text, std::size_t byte) {
 
 SliceRange slice_range(std::int64_t length, std::optional<std::int64_t> start,
                        std::optional<std::int64_t> stop, std::optional<std::int64_t> step) {
-    SliceRange out{0, 0, step.value_or(1)};
+    SliceRange out{0, 0, step.value_or(1), 0};
     if (out.step == 0) refuse("slice step cannot be zero");
     out.step = std::max(out.step, -std::numeric_limits<std::int64_t>::max());
     const bool forwards = out.step > 0;
@@ -50,8 +50,8 @@ SliceRange slice_range(std::int64_t length, std::optional<std::int64_t> start,
         return std::clamp(index < 0 ? index + length : index, lowest, highest);
     };
     out.start = start ? place(*start) : forwards ? 0 : length - 1;
-    const std::int64_t end = stop ? place(*stop) : forwards ? length : -1;
-    const std::int64_t distance = forwards ? end - out.start : out.start - end;
+    out.stop = stop ? place(*stop) : forwards ? length : -1;
+    const std::int64_t distance = forwards ? out.stop - out.start : out.start - out.stop;
     const std::int64_t stride = forwards ? out.step : -out.step;
     out.count = distance > 0 ? (distance - 1) / stride + 1 : 0;
     return out;
