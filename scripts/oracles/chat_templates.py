@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Chat templates as transformers renders them.
 
-usage: chat_templates.py golden TEMPLATES...              writes tests/golden/chat/templates.json
+usage: chat_templates.py golden TEMPLATES...              writes templates.json and language.json
        chat_templates.py compare RENDER_CASES TEMPLATES... shows where the interpreter differs, and its speed
        chat_templates.py fuzz RENDER_CASES [--count N] [--seed N]
 
@@ -9,8 +9,10 @@ TEMPLATES are files with chat templates; each is rendered for all of chat_conver
 add_generation_prompt. RENDER_CASES is the program of that name, which the tests' build makes. The clock stands
 at 2025-03-04 05:06:07.
 
-The golden has for each template and rendering the length and a 64-bit FNV-1a hash of the output, or the
-message with which the template refused the conversation; null where something else went wrong.
+The goldens lie in tests/golden/chat. templates.json has for each template and rendering the length and a 64-bit
+FNV-1a hash of the output, or the message with which the template refused the conversation; null where something
+else went wrong. language.json has small templates and what comes out: those of jinja_language.py and random
+ones. Numbers beyond 64 bits, and the addresses that Python prints for some objects, are known to differ.
 """
 
 import argparse
@@ -27,6 +29,7 @@ from transformers.utils import chat_template_utils as utils
 
 from chat_conversations import CONVERSATIONS
 from jinja_grammar import Grammar
+from jinja_language import CASES
 
 NOW = datetime.datetime(2025, 3, 4, 5, 6, 7, tzinfo=datetime.timezone.utc)
 TOKENS = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}
@@ -90,7 +93,31 @@ def renderings():
     return [(i, generation) for i in range(len(CONVERSATIONS)) for generation in (False, True)]
 
 
+GOLDEN = pathlib.Path(__file__).resolve().parents[2] / "tests/golden/chat"
+
+
+def golden_language(n_random=240):
+    grammar = Grammar(random.Random(7))
+    data = [grammar.variables() for _ in range(8)]
+    cases = [(template, variables) for template, variables in CASES]
+    cases += [(grammar.template(), i % len(data)) for i in range(4 * n_random)]
+    lines = []
+    for template, variables in cases:
+        kind, text = render(template, variables if isinstance(variables, dict) else data[variables])
+        if " at 0x" in text.lower() or len(text) > 1000 or len(template) > 1200:
+            continue
+        outcome = {kind: text} if kind in ("output", "raised") else {"refused": kind}
+        lines.append(json.dumps({"template": template, "variables": variables, **outcome}))
+        if len(lines) == len(CASES) + n_random:
+            break
+    out = GOLDEN / "language.json"
+    out.write_text(f'{{"now": {int(NOW.timestamp())}, "data": [\n' + ",\n".join(json.dumps(d) for d in data)
+                   + '],\n"cases": [\n' + ",\n".join(lines) + "]}\n")
+    print(f"{out}: {len(lines)} templates, {out.stat().st_size} bytes")
+
+
 def golden(paths):
+    golden_language()
     templates = {}
     for path in paths:
         results = []
@@ -101,7 +128,7 @@ def golden(paths):
         templates[path.name] = {"source": fnv1a(read(path)), "results": results}
     lines = ",\n".join(f" {json.dumps(name)}: {json.dumps(entry)}" for name, entry in templates.items())
     conversations = ",\n".join(" " + json.dumps(c) for c in CONVERSATIONS)
-    out = pathlib.Path(__file__).resolve().parents[2] / "tests/golden/chat/templates.json"
+    out = GOLDEN / "templates.json"
     out.write_text(f'{{"transformers": "{transformers.__version__}", "jinja2": "{jinja2.__version__}",\n'
                    f'"now": {int(NOW.timestamp())}, "tokens": {json.dumps(TOKENS)},\n'
                    f'"conversations": [\n{conversations}],\n"templates": {{\n{lines}}}}}\n')

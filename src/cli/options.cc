@@ -205,6 +205,29 @@ void SamplingArgs::choose_seed() {
     if (options.temperature > 0 && seed_->count() == 0) options.seed = std::random_device{}();
 }
 
+void ChatTemplateArgs::add(CLI::App& command) {
+    command.add_option("--chat-template", path_, "a file with a chat template (Jinja) to use instead of the model's")
+        ->type_name("FILE");
+    command
+        .add_option("--chat-template-kwargs", variables_,
+                    "variables of the template, a JSON object: '{\"enable_thinking\": false}'")
+        ->type_name("JSON");
+}
+
+text::ChatFormat ChatTemplateArgs::format(const gguf::File& model) const {
+    return path_.empty() ? text::ChatFormat::of_model(model)
+                         : text::ChatFormat::of_template(model, read_text(path_), path_);
+}
+
+text::Json ChatTemplateArgs::variables() const {
+    if (variables_.empty()) return text::Json::object();
+    const text::Json out = text::Json::parse(variables_, nullptr, false);
+    if (!out.is_object()) {
+        throw UsageError("--chat-template-kwargs: not a JSON object such as '{\"enable_thinking\": false}'");
+    }
+    return out;
+}
+
 void add_length_options(CLI::App& command, int& max_tokens, int& context) {
     command.add_option("-n,--tokens", max_tokens, "most tokens to generate; -1: until the answer ends")
         ->check(CLI::Range(-1, 1 << 30))

@@ -32,6 +32,7 @@ template <std::string (*change)(std::string_view)>
 Value change_case(Runtime& runtime, const Value& value, const Arguments& arguments) {
     ArgumentReader("case filter", arguments).finish();
     const Value text = soft_text(runtime, value);
+    if (!text.string()->ascii()) runtime.charge(2 * text.string()->text.size());
     return runtime.text(change(text.string()->text), text.string()->markup);
 }
 

@@ -54,7 +54,9 @@ bool test_iterable(Runtime& runtime, const Value& value, const Arguments& argume
 template <bool (*test)(std::string_view)>
 bool test_case(Runtime& runtime, const Value& value, const Arguments& arguments) {
     take_none(arguments);
-    return test(show(runtime, value));
+    const std::string text = show(runtime, value);
+    runtime.charge(2 * text.size());
+    return test(text);
 }
 
 bool has_remainder(Runtime& runtime, const Value& value, std::int64_t divisor, std::int64_t remainder) {

@@ -17,7 +17,7 @@ namespace kvsplit::text::jinja {
 
 // Bounds time and memory of a rendering, whatever the template does.
 struct Limits {
-    std::size_t work = 200'000'000;  // operations, plus bytes made: a few seconds, and less memory than that
+    std::size_t work = 200'000'000;  // operations plus bytes made: a few seconds, and that much memory
     int nesting = 1200;              // expressions, statements and macro calls inside each other
 };
 
@@ -53,7 +53,7 @@ class Runtime {
     // Makes an object that lives until the end of the rendering.
     template <typename T, typename... Args>
     std::shared_ptr<T> retain(Args&&... args) {
-        charge(sizeof(T) + 32);
+        charge(sizeof(T) + 96);  // and what it allocates
         auto object = std::make_shared<T>(std::forward<Args>(args)...);
         retained_.push_back(object);
         return object;

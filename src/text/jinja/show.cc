@@ -51,6 +51,7 @@ class Representation {
     void add(const Value& value) {
         const Runtime::Nested nested(runtime_);
         if (const String* text = value.string()) {
+            if (!text->ascii()) runtime_.charge(2 * text->text.size());  // looks each character up
             const std::string quoted = repr_text(text->text);
             out_.append(text->markup ? "Markup(" + quoted + ")" : quoted);
         } else if (const List* list = value.list()) {

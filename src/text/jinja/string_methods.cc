@@ -29,20 +29,28 @@ std::string entering(const Value& self, const Value& argument) {
     return self.string()->markup && !text->markup ? escape_html(text->text) : text->text;
 }
 
+// Looking a character up takes as long as a few operations.
+void charge_lookups(Runtime& runtime, const Value& self) {
+    if (!self.string()->ascii()) runtime.charge(2 * self.string()->text.size());
+}
+
 template <std::string (*change)(std::string_view)>
 Value change_case(Runtime& runtime, const Value& self, const Arguments& arguments) {
+    charge_lookups(runtime, self);
     ArgumentReader("case method", arguments).finish();
     return like(runtime, self, change(text_of_self(self)));
 }
 
 template <CharacterClass which>
-Value is_class(Runtime&, const Value& self, const Arguments& arguments) {
+Value is_class(Runtime& runtime, const Value& self, const Arguments& arguments) {
+    charge_lookups(runtime, self);
     ArgumentReader("character test", arguments).finish();
     return is_all(text_of_self(self), which);
 }
 
 template <bool (*test)(std::string_view)>
-Value is_case(Runtime&, const Value& self, const Arguments& arguments) {
+Value is_case(Runtime& runtime, const Value& self, const Arguments& arguments) {
+    charge_lookups(runtime, self);
     ArgumentReader("case test", arguments).finish();
     return test(text_of_self(self));
 }

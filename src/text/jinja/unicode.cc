@@ -64,10 +64,11 @@ class CharacterSet {
         KVSPLIT_CHECK(code_ != nullptr);
     }
     bool has(char32_t c) const {
+        static thread_local const std::unique_ptr<pcre2_match_data, decltype(&pcre2_match_data_free)> data(
+            pcre2_match_data_create(1, nullptr), &pcre2_match_data_free);
+        KVSPLIT_CHECK(data != nullptr);
         std::string text;
         append_utf8(c, text);
-        const std::unique_ptr<pcre2_match_data, decltype(&pcre2_match_data_free)> data(
-            pcre2_match_data_create_from_pattern(code_.get(), nullptr), &pcre2_match_data_free);
         return pcre2_match(code_.get(), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), 0, 0,
                            data.get(), nullptr) > 0;
     }
