@@ -1,4 +1,5 @@
-// Fuzz target: bytes as a chat template. Whatever it does, rendering ends soon, in a text or in a TemplateError.
+// Fuzz target: bytes as a chat template. Whatever it does, rendering ends soon, in a text or in a
+// TemplateError.
 #include <cstdint>
 #include <string_view>
 

@@ -172,8 +172,8 @@ class Chat {
     // Where possible these are the tokens of the conversation as they were sampled, plus the new turn's:
     // encoding an answer's text anew may give other tokens, and the cache would be lost from there on.
     std::vector<Token> with_message(const std::string& message) {
-        const bool continues =
-            !messages().empty() && messages().back()["role"] == "assistant" && last_.reason != StopReason::kStop;
+        const bool continues = !messages().empty() && messages().back()["role"] == "assistant" &&
+                               last_.reason != StopReason::kStop;
         if (!continues) {
             add_message("user", message);
             return whole_conversation();

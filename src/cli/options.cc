@@ -206,7 +206,9 @@ void SamplingArgs::choose_seed() {
 }
 
 void ChatTemplateArgs::add(CLI::App& command) {
-    command.add_option("--chat-template", path_, "a file with a chat template (Jinja) to use instead of the model's")
+    command
+        .add_option("--chat-template", path_,
+                    "a file with a chat template (Jinja) to use instead of the model's")
         ->type_name("FILE");
     command
         .add_option("--chat-template-kwargs", variables_,

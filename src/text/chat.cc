@@ -114,7 +114,8 @@ void ChatFormat::read_tokens(const gguf::File& file) {
     const auto tokens = file.get_string_array("tokenizer.ggml.tokens");
     for (const auto& [name, key] : kTokens) {
         const std::int64_t id = file.get_i64_or(key, -1);
-        if (id >= 0 && static_cast<std::size_t>(id) < tokens.size()) tokens_[name] = tokens[static_cast<std::size_t>(id)];
+        if (id >= 0 && static_cast<std::size_t>(id) < tokens.size())
+            tokens_[name] = tokens[static_cast<std::size_t>(id)];
     }
     if (file.has("tokenizer.ggml.model")) adds_bos_ = VocabData::read(file).add_bos;
 }

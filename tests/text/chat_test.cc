@@ -91,16 +91,20 @@ TEST(ChatFormat, TheEndOfAnAnswer) {
 
 TEST(ChatFormat, TheStartTokenComesOnce) {
     GgufWriter w;
-    const auto render = [&] { return format_of(w).render(input_of(Json::array({chat_message("user", "Hi")}))); };
-    add_vocabulary(w).add("tokenizer.chat_template", "{{ bos_token }}{{ messages[0].content }}{{ eos_token }}{{ bos_token }}");
+    const auto render = [&] {
+        return format_of(w).render(input_of(Json::array({chat_message("user", "Hi")})));
+    };
+    add_vocabulary(w).add("tokenizer.chat_template",
+                          "{{ bos_token }}{{ messages[0].content }}{{ eos_token }}{{ bos_token }}");
     EXPECT_EQ(render(), "Hi</s><s>");
 }
 
 TEST(ChatFormat, NamedTemplates) {
-    const ChatFormat format = format_of(GgufWriter{}
-                                            .add("tokenizer.chat_template", "default")
-                                            .add("tokenizer.chat_template.tool_use", "tools {{ tools[0].name }}")
-                                            .add("tokenizer.chat_template.broken", "{% if %}"));
+    const ChatFormat format =
+        format_of(GgufWriter{}
+                      .add("tokenizer.chat_template", "default")
+                      .add("tokenizer.chat_template.tool_use", "tools {{ tools[0].name }}")
+                      .add("tokenizer.chat_template.broken", "{% if %}"));
     EXPECT_EQ(format.notice(), "");
     ChatInput input;
     EXPECT_EQ(format.render(input), "default");
@@ -111,12 +115,14 @@ TEST(ChatFormat, NamedTemplates) {
 }
 
 TEST(ChatFormat, InputAsTransformersPreparesIt) {
-    const ChatFormat format = with_template("{{ messages }}{{ tools }}{{ documents }}{{ x }}{{ add_generation_prompt }}");
-    ChatInput input = input_of(
-        Json::array({Json{{"role", "assistant"}, {"content", nullptr}, {"reasoning", "r"}}}), false);
+    const ChatFormat format =
+        with_template("{{ messages }}{{ tools }}{{ documents }}{{ x }}{{ add_generation_prompt }}");
+    ChatInput input =
+        input_of(Json::array({Json{{"role", "assistant"}, {"content", nullptr}, {"reasoning", "r"}}}), false);
     input.variables = {{"x", 1}, {"tools", "mine"}};
-    EXPECT_EQ(format.render(input),
-              "[{'thinking': 'r', 'role': 'assistant', 'reasoning': 'r', 'reasoning_content': 'r'}]mineNone1False");
+    EXPECT_EQ(
+        format.render(input),
+        "[{'thinking': 'r', 'role': 'assistant', 'reasoning': 'r', 'reasoning_content': 'r'}]mineNone1False");
     EXPECT_THROW(format.render(input_of(Json::array({"text"}))), Error);
     EXPECT_THROW(format.render(input_of("text")), Error);
 }

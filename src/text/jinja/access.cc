@@ -14,7 +14,7 @@
 namespace kvsplit::text::jinja {
 namespace {
 
-constexpr std::array<std::string_view, 8> kListChanges = {"append", "clear",  "extend", "insert",
+constexpr std::array<std::string_view, 8> kListChanges = {"append", "clear",  "extend",  "insert",
                                                           "pop",    "remove", "reverse", "sort"};
 constexpr std::array<std::string_view, 5> kDictChanges = {"clear", "pop", "popitem", "setdefault", "update"};
 
@@ -125,8 +125,8 @@ Value get_slice(Runtime& runtime, const Value& owner, const Value& start, const 
     if (const Undefined* u = owner.undefined()) refuse_undefined(*u);
     if (!owner.list() && !owner.string() && !(owner.object() && owner.object()->has_items()))
         refuse("'{}' object cannot be sliced", owner.type_name());
-    const SliceRange range = slice_range(*length_of(runtime, owner), slice_index(start), slice_index(stop),
-                                         slice_index(step));
+    const SliceRange range =
+        slice_range(*length_of(runtime, owner), slice_index(start), slice_index(stop), slice_index(step));
     if (const String* text = owner.string()) return sliced_text(runtime, *text, range);
     if (Object* object = owner.object()) return object->slice(runtime, range);
     const List& list = *owner.list();

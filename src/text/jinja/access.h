@@ -1,5 +1,5 @@
-// Attributes, elements, lengths and iteration, by the rules of jinja2's sandbox: methods that would change a list
-// or dict, and names that begin with an underscore, are out of reach.
+// Attributes, elements, lengths and iteration, by the rules of jinja2's sandbox: methods that would change a
+// list or dict, and names that begin with an underscore, are out of reach.
 #pragma once
 
 #include <cstdint>

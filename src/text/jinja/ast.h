@@ -131,10 +131,10 @@ struct Conditional {
 }  // namespace expr
 
 struct Expr {
-    using Node = std::variant<expr::Constant, expr::Name, expr::Sequence, expr::DictLiteral, expr::Unary,
-                              expr::Binary, expr::Logic, expr::Concat, expr::Compare, expr::Attribute,
-                              expr::Subscript, expr::Slice, expr::Call, expr::Filter, expr::Test,
-                              expr::Conditional>;
+    using Node =
+        std::variant<expr::Constant, expr::Name, expr::Sequence, expr::DictLiteral, expr::Unary, expr::Binary,
+                     expr::Logic, expr::Concat, expr::Compare, expr::Attribute, expr::Subscript, expr::Slice,
+                     expr::Call, expr::Filter, expr::Test, expr::Conditional>;
     int line;
     int height;  // levels of expressions in this one
     Node node;
@@ -195,9 +195,9 @@ struct For {
     bool recursive = false;
     int loop = -1;  // slot of the variable `loop`; -1: the body does not name it
     Scope body_scope, else_scope, test_scope;
-    Function test_function;   // of its own, since it runs interleaved with the body
-    Target test_target;       // the loop's target, in the test's slots
-    Function loop_function;   // of a recursive loop
+    Function test_function;  // of its own, since it runs interleaved with the body
+    Target test_target;      // the loop's target, in the test's slots
+    Function loop_function;  // of a recursive loop
 };
 struct Set {
     Target target;

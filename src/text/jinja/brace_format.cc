@@ -150,10 +150,12 @@ class BraceFormatter {
         const std::string_view first = name.substr(0, first_end);
         Value value;
         if (first.empty()) {
-            if (next_ < 0) refuse("cannot switch from manual field specification to automatic field numbering");
+            if (next_ < 0)
+                refuse("cannot switch from manual field specification to automatic field numbering");
             value = positional(next_++);
         } else if (const auto index = parse_integer(first, 10); index && *index >= 0) {
-            if (next_ > 0) refuse("cannot switch from automatic field numbering to manual field specification");
+            if (next_ > 0)
+                refuse("cannot switch from automatic field numbering to manual field specification");
             next_ = -1;
             value = positional(*index);
         } else {
@@ -169,14 +171,16 @@ class BraceFormatter {
     Value member(Value value, std::string_view path) {
         while (!path.empty()) {
             const bool is_item = path[0] == '[';
-            if (!is_item && path[0] != '.') refuse("Only '.' or '[' may follow ']' in format field specifier");
+            if (!is_item && path[0] != '.')
+                refuse("Only '.' or '[' may follow ']' in format field specifier");
             path.remove_prefix(1);
             const std::size_t end = std::min(path.find_first_of(is_item ? "]" : ".["), path.size());
             const std::string_view key = path.substr(0, end);
             if (key.empty()) refuse("Empty attribute in format string");
             const auto index = is_item ? parse_integer(key, 10) : std::nullopt;
             const Value key_value = index ? Value{*index} : Value::string(std::string(key));
-            value = is_item ? get_item(runtime_, value, key_value) : get_attribute(runtime_, value, key_value);
+            value =
+                is_item ? get_item(runtime_, value, key_value) : get_attribute(runtime_, value, key_value);
             path.remove_prefix(std::min(end + (is_item ? 1 : 0), path.size()));
         }
         return value;
@@ -194,7 +198,8 @@ class BraceFormatter {
 
     std::string with_spec(const Value& value, const FormatSpec& spec) {
         if (const String* text = value.string()) return text_with_spec(*text, spec);
-        const bool is_float_type = spec.type != '\0' && std::string_view("eEfFgG%").find(spec.type) != std::string_view::npos;
+        const bool is_float_type =
+            spec.type != '\0' && std::string_view("eEfFgG%").find(spec.type) != std::string_view::npos;
         NumberText number;
         NumberStyle style = spec.number;
         style.type = spec.type;
@@ -234,10 +239,12 @@ class BraceFormatter {
         if (spec.has_sign) refuse("Sign not allowed in string format specifier");
         if (spec.number.thousands) refuse("Cannot specify '{}' with 's'.", spec.number.thousands);
         if (spec.number.alternate) refuse("Alternate form (#) not allowed in string format specifier");
-        if (spec.align == '=' && spec.fill != "0") refuse("'=' alignment not allowed in string format specifier");
+        if (spec.align == '=' && spec.fill != "0")
+            refuse("'=' alignment not allowed in string format specifier");
         FormatSpec plain = spec;
         if (plain.align == '=') plain.align = '<';
-        const std::size_t end = spec.number.precision < 0 ? text.text.size() : byte_offset(text, spec.number.precision);
+        const std::size_t end =
+            spec.number.precision < 0 ? text.text.size() : byte_offset(text, spec.number.precision);
         return padded("", text.text.substr(0, end), plain, '<');
     }
 

@@ -104,7 +104,8 @@ Arguments Evaluator::evaluate(const CallArguments& arguments) {
     for (const ExprPtr& argument : arguments.positional) out.positional.push_back(evaluate(*argument));
     for (const auto& [name, argument] : arguments.named) out.named.emplace_back(name, evaluate(*argument));
     if (arguments.list) {
-        for (Value& item : elements(runtime_, evaluate(*arguments.list))) out.positional.push_back(std::move(item));
+        for (Value& item : elements(runtime_, evaluate(*arguments.list)))
+            out.positional.push_back(std::move(item));
     }
     if (!arguments.dict) return out;
     const Value dict = evaluate(*arguments.dict);
@@ -147,9 +148,9 @@ Value Evaluator::visit(const expr::Test& node) {
 Value Evaluator::visit(const expr::Conditional& node) {
     if (truth(runtime_, evaluate(*node.test))) return evaluate(*node.yes);
     if (node.no) return evaluate(*node.no);
-    return Runtime::undefined(fmt::format(
-        "the inline if-expression on line {} evaluated to false and no else section was defined.",
-        node.test->line));
+    return Runtime::undefined(
+        fmt::format("the inline if-expression on line {} evaluated to false and no else section was defined.",
+                    node.test->line));
 }
 
 }  // namespace kvsplit::text::jinja

@@ -68,7 +68,8 @@ Value filter_abs(Runtime&, const Value& value, const Arguments& arguments) {
 double rounded(double value, std::int64_t precision) {
     if (!std::isfinite(value) || precision > 308) return value;
     if (precision >= 0) {
-        const double out = *parse_float(fmt::format("{:.{}f}", std::fabs(value), static_cast<int>(precision)));
+        const double out =
+            *parse_float(fmt::format("{:.{}f}", std::fabs(value), static_cast<int>(precision)));
         return std::copysign(out, value);
     }
     if (precision < -308) return std::copysign(0.0, value);

@@ -46,7 +46,8 @@ std::string title_words(std::string_view text) {
         const std::size_t first = next_utf8(text).length;
         const bool is_separator = separates(text.substr(0, first));
         std::size_t end = first;
-        while (end < text.size() && separates(text.substr(end, next_utf8(text.substr(end)).length)) == is_separator)
+        while (end < text.size() &&
+               separates(text.substr(end, next_utf8(text.substr(end)).length)) == is_separator)
             end += next_utf8(text.substr(end)).length;
         if (is_separator) {
             out += text.substr(0, end);
@@ -214,7 +215,8 @@ std::string url_quote(std::string_view text, bool for_query) {
 
 Value filter_urlencode(Runtime& runtime, const Value& value, const Arguments& arguments) {
     ArgumentReader("urlencode", arguments).finish();
-    if (value.string() || !is_iterable(runtime, value)) return runtime.text(url_quote(show(runtime, value), false));
+    if (value.string() || !is_iterable(runtime, value))
+        return runtime.text(url_quote(show(runtime, value), false));
     std::vector<Value> pairs;
     if (const Dict* dict = value.dict()) {
         for (const auto& [key, item] : dict->entries()) pairs.push_back(runtime.tuple({key, item}));
@@ -261,8 +263,9 @@ Value filter_tojson(Runtime& runtime, const Value& value, const Arguments& argum
     if (!indent.is_none()) {
         style.multiline = true;
         style.item_separator = ",";
-        style.indent = indent.string() ? indent.string()->text
-                                       : Text(runtime).repeat(" ", index_of(indent, "tojson's indent")).take();
+        style.indent = indent.string()
+                           ? indent.string()->text
+                           : Text(runtime).repeat(" ", index_of(indent, "tojson's indent")).take();
     }
     if (!separators.is_none()) {
         const std::vector<Value> both = elements(runtime, separators);

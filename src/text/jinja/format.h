@@ -15,8 +15,8 @@ struct Arguments;
 Value percent_format(Runtime& runtime, const String& format, const Value& values);
 Value brace_format(Runtime& runtime, const String& format, const Arguments& arguments);
 
-// A number's text by the presentation types of both: d i u x X o b, e E f F g G %, and for floats '\0' (none).
-// precision -1: none given.
+// A number's text by the presentation types of both: d i u x X o b, e E f F g G %, and for floats '\0'
+// (none). precision -1: none given.
 struct NumberStyle {
     char type = 'd';
     std::int64_t precision = -1;

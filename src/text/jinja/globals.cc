@@ -46,7 +46,8 @@ Dict dict_of(Runtime& runtime, const Arguments& arguments) {
             const auto pairs = iterate(runtime, from);
             for (Value pair; pairs->next(runtime, pair);) {
                 const auto both = elements(runtime, pair);
-                if (both.size() != 2) refuse("dictionary update sequence element has length {}; 2 is required", both.size());
+                if (both.size() != 2)
+                    refuse("dictionary update sequence element has length {}; 2 is required", both.size());
                 set(both[0], both[1]);
             }
         }
@@ -81,9 +82,10 @@ class DictFunction final : public Object {
 
 void check_attribute_name(std::string_view name) {
     if (name.starts_with('_')) {
-        refuse("Chat templates cannot store underscore-prefixed attributes on a namespace, but got {}. "
-               "Please rename the attribute.",
-               repr_text(name));
+        refuse(
+            "Chat templates cannot store underscore-prefixed attributes on a namespace, but got {}. "
+            "Please rename the attribute.",
+            repr_text(name));
     }
 }
 
@@ -102,7 +104,10 @@ class Cycler final : public Object {
         if (name == "current") return items_[at_];
         if (name == "pos") return static_cast<std::int64_t>(at_);
         if (name == "items") return runtime.tuple(items_);
-        if (name == "next") return method(runtime, [](Cycler& c) { return c.items_[std::exchange(c.at_, (c.at_ + 1) % c.items_.size())]; });
+        if (name == "next")
+            return method(runtime, [](Cycler& c) {
+                return c.items_[std::exchange(c.at_, (c.at_ + 1) % c.items_.size())];
+            });
         if (name == "reset") return method(runtime, [](Cycler& c) { return c.at_ = 0, Value(nullptr); });
         return {};
     }
@@ -236,7 +241,8 @@ Value find_global(std::string_view name) {
     });
     if (name == "dict") return std::static_pointer_cast<Object>(std::make_shared<DictFunction>());
     for (const auto& [global, function] : kFunctions) {
-        if (global == name) return std::static_pointer_cast<Object>(std::make_shared<FunctionObject>(function));
+        if (global == name)
+            return std::static_pointer_cast<Object>(std::make_shared<FunctionObject>(function));
     }
     return {};
 }

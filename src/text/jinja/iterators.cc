@@ -49,7 +49,8 @@ class CharacterIterator final : public Iterator {
         std::size_t length = next_utf8(rest_).length;
         if (backwards_) {
             length = 1;
-            while (length < 4 && length < rest_.size() && (rest_[rest_.size() - length] & 0xc0) == 0x80) ++length;
+            while (length < 4 && length < rest_.size() && (rest_[rest_.size() - length] & 0xc0) == 0x80)
+                ++length;
             if (next_utf8(rest_.substr(rest_.size() - length)).length != length) length = 1;
         }
         const std::string_view piece = rest_.substr(backwards_ ? rest_.size() - length : 0, length);
@@ -97,9 +98,8 @@ class DictView final : public Object {
         return kind_ == ViewKind::kValues ? value : runtime.tuple({key, value});
     }
     std::shared_ptr<Iterator> iterator(bool backwards) const {
-        return by_index(dict_, entries().size(), backwards, [view = *this](Runtime& runtime, std::size_t i) {
-            return view.element(runtime, i);
-        });
+        return by_index(dict_, entries().size(), backwards,
+                        [view = *this](Runtime& runtime, std::size_t i) { return view.element(runtime, i); });
     }
 
     Value dict_;
@@ -125,8 +125,8 @@ class Range final : public Object {
     Value slice(Runtime& runtime, const SliceRange& part) override {
         const auto at = [&](std::int64_t index) { return start_ + index * step_; };
         runtime.charge(sizeof(Range));
-        return std::static_pointer_cast<Object>(std::make_shared<Range>(
-            at(part.start), at(part.stop), step_ * part.step, part.count));
+        return std::static_pointer_cast<Object>(
+            std::make_shared<Range>(at(part.start), at(part.stop), step_ * part.step, part.count));
     }
     std::optional<std::int64_t> length(Runtime&) override { return count_; }
     std::shared_ptr<Iterator> iterate(Runtime&) override { return iterator(false); }

@@ -225,7 +225,8 @@ class Lexer {
         return is_float ? end : at_;
     }
 
-    // Also sets the base: of 0x1f, 0o17, 0b11 and plain decimals, which do not begin with 0 unless they are 0.
+    // Also sets the base: of 0x1f, 0o17, 0b11 and plain decimals, which do not begin with 0 unless they are
+    // 0.
     std::size_t integer_end(int& base) const {
         constexpr std::string_view kPrefixes = "box";
         constexpr std::array kBases = {2, 8, 16};
@@ -307,7 +308,8 @@ class Lexer {
         if (c == '{') brackets_ += '}';
         if (c != ')' && c != ']' && c != '}') return;
         if (brackets_.empty()) fail_here(fmt::format("unexpected '{}'", c));
-        if (brackets_.back() != c) fail_here(fmt::format("unexpected '{}', expected '{}'", c, brackets_.back()));
+        if (brackets_.back() != c)
+            fail_here(fmt::format("unexpected '{}', expected '{}'", c, brackets_.back()));
         brackets_.pop_back();
     }
 

@@ -1,5 +1,6 @@
 // Cuts a template into tokens, with the white space rules that chat templates are written for: trim_blocks (a
-// block's end swallows the line's end) and lstrip_blocks (a block that starts a line swallows its indentation).
+// block's end swallows the line's end) and lstrip_blocks (a block that starts a line swallows its
+// indentation).
 #pragma once
 
 #include <cstdint>

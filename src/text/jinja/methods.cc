@@ -45,7 +45,9 @@ Value list_index(Runtime& runtime, const Value& self, const Arguments& arguments
     const Value& wanted = in.required("value");
     const auto items = elements(runtime, self);
     const auto size = static_cast<std::int64_t>(items.size());
-    const auto place = [&](std::int64_t i) { return std::clamp<std::int64_t>(i < 0 ? i + size : i, 0, size); };
+    const auto place = [&](std::int64_t i) {
+        return std::clamp<std::int64_t>(i < 0 ? i + size : i, 0, size);
+    };
     const std::int64_t start = place(in.integer("start", 0)), stop = place(in.integer("stop", size));
     in.finish();
     for (std::int64_t i = start; i < stop; ++i)

@@ -214,11 +214,13 @@ void NameResolver::special_parameters(Definition& d, Symbols& symbols) {
         if (!d.explicit_caller) {
             d.caller = symbols.declare_parameter("caller");
         } else if (!explicit_caller->otherwise) {
-            fail_at(d.line, "the special \"caller\" argument of a macro must be omitted or be given a default");
+            fail_at(d.line,
+                    "the special \"caller\" argument of a macro must be omitted or be given a default");
         }
     }
     const auto declare = [&](const std::string& name, int& slot) {
-        if (uses(d.body, name) && parameter(name) == d.parameters.end()) slot = symbols.declare_parameter(name);
+        if (uses(d.body, name) && parameter(name) == d.parameters.end())
+            slot = symbols.declare_parameter(name);
     };
     declare("kwargs", d.kwargs);
     declare("varargs", d.varargs);

@@ -5,8 +5,8 @@
 
 namespace kvsplit::text::jinja {
 
-// Throws TemplateError(kSyntax) for filters and tests that do not exist. As in jinja2 those inside an `if` are
-// left alone, and fail only if they are reached.
+// Throws TemplateError(kSyntax) for filters and tests that do not exist. As in jinja2 those inside an `if`
+// are left alone, and fail only if they are reached.
 void resolve_names(TemplateTree& tree);
 
 }  // namespace kvsplit::text::jinja

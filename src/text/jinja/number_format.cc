@@ -50,15 +50,20 @@ std::string default_digits(double magnitude, std::int64_t precision) {
 std::string float_digits(double value, char type, int precision, bool alternate) {
     switch (type) {
         case 'e':
-            return alternate ? fmt::format("{:#.{}e}", value, precision) : fmt::format("{:.{}e}", value, precision);
+            return alternate ? fmt::format("{:#.{}e}", value, precision)
+                             : fmt::format("{:.{}e}", value, precision);
         case 'E':
-            return alternate ? fmt::format("{:#.{}E}", value, precision) : fmt::format("{:.{}E}", value, precision);
+            return alternate ? fmt::format("{:#.{}E}", value, precision)
+                             : fmt::format("{:.{}E}", value, precision);
         case 'g':
-            return alternate ? fmt::format("{:#.{}g}", value, precision) : fmt::format("{:.{}g}", value, precision);
+            return alternate ? fmt::format("{:#.{}g}", value, precision)
+                             : fmt::format("{:.{}g}", value, precision);
         case 'G':
-            return alternate ? fmt::format("{:#.{}G}", value, precision) : fmt::format("{:.{}G}", value, precision);
+            return alternate ? fmt::format("{:#.{}G}", value, precision)
+                             : fmt::format("{:.{}G}", value, precision);
         default:
-            return alternate ? fmt::format("{:#.{}f}", value, precision) : fmt::format("{:.{}f}", value, precision);
+            return alternate ? fmt::format("{:#.{}f}", value, precision)
+                             : fmt::format("{:.{}f}", value, precision);
     }
 }
 

@@ -138,7 +138,8 @@ Statement StatementParser::statement() {
     if (is_one_of(token.text, {"block", "extends", "include", "import", "from", "autoescape"}))
         tokens_.fail_at(token.line, "the tag '{}' is not supported in chat templates", token.text);
     if (block_name_.empty()) tokens_.fail_at(token.line, "Encountered unknown tag '{}'", token.text);
-    tokens_.fail_at(token.line, "Encountered unknown tag '{}'. The innermost block that needs to be closed is '{}'",
+    tokens_.fail_at(token.line,
+                    "Encountered unknown tag '{}'. The innermost block that needs to be closed is '{}'",
                     token.text, block_name_);
 }
 
@@ -178,8 +179,7 @@ Statement StatementParser::for_statement(int line) {
 
 Statement StatementParser::set_statement(int line) {
     Target target = expressions_.target(true);
-    if (tokens_.skip_operator("="))
-        return {line, statement::Set{std::move(target), expressions_.tuple()}};
+    if (tokens_.skip_operator("=")) return {line, statement::Set{std::move(target), expressions_.tuple()}};
     statement::SetBlock out;
     out.target = std::move(target);
     out.filter = expressions_.filters(nullptr);

@@ -173,8 +173,7 @@ class PercentFormatter {
     }
 
     void put_text(const Spec& spec, const Value& value) {
-        std::string text =
-            spec.number.type == 's' ? show(runtime_, value) : repr(runtime_, value);
+        std::string text = spec.number.type == 's' ? show(runtime_, value) : repr(runtime_, value);
         if (markup_ && !(value.string() && value.string()->markup)) text = escape_html(text);
         pad_text(spec, std::move(text));
     }
@@ -198,7 +197,8 @@ class PercentFormatter {
             if (!(std::fabs(*value.number()) < 9.2e18)) refuse("cannot convert this float to an integer");
             integer = static_cast<std::int64_t>(*value.number());
         }
-        if (!integer) refuse("%{} format: a real number is required, not {}", spec.number.type, value.type_name());
+        if (!integer)
+            refuse("%{} format: a real number is required, not {}", spec.number.type, value.type_name());
         NumberText text = format_integer(*integer, spec.number);
         const auto digits = static_cast<std::int64_t>(text.digits.size());
         Text padded(runtime_);

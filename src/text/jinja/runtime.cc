@@ -12,8 +12,10 @@ Runtime::~Runtime() {
 }
 
 void Runtime::out_of_work() const {
-    exceed("more than {} million operations and bytes: the template does not end, or the conversation is too long",
-           limits_.work / 1'000'000);
+    exceed(
+        "more than {} million operations and bytes: the template does not end, or the conversation is too "
+        "long",
+        limits_.work / 1'000'000);
 }
 
 void Runtime::too_deep() {

@@ -158,7 +158,8 @@ Value count_method(Runtime& runtime, const Value& self, const Arguments& argumen
     if (!where.is_valid) return std::int64_t{0};
     if (part.empty()) return String(std::string(where.text)).length() + 1;
     std::int64_t n = 0;
-    for (std::size_t at = 0; (at = find_text(where.text, part, at)) != where.text.npos; at += part.size()) ++n;
+    for (std::size_t at = 0; (at = find_text(where.text, part, at)) != where.text.npos; at += part.size())
+        ++n;
     runtime.charge(static_cast<std::size_t>(n));
     return n;
 }

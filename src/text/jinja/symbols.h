@@ -1,8 +1,8 @@
 // Symbols: which variables a scope of a template has, and where they live.
 //
 // The rules are those by which jinja2 compiles a template to Python functions. A name belongs to the scope in
-// which it is assigned or, as a name that the caller of the template gives, to the scope that reads it first; an
-// assignment in an inner scope is seen by that scope only.
+// which it is assigned or, as a name that the caller of the template gives, to the scope that reads it first;
+// an assignment in an inner scope is seen by that scope only.
 #pragma once
 
 #include <map>
@@ -15,11 +15,10 @@
 
 namespace kvsplit::text::jinja {
 
-// The slots of one function while names are given to them. Scopes of the same nesting level share the slots of
-// variables with the same name, as they do in Python.
+// The slots of one function while names are given to them. Scopes of the same nesting level share the slots
+// of variables with the same name, as they do in Python.
 struct SlotTable {
-    SlotTable(Function& f, const SlotTable* around)
-        : function(f), depth(around ? around->depth + 1 : 0) {}
+    SlotTable(Function& f, const SlotTable* around) : function(f), depth(around ? around->depth + 1 : 0) {}
     int slot(int level, const std::string& name);
 
     Function& function;

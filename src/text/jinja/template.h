@@ -1,8 +1,9 @@
-// Template: a chat template, in the language of jinja2 as transformers configures it for apply_chat_template().
+// Template: a chat template, in the language of jinja2 as transformers configures it for
+// apply_chat_template().
 //
-// The white space rules are trim_blocks and lstrip_blocks; undefined variables print as nothing and refuse most
-// operations; lists and dicts cannot be changed. Of the tags, block, extends, include, import and autoescape are
-// missing, of the filters pprint, random, striptags, urlize and wordwrap.
+// The white space rules are trim_blocks and lstrip_blocks; undefined variables print as nothing and refuse
+// most operations; lists and dicts cannot be changed. Of the tags, block, extends, include, import and
+// autoescape are missing, of the filters pprint, random, striptags, urlize and wordwrap.
 #pragma once
 
 #include <ctime>

@@ -21,8 +21,8 @@ std::size_t byte_offset(const String& text, std::int64_t character);
 // How many characters begin before this byte.
 std::int64_t character_index(const String& text, std::size_t byte);
 
-// Python's slice of a sequence: the first index, the one that is no longer part of it, the distance from one to
-// the next, and how many there are.
+// Python's slice of a sequence: the first index, the one that is no longer part of it, the distance from one
+// to the next, and how many there are.
 struct SliceRange {
     std::int64_t start, stop, step, count;
 };

@@ -31,8 +31,8 @@ template <std::size_t N>
 char32_t mapped(const CaseRange (&table)[N], char32_t c) {
     const auto* it = std::lower_bound(std::begin(table), std::end(table), c,
                                       [](const CaseRange& range, char32_t x) { return range.last < x; });
-    const bool is_in = it != std::end(table) && it->first <= c &&
-                       (c - it->first) % static_cast<char32_t>(it->step) == 0;
+    const bool is_in =
+        it != std::end(table) && it->first <= c && (c - it->first) % static_cast<char32_t>(it->step) == 0;
     return is_in ? static_cast<char32_t>(static_cast<std::int64_t>(c) + it->distance) : c;
 }
 
@@ -82,8 +82,9 @@ class CharacterSet {
 
 bool is_lower_letter(char32_t c) {
     if (c < 0x80) return c >= 'a' && c <= 'z';
-    static const CharacterSet set(R"([\p{Ll}\xaa\xba\x{2b0}-\x{2b8}\x{2c0}\x{2c1}\x{2e0}-\x{2e4}\x{345}\x{37a})"
-                                  R"(\x{1d2c}-\x{1d6a}\x{2170}-\x{217f}\x{24d0}-\x{24e9}])");
+    static const CharacterSet set(
+        R"([\p{Ll}\xaa\xba\x{2b0}-\x{2b8}\x{2c0}\x{2c1}\x{2e0}-\x{2e4}\x{345}\x{37a})"
+        R"(\x{1d2c}-\x{1d6a}\x{2170}-\x{217f}\x{24d0}-\x{24e9}])");
     return set.has(c);
 }
 bool is_upper_letter(char32_t c) {
@@ -99,7 +100,8 @@ bool is_cased(char32_t c) { return is_lower_letter(c) || is_upper_letter(c) || i
 
 bool is_case_ignorable(char32_t c) {
     if (c < 0x80) return c == '\'' || c == '.' || c == ':' || c == '^' || c == '`';
-    static const CharacterSet set(R"([\p{Mn}\p{Me}\p{Cf}\p{Lm}\p{Sk}\xb7\x{387}\x{2018}\x{2019}\x{2024}\x{2027}])");
+    static const CharacterSet set(
+        R"([\p{Mn}\p{Me}\p{Cf}\p{Lm}\p{Sk}\xb7\x{387}\x{2018}\x{2019}\x{2024}\x{2027}])");
     return set.has(c);
 }
 
@@ -115,7 +117,8 @@ bool is_decimal(char32_t c) {
 }
 bool is_digit(char32_t c) {
     if (c < 0x80) return is_decimal(c);
-    static const CharacterSet set(R"([\p{Nd}\xb2\xb3\xb9\x{2070}\x{2074}-\x{2079}\x{2080}-\x{2089}\x{2460}-\x{2468}])");
+    static const CharacterSet set(
+        R"([\p{Nd}\xb2\xb3\xb9\x{2070}\x{2074}-\x{2079}\x{2080}-\x{2089}\x{2460}-\x{2468}])");
     return set.has(c);
 }
 bool is_numeric(char32_t c) {
@@ -158,7 +161,8 @@ bool is_final_sigma(std::string_view before, std::string_view after) {
 void append_lower(std::string_view text, std::size_t at, const Step& step, std::string& out) {
     if (step.c == 0x3a3) {
         const std::size_t near = at > 64 ? at - 64 : 0;
-        const bool is_final = is_final_sigma(text.substr(near, at - near), text.substr(at + step.piece.size()));
+        const bool is_final =
+            is_final_sigma(text.substr(near, at - near), text.substr(at + step.piece.size()));
         append_utf8(is_final ? 0x3c2 : 0x3c3, out);
         return;
     }
@@ -208,7 +212,8 @@ std::string upper(std::string_view text) {
 }
 
 std::string lower(std::string_view text) {
-    return changed(text, [&](const Step& s, std::size_t at, std::string& out) { append_lower(text, at, s, out); });
+    return changed(text,
+                   [&](const Step& s, std::size_t at, std::string& out) { append_lower(text, at, s, out); });
 }
 
 std::string title(std::string_view text) {
@@ -291,8 +296,8 @@ std::vector<std::string_view> split_lines(std::string_view text, bool keep_ends)
         const std::size_t here = at;
         at += s.piece.size();
         const char32_t c = s.c;
-        const bool ends_line = (c >= '\n' && c <= '\r') || (c >= 0x1c && c <= 0x1e) || c == 0x85 ||
-                               c == 0x2028 || c == 0x2029;
+        const bool ends_line =
+            (c >= '\n' && c <= '\r') || (c >= 0x1c && c <= 0x1e) || c == 0x85 || c == 0x2028 || c == 0x2029;
         if (!ends_line || here < skip_until) return;
         std::size_t end = at;
         if (c == '\r' && end < text.size() && text[end] == '\n') ++end;

@@ -54,7 +54,8 @@ void Evaluator::bind(const Definition& d, Arguments& arguments) {
     const std::size_t by_place = std::min(given.size(), d.parameters.size());
     for (std::size_t i = 0; i < by_place; ++i) own_slot(d.parameters[i].slot) = given[i];
     const auto take_named = [&](std::string_view name) -> Value {
-        const auto it = std::find_if(named.begin(), named.end(), [&](const auto& a) { return a.first == name; });
+        const auto it =
+            std::find_if(named.begin(), named.end(), [&](const auto& a) { return a.first == name; });
         if (it == named.end()) return {};
         Value out = it->second;
         named.erase(it);
@@ -64,7 +65,8 @@ void Evaluator::bind(const Definition& d, Arguments& arguments) {
         own_slot(d.parameters[i].slot) = take_named(d.parameters[i].name);
     if (d.caller >= 0) {
         const Value caller = take_named("caller");
-        own_slot(d.caller) = caller.is_missing() || caller.is_none() ? Runtime::undefined("No caller defined") : caller;
+        own_slot(d.caller) =
+            caller.is_missing() || caller.is_none() ? Runtime::undefined("No caller defined") : caller;
     }
     bind_extra(d, arguments);
 }
@@ -78,8 +80,10 @@ void Evaluator::bind_extra(const Definition& d, Arguments& arguments) {
     } else if (!arguments.named.empty()) {
         const auto& named = arguments.named;
         if (std::any_of(named.begin(), named.end(), [](const auto& a) { return a.first == "caller"; })) {
-            refuse("macro {} was invoked with two values for the special caller argument. This is most likely a bug.",
-                   describe(d));
+            refuse(
+                "macro {} was invoked with two values for the special caller argument. This is most likely a "
+                "bug.",
+                describe(d));
         }
         refuse("macro {} takes no keyword argument {}", describe(d), repr_text(named[0].first));
     }
@@ -96,9 +100,9 @@ void Evaluator::bind_extra(const Definition& d, Arguments& arguments) {
 void Evaluator::bind_defaults(const Definition& d) {
     for (const auto& parameter : d.parameters) {
         if (!own_slot(parameter.slot).is_missing()) continue;
-        own_slot(parameter.slot) = evaluate_or(
-            parameter.otherwise,
-            Runtime::undefined("parameter " + repr_text(parameter.name) + " was not provided"));
+        own_slot(parameter.slot) =
+            evaluate_or(parameter.otherwise,
+                        Runtime::undefined("parameter " + repr_text(parameter.name) + " was not provided"));
     }
 }
 
@@ -121,7 +125,8 @@ void Evaluator::assign(const Target& target, const Value& value) {
     }
     const std::vector<Value> items = elements(runtime_, value);
     const std::size_t wanted = target.items.size();
-    if (items.size() < wanted) refuse("not enough values to unpack (expected {}, got {})", wanted, items.size());
+    if (items.size() < wanted)
+        refuse("not enough values to unpack (expected {}, got {})", wanted, items.size());
     if (items.size() > wanted) refuse("too many values to unpack (expected {})", wanted);
     for (std::size_t i = 0; i < wanted; ++i) assign(target.items[i], items[i]);
 }

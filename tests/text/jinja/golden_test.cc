@@ -45,7 +45,8 @@ TEST(Jinja, TheLanguage) {
     const Json golden = read_json("language.json");
     const RenderOptions options = at(golden["now"]);
     for (const Json& c : golden["cases"]) {
-        const Json& variables = c["variables"].is_object() ? c["variables"] : golden["data"][c["variables"].get<int>()];
+        const Json& variables =
+            c["variables"].is_object() ? c["variables"] : golden["data"][c["variables"].get<int>()];
         Json expected = c;
         expected.erase("template");
         expected.erase("variables");
@@ -55,8 +56,8 @@ TEST(Jinja, TheLanguage) {
 
 // The file of the repository, else of the shared data; "" if it is in neither.
 std::string find_template(const std::string& name) {
-    for (const std::string& folder :
-         {std::string{KVSPLIT_TEST_DATA} + "/chat/templates/", std::string{KVSPLIT_SHARED_DATA} + "/templates/"}) {
+    for (const std::string& folder : {std::string{KVSPLIT_TEST_DATA} + "/chat/templates/",
+                                      std::string{KVSPLIT_SHARED_DATA} + "/templates/"}) {
         if (std::filesystem::exists(folder + name)) return test::read_text(folder + name);
     }
     return {};
