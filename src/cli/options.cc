@@ -213,6 +213,9 @@ void ChatTemplateArgs::add(CLI::App& command) {
     command
         .add_option("--chat-template-kwargs", variables_,
                     "variables of the template, a JSON object: '{\"enable_thinking\": false}'")
+        ->check([](const std::string& text) -> std::string {
+            return text::Json::parse(text, nullptr, false).is_object() ? "" : "not a JSON object: " + text;
+        })
         ->type_name("JSON");
 }
 
@@ -222,12 +225,7 @@ text::ChatFormat ChatTemplateArgs::format(const gguf::File& model) const {
 }
 
 text::Json ChatTemplateArgs::variables() const {
-    if (variables_.empty()) return text::Json::object();
-    const text::Json out = text::Json::parse(variables_, nullptr, false);
-    if (!out.is_object()) {
-        throw UsageError("--chat-template-kwargs: not a JSON object such as '{\"enable_thinking\": false}'");
-    }
-    return out;
+    return variables_.empty() ? text::Json::object() : text::Json::parse(variables_);
 }
 
 void add_length_options(CLI::App& command, int& max_tokens, int& context) {

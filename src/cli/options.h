@@ -78,7 +78,7 @@ class ChatTemplateArgs {
     void add(CLI::App& command);
     // The template of the user's choice, else the model's own. Throws Error.
     text::ChatFormat format(const gguf::File& model) const;
-    // What the user sets of the template's variables. Throws UsageError.
+    // What the user sets of the template's variables: an object.
     text::Json variables() const;
 
   private:

@@ -111,6 +111,7 @@ void add_run(CLI::App& app, int& exit_code) {
         command.add_flag("--raw", args->raw, "continue the text as it stands, without the chat format");
     system->type_name("TEXT")->excludes(raw);
     args->chat_template.add(command);
+    raw->excludes(command.get_option("--chat-template"));
     add_length_options(command, args->limits.max_tokens, args->context);
     args->kv.add(command);
     args->sampling.add(command);
