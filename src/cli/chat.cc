@@ -31,6 +31,7 @@ struct ChatArgs {
     ModelArgs model;
     KvArgs kv;
     SamplingArgs sampling;
+    ChatTemplateArgs chat_template;
     GenerationLimits limits{1024, {}};
     std::string system;
     int context = 0;
@@ -81,11 +82,12 @@ class Chat {
           sampler_(args.sampling.options),
           model_(read_and_load(args)),
           spec_(args.kv.resolve(model_)),
-          format_(text::ChatFormat::detect(gguf::File(args.model.path))),
+          format_(args.chat_template.format(gguf::File(args.model.path))),
           session_(Session::create(model_, spec_, args.context)),
           terminal_(::isatty(STDIN_FILENO) != 0) {
-        if (!format_.notice.empty()) note("{}", format_.notice);
-        if (!format_.stop().empty()) args_.limits.stops.emplace_back(format_.stop());
+        if (!format_.notice().empty()) note("{}", format_.notice());
+        if (!format_.stop().empty()) args_.limits.stops.push_back(format_.stop());
+        conversation_.variables = args.chat_template.variables();
         reset();
     }
 
@@ -108,8 +110,8 @@ class Chat {
 
   private:
     void reset() {
-        messages_.clear();
-        if (!args_.system.empty()) messages_.push_back({"system", args_.system});
+        messages().clear();
+        if (!args_.system.empty()) add_message("system", args_.system);
         session_->clear();
         held_.clear();
         last_ = {};
@@ -151,7 +153,7 @@ class Chat {
         const auto target = with_message(message);
         const std::size_t keep = rewind(target);
         if (target.size() > static_cast<std::size_t>(session_->context())) {
-            messages_.pop_back();
+            messages().erase(messages().size() - 1);
             note(
                 "the conversation no longer fits into the context of {} tokens: /reset starts a new one, a "
                 "larger -c gives more room",
@@ -164,7 +166,7 @@ class Chat {
             [&] { return interrupt.raised(); }, write_out);
         held_ = target;
         held_.insert(held_.end(), last_.tokens.begin(), last_.tokens.end());
-        messages_.push_back({"assistant", last_.text});
+        add_message("assistant", last_.text);
         if (!write_out("\n")) return false;
         if (last_.reason == StopReason::kContext)
             note("the context is full: /reset starts a new conversation");
@@ -176,28 +178,35 @@ class Chat {
     // Where possible these are the tokens of the conversation as they were sampled, plus the new turn's:
     // encoding an answer's text anew may give other tokens, and the cache would be lost from there on.
     std::vector<Token> with_message(const std::string& message) {
-        const bool continues =
-            !messages_.empty() && messages_.back().role == "assistant" && last_.reason != StopReason::kStop;
+        const bool continues = !messages().empty() && messages().back()["role"] == "assistant" &&
+                               last_.reason != StopReason::kStop;
         if (!continues) {
-            messages_.push_back({"user", message});
-            return model_->tokenize(format_.render(messages_, true), true, true);
+            add_message("user", message);
+            return whole_conversation();
         }
         // What follows the answer's text, found with a stand-in for the text.
         constexpr std::string_view kStandIn = "\x01";
-        auto probe = messages_;
-        probe.pop_back();
-        const std::string before = format_.render(probe, true);
-        probe.push_back({"assistant", std::string(kStandIn)});
-        probe.push_back({"user", message});
-        const std::string whole = format_.render(probe, true);
-        messages_.push_back({"user", message});
-        if (!whole.starts_with(before + std::string(kStandIn))) {
-            return model_->tokenize(format_.render(messages_, true), true, true);
-        }
+        auto probe = conversation_;
+        probe.messages.erase(probe.messages.size() - 1);
+        const std::string before = format_.render(probe);
+        probe.messages.push_back(text::chat_message("assistant", kStandIn));
+        probe.messages.push_back(text::chat_message("user", message));
+        const std::string whole = format_.render(probe);
+        add_message("user", message);
+        if (!whole.starts_with(before + std::string(kStandIn))) return whole_conversation();
         auto target = held_;
         const auto rest = model_->tokenize(whole.substr(before.size() + kStandIn.size()), false, true);
         target.insert(target.end(), rest.begin(), rest.end());
         return target;
+    }
+
+    std::vector<Token> whole_conversation() const {
+        return model_->tokenize(format_.render(conversation_), true, true);
+    }
+
+    text::Json& messages() { return conversation_.messages; }
+    void add_message(std::string_view role, std::string_view content) {
+        messages().push_back(text::chat_message(role, content));
     }
 
     // Cuts the session back to what it shares with the target; returns how many tokens that is.
@@ -216,7 +225,7 @@ class Chat {
     std::unique_ptr<Session> session_;
     bool terminal_;
     LineReader lines_;
-    std::vector<text::ChatMessage> messages_;
+    text::ChatInput conversation_;
     std::vector<Token> held_;  // the conversation's tokens; the session holds all, or all but the last
     Generation last_;
 };
@@ -228,6 +237,7 @@ void add_chat(CLI::App& app, int& exit_code) {
     CLI::App& command = *app.add_subcommand("chat", "talk with a model");
     args->model.add(command);
     command.add_option("-s,--system", args->system, "system prompt")->type_name("TEXT");
+    args->chat_template.add(command);
     add_length_options(command, args->limits.max_tokens, args->context);
     args->kv.add(command);
     args->sampling.add(command);

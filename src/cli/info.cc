@@ -52,7 +52,7 @@ CacheRow cache_row(const ModelInfo& info, const CacheGeometry& geometry, const K
 Description describe(const gguf::File& file) {
     Description out;
     try {
-        out.chat_format = text::ChatFormat::detect(file).name();
+        out.chat_format = text::ChatFormat::of_model(file).name();
         file.require_supported_types();
         text::Tokenizer::create(file);  // throws for a kind that this build lacks
         const ModelDescription description = kvsplit::describe(file);

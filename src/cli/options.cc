@@ -237,6 +237,29 @@ void SamplingArgs::choose_seed() {
     if (options.temperature > 0 && seed_->count() == 0) options.seed = std::random_device{}();
 }
 
+void ChatTemplateArgs::add(CLI::App& command) {
+    command
+        .add_option("--chat-template", path_,
+                    "a file with a chat template (Jinja) to use instead of the model's")
+        ->type_name("FILE");
+    command
+        .add_option("--chat-template-kwargs", variables_,
+                    "variables of the template, a JSON object: '{\"enable_thinking\": false}'")
+        ->check([](const std::string& text) -> std::string {
+            return text::Json::parse(text, nullptr, false).is_object() ? "" : "not a JSON object: " + text;
+        })
+        ->type_name("JSON");
+}
+
+text::ChatFormat ChatTemplateArgs::format(const gguf::File& model) const {
+    return path_.empty() ? text::ChatFormat::of_model(model)
+                         : text::ChatFormat::of_template(model, read_text(path_), path_);
+}
+
+text::Json ChatTemplateArgs::variables() const {
+    return variables_.empty() ? text::Json::object() : text::Json::parse(variables_);
+}
+
 void add_length_options(CLI::App& command, int& max_tokens, int& context) {
     command.add_option("-n,--tokens", max_tokens, "most tokens to generate; -1: until the answer ends")
         ->check(CLI::Range(-1, 1 << 30))

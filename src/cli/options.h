@@ -11,6 +11,7 @@
 
 #include "kvsplit/model.h"
 #include "kvsplit/sampler.h"
+#include "text/chat.h"
 
 namespace kvsplit::cli {
 
@@ -76,6 +77,19 @@ struct SamplingArgs {
 
   private:
     CLI::Option* seed_ = nullptr;
+};
+
+// How a conversation becomes a prompt.
+class ChatTemplateArgs {
+  public:
+    void add(CLI::App& command);
+    // The template of the user's choice, else the model's own. Throws Error.
+    text::ChatFormat format(const gguf::File& model) const;
+    // What the user sets of the template's variables: an object.
+    text::Json variables() const;
+
+  private:
+    std::string path_, variables_;
 };
 
 // -n and -c, as run and chat have them; max_tokens holds the default.

@@ -14,6 +14,7 @@ struct RunArgs {
     ModelArgs model;
     KvArgs kv;
     SamplingArgs sampling;
+    ChatTemplateArgs chat_template;
     GenerationLimits limits{256, {}};
     std::string prompt, prompt_file, system;
     int context = 0;
@@ -31,18 +32,18 @@ std::string read_prompt(const RunArgs& args) {
 // The prompt as the model reads it: a turn of a conversation where the file states a chat format.
 std::string format_prompt(const RunArgs& args, std::string prompt) {
     if (args.raw) return prompt;
-    const gguf::File file(args.model.path);
-    const auto format = text::ChatFormat::detect(file);
-    if (!file.has("tokenizer.chat_template") || format.kind == text::ChatFormat::Kind::kPlain) {
+    const auto format = args.chat_template.format(gguf::File(args.model.path));
+    if (!format.is_stated()) {
         if (args.system.empty()) return prompt;
         throw UsageError(
             "-s: this model's file states no chat format, so there is no place for a system prompt");
     }
-    if (!format.notice.empty()) note("{}", format.notice);
-    std::vector<text::ChatMessage> messages;
-    if (!args.system.empty()) messages.push_back({"system", args.system});
-    messages.push_back({"user", std::move(prompt)});
-    return format.render(messages, true);
+    if (!format.notice().empty()) note("{}", format.notice());
+    text::ChatInput input;
+    input.variables = args.chat_template.variables();
+    if (!args.system.empty()) input.messages.push_back(text::chat_message("system", args.system));
+    input.messages.push_back(text::chat_message("user", prompt));
+    return format.render(input);
 }
 
 Json to_json(const Generation& g, const Session& session, const SamplingOptions& sampling) {
@@ -109,6 +110,8 @@ void add_run(CLI::App& app, int& exit_code) {
     auto* raw =
         command.add_flag("--raw", args->raw, "continue the text as it stands, without the chat format");
     system->type_name("TEXT")->excludes(raw);
+    args->chat_template.add(command);
+    raw->excludes(command.get_option("--chat-template"));
     add_length_options(command, args->limits.max_tokens, args->context);
     args->kv.add(command);
     args->sampling.add(command);

@@ -1,15 +1,12 @@
 #include "text/utf8.h"
 
 namespace kvsplit::text {
-namespace {
 
 bool is_space(char32_t c) {
     return (c >= 0x09 && c <= 0x0d) || (c >= 0x1c && c <= 0x20) || c == 0x85 || c == 0xa0 || c == 0x1680 ||
            (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f ||
            c == 0x3000;
 }
-
-}  // namespace
 
 Utf8Step next_utf8(std::string_view text) {
     const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
@@ -58,12 +55,16 @@ void append_utf8(char32_t c, std::string& out) {
     }
 }
 
-std::string_view strip(std::string_view text) {
+std::string_view strip_left(std::string_view text) {
     while (!text.empty()) {
         const Utf8Step step = next_utf8(text);
         if (step.state != Utf8State::kCharacter || !is_space(step.code_point)) break;
         text.remove_prefix(step.length);
     }
+    return text;
+}
+
+std::string_view strip_right(std::string_view text) {
     while (!text.empty()) {
         std::size_t length = 1;  // of the last character
         while (length < 4 && length < text.size() && (text[text.size() - length] & 0xc0) == 0x80) ++length;
@@ -73,5 +74,7 @@ std::string_view strip(std::string_view text) {
     }
     return text;
 }
+
+std::string_view strip(std::string_view text) { return strip_right(strip_left(text)); }
 
 }  // namespace kvsplit::text

@@ -27,7 +27,12 @@ bool is_utf8(std::string_view text);
 
 void append_utf8(char32_t code_point, std::string& out);
 
-// Without white space (as Python's str.strip() sees it) at either end.
+// White space as Python's str.strip() and str.isspace() see it.
+bool is_space(char32_t code_point);
+
+// Without white space at the start, at the end, at either end.
+std::string_view strip_left(std::string_view text);
+std::string_view strip_right(std::string_view text);
 std::string_view strip(std::string_view text);
 
 }  // namespace kvsplit::text

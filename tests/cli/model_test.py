@@ -58,6 +58,23 @@ class Run(unittest.TestCase):
         chat, _ = run_json("-p", QUESTION, "-n", 1)
         self.assertLess(raw["prompt_tokens"], chat["prompt_tokens"])
 
+    def test_chat_template_of_the_users(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".jinja") as file:
+            file.write("{% if shout %}{{ messages[-1].content | upper }}{% else %}{{ messages[-1].content }}{% endif %}"
+                       "{{ raise_exception('no system prompt') if messages | length > 1 }}")
+            file.flush()
+            arguments = ["--chat-template", file.name, "-n", 4]
+            raw, _ = run_json("-p", QUESTION, "--raw", "-n", 4)
+            self.assertEqual(run_json("-p", QUESTION, *arguments)[0]["text"], raw["text"])
+            loud, _ = run_json("-p", QUESTION.upper(), "--raw", "-n", 4)
+            kwargs = ["--chat-template-kwargs", '{"shout": true}']
+            self.assertEqual(run_json("-p", QUESTION, *arguments, *kwargs)[0]["text"], loud["text"])
+            refused = kvsplit("run", "-m", program.MODEL, "-p", "Hi", "-s", "Be brief.", *arguments)
+            self.assertEqual(refused.returncode, 1)
+            self.assertIn(f"{file.name}, line 1: no system prompt", refused.stderr)
+            said = kvsplit("chat", "-m", program.MODEL, *arguments, stdin=f"{QUESTION}\n".encode())
+            self.assertEqual(said.stdout, raw["text"] + "\n")
+
     def test_spellings_of_precision(self):
         for arguments, kv in [(["--kv", "k4v8"], "k4v8"), (["--kv-key", 16, "--kv-val", 8], "k16v8"),
                               (["--kvq-key", 4, "--kvq-val", 4], "k4v4"), (["--kvq", 8], "k8v8"),

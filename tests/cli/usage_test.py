@@ -65,6 +65,8 @@ class Usage(unittest.TestCase):
     def test_prompt(self):
         self.check("run", "-m", "x.gguf", says="-p")
         self.check("run", "-m", "x.gguf", "-p", "a", "-f", "b", says="excludes")
+        self.check("run", "-m", "x.gguf", "-p", "a", "--raw", "--chat-template", "b", says="excludes")
+        self.check("chat", "-m", "x.gguf", "--chat-template-kwargs", "[1]", says="not a JSON object")
 
     def test_numbers(self):
         for option, value in [("-n", "-2"), ("-n", "many"), ("-t", "-1"), ("-c", "-5"), ("--temp", "-1"),

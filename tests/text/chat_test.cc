@@ -11,70 +11,147 @@ namespace {
 
 using test::GgufWriter;
 
-ChatFormat detect(const GgufWriter& w) {
+ChatFormat format_of(const GgufWriter& w) {
     const test::TempFile file(w.bytes());
-    return ChatFormat::detect(gguf::File(file.path()));
+    return ChatFormat::of_model(gguf::File(file.path()));
 }
 
-std::vector<ChatMessage> messages_of(const nlohmann::json& list) {
-    std::vector<ChatMessage> out;
-    for (const auto& m : list) out.push_back({m["role"], m["content"]});
+ChatFormat with_template(std::string_view text) {
+    return format_of(GgufWriter{}.add("tokenizer.chat_template", text).add("general.architecture", "llama"));
+}
+
+ChatInput input_of(const Json& messages, bool generation = true) {
+    ChatInput out;
+    out.messages = messages;
+    out.add_generation_prompt = generation;
     return out;
+}
+
+// A tokenizer that puts <s> in front.
+GgufWriter& add_vocabulary(GgufWriter& w) {
+    return w.add("tokenizer.ggml.model", "llama")
+        .add_array("tokenizer.ggml.tokens", std::vector<std::string>{"<unk>", "<s>", "</s>", "a"})
+        .add_array("tokenizer.ggml.scores", std::vector<float>{0, 0, 0, 0})
+        .add("tokenizer.ggml.bos_token_id", std::uint32_t{1})
+        .add("tokenizer.ggml.eos_token_id", std::uint32_t{2})
+        .add("tokenizer.ggml.add_bos_token", true);
 }
 
 // Rendered by jinja2 from the models' templates (scripts/oracles/chat_jinja.py).
 TEST(ChatFormat, EqualsTheTemplates) {
-    const auto golden = test::read_golden("chat/prompts.json");
-    const ChatFormat chatml =
-        detect(GgufWriter{}.add("tokenizer.chat_template", golden["smollm2_template"].get<std::string>()));
-    const ChatFormat gemma = detect(GgufWriter{}.add("general.architecture", "gemma3"));
+    const auto golden = Json::parse(test::read_text(std::string{KVSPLIT_TEST_DATA} + "/chat/prompts.json"));
+    const ChatFormat chatml = with_template(golden["smollm2_template"].get<std::string>());
+    const ChatFormat gemma = format_of(GgufWriter{}.add("general.architecture", "gemma3"));
     EXPECT_EQ(chatml.name(), "chatml");
-    EXPECT_EQ(chatml.notice, "");
+    EXPECT_EQ(chatml.notice(), "");
+    EXPECT_TRUE(chatml.is_stated());
     EXPECT_EQ(gemma.name(), "gemma");
-    EXPECT_NE(gemma.notice, "");
-    for (const auto& g : golden["prompts"]) {
-        const auto messages = messages_of(g["messages"]);
-        EXPECT_EQ((g["format"] == "gemma" ? gemma : chatml).render(messages, g["generation"]),
-                  g["prompt"].get<std::string>());
+    EXPECT_NE(gemma.notice(), "");
+    EXPECT_FALSE(gemma.is_stated());
+    for (const Json& g : golden["prompts"]) {
+        const ChatFormat& format = g["format"] == "gemma" ? gemma : chatml;
+        EXPECT_EQ(format.render(input_of(g["messages"], g["generation"])), g["prompt"].get<std::string>());
     }
 }
 
-TEST(ChatFormat, Detection) {
-    const auto with_template = [](std::string_view text) {
-        return detect(GgufWriter{}.add("tokenizer.chat_template", text).add("general.architecture", "llama"));
-    };
-    EXPECT_EQ(with_template("{{'<|im_start|>' + role}}").name(), "chatml");
-    EXPECT_EQ(with_template("{{'<|im_start|>' + role}}").default_system, "");
-    EXPECT_EQ(with_template("'<|im_start|>system\\nBe good.<|im_end|>\\n'").default_system, "Be good.");
-    EXPECT_EQ(with_template("'<|im_start|>system\\n' + x + '<|im_end|>' '<|im_start|>system\\nHi<|im_end|>'")
-                  .default_system,
-              "Hi");
-    EXPECT_EQ(with_template("{{'<start_of_turn>'}}").name(), "gemma");
-    EXPECT_EQ(with_template("{{'<|user|>'}}").name(), "plain");
-    EXPECT_NE(with_template("{{'<|user|>'}}").notice, "");
-
-    const ChatFormat by_tokens = detect(GgufWriter{}.add_array(
+TEST(ChatFormat, WithoutATemplate) {
+    const ChatFormat by_tokens = format_of(GgufWriter{}.add_array(
         "tokenizer.ggml.tokens", std::vector<std::string>{"a", "<|im_start|>", "<|im_end|>"}));
     EXPECT_EQ(by_tokens.name(), "chatml");
-    EXPECT_NE(by_tokens.notice, "");
-    EXPECT_EQ(detect(GgufWriter{}).name(), "plain");
-    EXPECT_THROW(detect(GgufWriter{}.add("tokenizer.chat_template", 7)), Error);
+    EXPECT_EQ(by_tokens.stop(), "<|im_end|>");
+    EXPECT_NE(by_tokens.notice(), "");
+    EXPECT_FALSE(by_tokens.is_stated());
+    EXPECT_EQ(by_tokens.render(input_of(Json::array({chat_message("user", "Hi")}))),
+              "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n");
+    EXPECT_EQ(format_of(GgufWriter{}).name(), "plain");
+    EXPECT_THROW(format_of(GgufWriter{}.add("tokenizer.chat_template", 7)), Error);
+}
+
+TEST(ChatFormat, ATemplateThatCannotBeRead) {
+    const ChatFormat broken = with_template("{% if %}<|im_start|>");
+    EXPECT_EQ(broken.name(), "plain");
+    EXPECT_TRUE(broken.is_stated());
+    EXPECT_NE(broken.notice().find("line 1"), std::string::npos) << broken.notice();
+    EXPECT_EQ(with_template(" \n").name(), "plain");
+}
+
+TEST(ChatFormat, TheEndOfAnAnswer) {
+    const auto stop_of = [](const std::string& after) {
+        return with_template("{% for m in messages %}{{ m.content }}" + after + "{% endfor %}").stop();
+    };
+    EXPECT_EQ(stop_of("<|end|>\n"), "<|end|>");
+    EXPECT_EQ(stop_of("\n<|eot_id|>"), "<|eot_id|>");
+    EXPECT_EQ(stop_of("\n"), "");
+    EXPECT_EQ(stop_of("{{ 'x' * 99 }}"), "");
+    EXPECT_EQ(with_template("{{ raise_exception('always') }}").stop(), "");
+    EXPECT_EQ(with_template("{{ messages[0].content }}").stop(), "");
+    EXPECT_EQ(with_template("{% for m in messages %}{{ m.content }}<|eot_id|>{% endfor %}").name(), "llama3");
+    EXPECT_EQ(with_template("{{ messages }}").name(), "template");
+}
+
+TEST(ChatFormat, TheStartTokenComesOnce) {
+    GgufWriter w;
+    const auto render = [&] {
+        return format_of(w).render(input_of(Json::array({chat_message("user", "Hi")})));
+    };
+    add_vocabulary(w).add("tokenizer.chat_template",
+                          "{{ bos_token }}{{ messages[0].content }}{{ eos_token }}{{ bos_token }}");
+    EXPECT_EQ(render(), "Hi</s><s>");
+}
+
+TEST(ChatFormat, NamedTemplates) {
+    const ChatFormat format =
+        format_of(GgufWriter{}
+                      .add("tokenizer.chat_template", "default")
+                      .add("tokenizer.chat_template.tool_use", "tools {{ tools[0].name }}")
+                      .add("tokenizer.chat_template.broken", "{% if %}"));
+    EXPECT_EQ(format.notice(), "");
+    ChatInput input;
+    EXPECT_EQ(format.render(input), "default");
+    input.tools = Json::array();
+    EXPECT_EQ(format.render(input), "default");
+    input.tools.push_back({{"name", "t"}});
+    EXPECT_EQ(format.render(input), "tools t");
+}
+
+TEST(ChatFormat, InputAsTransformersPreparesIt) {
+    const ChatFormat format =
+        with_template("{{ messages }}{{ tools }}{{ documents }}{{ x }}{{ add_generation_prompt }}");
+    ChatInput input =
+        input_of(Json::array({Json{{"role", "assistant"}, {"content", nullptr}, {"reasoning", "r"}}}), false);
+    input.variables = {{"x", 1}, {"tools", "mine"}};
+    EXPECT_EQ(
+        format.render(input),
+        "[{'thinking': 'r', 'role': 'assistant', 'reasoning': 'r', 'reasoning_content': 'r'}]mineNone1False");
+    EXPECT_THROW(format.render(input_of(Json::array({"text"}))), Error);
+    EXPECT_THROW(format.render(input_of("text")), Error);
+}
+
+TEST(ChatFormat, ATemplateOfTheUsers) {
+    GgufWriter w;
+    const test::TempFile file(add_vocabulary(w).bytes());
+    const gguf::File model(file.path());
+    const ChatFormat format = ChatFormat::of_template(model, "{{ eos_token }}!", "mine.jinja");
+    EXPECT_TRUE(format.is_stated());
+    EXPECT_EQ(format.render({}), "</s>!");
+    EXPECT_THROW(ChatFormat::of_template(model, "{% if %}", "mine.jinja"), jinja::TemplateError);
 }
 
 TEST(ChatFormat, PlainLines) {
-    const ChatFormat plain;
-    const std::vector<ChatMessage> messages = {
-        {"system", "Be brief."}, {"user", "Hi"}, {"assistant", "Yes?"}};
-    EXPECT_EQ(plain.render(messages, true), "Be brief.\n\nUser: Hi\nAssistant: Yes?\nAssistant:");
+    const ChatFormat plain = format_of(GgufWriter{});
+    const Json messages = Json::array(
+        {chat_message("system", "Be brief."), chat_message("user", "Hi"), chat_message("assistant", "Yes?")});
+    EXPECT_EQ(plain.render(input_of(messages)), "Be brief.\n\nUser: Hi\nAssistant: Yes?\nAssistant:");
     EXPECT_EQ(plain.stop(), "\nUser:");
 }
 
 TEST(ChatFormat, RefusesRolesWithoutAPlace) {
-    const ChatFormat gemma{ChatFormat::Kind::kGemma, "", ""};
-    const std::vector<ChatMessage> twice = {{"user", "a"}, {"user", "b"}}, tool = {{"tool", "x"}};
-    EXPECT_THROW(gemma.render(twice, true), Error);
-    EXPECT_THROW(gemma.render(tool, true), Error);
-    EXPECT_THROW(ChatFormat{}.render(tool, true), Error);
+    const ChatFormat gemma = format_of(GgufWriter{}.add("general.architecture", "gemma3"));
+    const Json twice = Json::array({chat_message("user", "a"), chat_message("user", "b")});
+    const Json tool = Json::array({chat_message("tool", "x")});
+    EXPECT_THROW(gemma.render(input_of(twice)), Error);
+    EXPECT_THROW(gemma.render(input_of(tool)), Error);
+    EXPECT_THROW(format_of(GgufWriter{}).render(input_of(tool)), Error);
 }
 
 }  // namespace

@@ -1,0 +1,26 @@
+// AttributePath: what filters take as `attribute`: "name", "user.name", 0, "items.0".
+#pragma once
+
+#include <vector>
+
+#include "text/jinja/value.h"
+
+namespace kvsplit::text::jinja {
+
+class Runtime;
+
+class AttributePath {
+  public:
+    // None: the value itself.
+    explicit AttributePath(const Value& path);
+    // What stands for an undefined part of the path, if otherwise is not none.
+    Value of(Runtime& runtime, Value value, const Value& otherwise = nullptr) const;
+
+  private:
+    std::vector<Value> parts_;
+};
+
+// The value itself, or in lower case if it is a string.
+Value ignoring_case(Runtime& runtime, const Value& value);
+
+}  // namespace kvsplit::text::jinja

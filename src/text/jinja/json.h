@@ -1,0 +1,30 @@
+// JSON as values, and values as JSON.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "text/jinja/value.h"
+
+namespace kvsplit::text::jinja {
+
+class Runtime;
+
+using Json = nlohmann::ordered_json;  // a template sees the keys of a dict in their order
+
+// Integers beyond 64 bits become floats. Throws Failure(kLimit) for what is nested deeper than
+// kMaxValueDepth.
+Value from_json(const Json& json);
+
+// The parameters of Python's json.dumps().
+struct JsonStyle {
+    bool ascii_only = false;
+    bool sort_keys = false;
+    bool multiline = false;  // with line ends, and this indentation for each level
+    std::string indent;
+    std::string item_separator = ", ", key_separator = ": ";
+};
+std::string to_json(Runtime& runtime, const Value& value, const JsonStyle& style);
+
+}  // namespace kvsplit::text::jinja
