@@ -15,6 +15,7 @@ using lab::SpeedResult;
 
 struct BenchArgs {
     ModelArgs model;
+    KvModifierArgs kv_modifiers;
     lab::SpeedOptions options;
     std::string kv = "f16,k8v8,k8v4";
     bool json = false, csv = false;
@@ -117,7 +118,7 @@ void note_long_contexts(const BenchArgs& args, const Model& model) {
 }
 
 int bench(BenchArgs& args) {
-    args.options.specs = parse_kv_list(args.kv);
+    args.options.specs = parse_kv_list(args.kv, args.kv_modifiers);
     if (args.options.prefill_tokens + args.options.decode_tokens == 0) {
         throw UsageError("-p 0 -n 0: there is nothing to measure");
     }
@@ -162,6 +163,7 @@ void add_bench(CLI::App& app, int& exit_code) {
     command.add_option("--kv", args->kv, "cache precisions, measured in turns")
         ->type_name("LIST")
         ->capture_default_str();
+    args->kv_modifiers.add(command);
     command.add_option("-p,--prefill", o.prefill_tokens, "tokens evaluated together; 0: leave out")
         ->check(CLI::Range(0, 1 << 20))
         ->type_name("N")

@@ -13,6 +13,7 @@ namespace {
 
 struct EvalArgs {
     ModelArgs model;
+    KvModifierArgs kv_modifiers;
     lab::TaskOptions options;
     std::vector<std::string> tasks{"needle", "passkey", "copy"};
     std::string kv = "f16,k8v4,k4v4";
@@ -263,7 +264,7 @@ int eval(EvalArgs& args) {
     if (args.list) return print_list(args.json);
     if (args.model.path.empty()) throw UsageError("--model is required");
     const auto tasks = chosen_tasks(args);
-    const auto specs = parse_kv_list(args.kv);
+    const auto specs = parse_kv_list(args.kv, args.kv_modifiers);
     if (!args.options.file.empty()) args.options.text = read_text(args.options.file);
     const auto model = args.model.load();
     const InterruptGuard interrupt;
@@ -334,6 +335,7 @@ void add_eval(CLI::App& app, int& exit_code) {
     command.add_option("--kv", args->kv, "cache precisions, side by side; compared with f16 if that is one")
         ->type_name("LIST")
         ->capture_default_str();
+    args->kv_modifiers.add(command);
     command.add_flag("--list", args->list, "list the tasks and their defaults");
     command.add_flag("--json", args->json, "print one JSON object instead of tables");
     command.footer(

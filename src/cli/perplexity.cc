@@ -12,6 +12,7 @@ namespace {
 
 struct PerplexityArgs {
     ModelArgs model;
+    KvModifierArgs kv_modifiers;
     lab::PerplexityOptions options;
     std::string text, kv = "f16,k8v4,k5v4", base;
     bool base_exact = false, no_floor = false, json = false;
@@ -38,7 +39,7 @@ std::shared_ptr<Model> load_base(const PerplexityArgs& args) {
 
 int perplexity(PerplexityArgs& args) {
     auto& options = args.options;
-    options.specs = parse_kv_list(args.kv);
+    options.specs = parse_kv_list(args.kv, args.kv_modifiers);
     options.floor = !args.model.options.exact && !args.no_floor;
     if (args.model.options.exact && args.base_exact && args.base.empty()) {
         throw UsageError(
@@ -99,6 +100,7 @@ void add_perplexity(CLI::App& app, int& exit_code) {
     command.add_option("--kv", args->kv, "cache precisions, side by side; compared with f16 if that is one")
         ->type_name("LIST")
         ->capture_default_str();
+    args->kv_modifiers.add(command);
     command.add_flag("--no-floor", args->no_floor,
                      "do not measure the noise floor: saves reading the text once more");
     command.add_option("--base", args->base, "other weights of the same model, to compare with as well")

@@ -29,7 +29,7 @@ class Run(unittest.TestCase):
         self.assertEqual(list(result), ["text", "tokens", "prompt_tokens", "prefill_tokens_per_s",
                                         "decode_tokens_per_s", "kv", "kv_bytes", "saved_pct", "stop_reason"])
         self.assertEqual(set(result["kv_bytes"]), KV_BYTES)
-        self.assertEqual(result["kv"], "k8v4")
+        self.assertEqual(result["kv"], "k5v4")
         self.assertLessEqual(result["tokens"], 12)
         b = result["kv_bytes"]
         self.assertEqual(b["total"], b["key"] + b["value"] + b["exact"])
@@ -41,7 +41,7 @@ class Run(unittest.TestCase):
         self.assertEqual(done.returncode, 0)
         self.assertEqual(done.stdout, result["text"])
         self.assertNotIn("\x1b", done.stdout + done.stderr)
-        for word in ["prompt:", "answer:", "cache k8v4:", "saved"]:
+        for word in ["prompt:", "answer:", "cache k5v4:", "saved"]:
             self.assertIn(word, done.stderr)
 
     def test_prompt_from_stdin_and_file(self):
@@ -78,8 +78,10 @@ class Run(unittest.TestCase):
     def test_spellings_of_precision(self):
         for arguments, kv in [(["--kv", "k4v8"], "k4v8"), (["--kv-key", 16, "--kv-val", 8], "k16v8"),
                               (["--kvq-key", 4, "--kvq-val", 4], "k4v4"), (["--kvq", 8], "k8v8"),
-                              (["--kvq", 8, "--kvq-val", 4], "k8v4"), (["--kv-val", 8], "k8v8"),
-                              (["--kv", "f16"], "f16")]:
+                              (["--kvq", 8, "--kvq-val", 4], "k8v4"), (["--kv-val", 8], "k5v8"),
+                              (["--kv", "f16"], "f16"), (["--kv", "k3v2", "--kv-tail", 128], "k3v2+tail=128"),
+                              (["--kv-layers", "0-1,-2-:k8v8", "--kv-sinks", 0, "--kv-codec", "mean=off"],
+                               "k5v4+sinks=0+mean=off+0-1=k8v8+-2-=k8v8")]:
             result, notes = run_json("-p", "Hi", "-n", 1, *arguments)
             self.assertEqual(result["kv"], kv)
             self.assertNotIn("-ct", notes)
@@ -87,10 +89,19 @@ class Run(unittest.TestCase):
     def test_llama_cpp_types_are_mapped_with_a_note(self):
         for arguments, kv, said in [(["-ctk", "q8_0", "-ctv", "q4_0"], "k8v4", 2),
                                     (["-ctk", "q8_0"], "k8v16", 1), (["-ctk", "bf16", "-ctv", "f16"], "f16", 2),
-                                    (["-ctk", "iq4_nl", "-ctv", "q5_1"], "k4v4", 2)]:
+                                    (["-ctk", "iq4_nl", "-ctv", "q5_1"], "k4v5", 2)]:
             result, notes = run_json("-p", "Hi", "-n", 1, *arguments)
             self.assertEqual(result["kv"], kv)
             self.assertEqual(notes.count("kvsplit: note: -ct"), said)
+
+    def test_automatic_precision(self):
+        result, notes = run_json("-p", "Hi", "-n", 1, "--kv", "auto:0.002")
+        self.assertRegex(result["kv"], r"^k[3456]v[2345]")
+        self.assertIn("--kv auto: " + result["kv"], notes)
+        for text in ["auto:", "auto:0", "auto:much"]:
+            done = kvsplit("run", "-m", program.MODEL, "-p", "Hi", "--kv", text)
+            self.assertEqual(done.returncode, 2, text)
+            self.assertIn("positive divergence", done.stderr)
 
     def test_stop_strings(self):
         free, _ = run_json("-p", QUESTION, "-n", 20)
@@ -376,16 +387,41 @@ class Plan(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         for word in ["weights", "working", "program", "f16", "k8v4", "* beyond the 8,192 tokens"]:
             self.assertIn(word, done.stdout)
-        self.assertRegex(done.stdout, r"k8v4 holds 2\.\d times the context of f16 in the same memory")
+        self.assertRegex(done.stdout, r"k5v4 holds 3\.\d times the context of f16 in the same memory")
         done = kvsplit("plan", "-m", program.MODEL, "--memory", "300M", "-c", "8192")
         self.assertRegex(done.stdout, r"f16 .* does not fit")
-        self.assertRegex(done.stdout, r"k8v4 keeps 8,192 tokens in 2\.\d times less memory")
+        self.assertRegex(done.stdout, r"k5v4 keeps 8,192 tokens in 3\.\d times less memory")
 
     def test_too_little_memory(self):
         done = kvsplit("plan", "-m", program.MODEL, "--memory", "50M")
         self.assertEqual(done.returncode, 1)
         self.assertEqual(done.stdout, "")
         self.assertRegex(done.stderr, r"50.0 MiB do not hold the model: weights [\d.]+ MiB \+ .* = [\d.]+ MiB")
+
+
+class Tune(unittest.TestCase):
+    FEW = ["-c", 256, "--chunks", 1, "--check-chunks", 1, "--budget", 4.0]
+
+    def test_profile_is_read_back(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "model.kv"
+            done = kvsplit("tune", "-m", program.MODEL, *self.FEW, "-o", path, "--json")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            report = json.loads(done.stdout)
+            self.assertEqual(len(report["layer_costs"]["key"]), 30)
+            self.assertLessEqual(report["by_layer"]["bits_per_element"], 4.0)
+            self.assertLessEqual(report["uniform"]["bits_per_element"], 4.0)
+            self.assertIn(report["best"], [report["by_layer"]["kv"], report["uniform"]["kv"]])
+            result, _ = run_json("-p", "Hi", "-n", 1, "--kv", "@" + str(path))
+            self.assertEqual(result["kv"], report["best"])
+
+    def test_short_text(self):
+        with tempfile.TemporaryDirectory() as folder:
+            text = pathlib.Path(folder) / "short.txt"
+            text.write_text("Too short.")
+            done = kvsplit("tune", "-m", program.MODEL, "-f", text)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("tokens", done.stderr)
 
 
 class Info(unittest.TestCase):

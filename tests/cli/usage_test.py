@@ -12,7 +12,7 @@ from program import kvsplit
 
 class Help(unittest.TestCase):
     def test_every_command_has_help_with_examples(self):
-        for command in ["run", "chat", "perplexity", "eval", "bench", "plan", "info", "compare"]:
+        for command in ["run", "chat", "perplexity", "eval", "bench", "plan", "tune", "info", "compare"]:
             done = kvsplit(command, "--help")
             self.assertEqual(done.returncode, 0, command)
             self.assertIn("Examples:", done.stdout)

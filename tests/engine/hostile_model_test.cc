@@ -36,7 +36,7 @@ void limit_memory() {
 void run(const std::string& path) {
     const auto model = Model::load(path, {.threads = 1});
     auto tokens = model->tokenize("ab \xff<s>", true, true);
-    for (const KvSpec spec : {KvSpec{8, 4}, KvSpec{16, 16}}) {
+    for (const KvSpec& spec : {KvSpec{8, 4}, KvSpec{16, 16}}) {
         const auto session = Session::create(model, spec, 100);
         session->eval(tokens);
         EXPECT_EQ(session->logits().size(), static_cast<std::size_t>(model->info().n_vocab));
