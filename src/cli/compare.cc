@@ -92,7 +92,7 @@ std::string table(const lab::CompareResults& results) {
                                   format_count(results.settings.quality_context));
     out +=
         to_text(overview_table(summary)) + "\ntokens per second\n\n" + to_text(speed_table(summary)) + "\n";
-    for (const auto& sentence : advice(summary)) out += sentence + "\n";
+    for (const auto& sentence : advice(summary)) out += lab::ascii(sentence) + "\n";
     return out;
 }
 

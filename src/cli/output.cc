@@ -60,8 +60,8 @@ void ProgressLine::update(double fraction, std::string_view detail) {
     const double left = fraction > 0 ? elapsed * (1 - fraction) / fraction : 0;
     constexpr int kWidth = 24;
     const int filled = static_cast<int>(fraction * kWidth);
-    fmt::print(stderr, "\r\033[K{} [{:=<{}}{: <{}}] {:3.0f} % {:.0f} s left{}{}", label_, "", filled, "",
-               kWidth - filled, 100 * fraction, left, detail.empty() ? "" : "  ", detail);
+    fmt::print(stderr, "\r\033[K{} [{:=<{}}{: <{}}] {:3.0f} % {} left{}{}", label_, "", filled, "",
+               kWidth - filled, 100 * fraction, lab::format_time(left), detail.empty() ? "" : "  ", detail);
     std::fflush(stderr);
 }
 

@@ -172,23 +172,48 @@ class Comparer {
 
     bool measure_depth(int depth) {
         SpeedOptions options;
-        options.specs = settings_.specs;
         options.depths = {depth};
         options.prefill_tokens = settings_.prefill_tokens;
         options.decode_tokens = settings_.decode_tokens;
         options.repeats = settings_.repeats;
         options.fast_fill = true;
-        options.read_memory = results_.read_gb_per_s == 0;
         const double cost = speed_cost(depth);
-        bool whole = true;
-        const auto report = measure_speed(model(false), options, [&](double fraction, const SpeedReport&) {
-            return whole = tell(fraction, cost, fmt::format("speed behind {} tokens", depth));
-        });
-        results_.speed.insert(results_.speed.end(), report.results.begin(), report.results.end());
-        if (options.read_memory) results_.read_gb_per_s = report.read_gb_per_s;
-        if (whole) results_.speed_done.push_back(depth);
-        done_ += cost;
-        return whole;
+        const auto doing = fmt::format("speed behind {} tokens", depth);
+        bool go_on = true;
+        for (const auto& together : split_by_memory(depth)) {
+            options.specs = together;
+            options.read_memory = results_.read_gb_per_s == 0;
+            const double share = cost * double(together.size()) / double(settings_.specs.size());
+            const auto report = measure_speed(
+                model(false), options,
+                [&](double fraction, const SpeedReport&) { return go_on = tell(fraction, share, doing); });
+            results_.speed.insert(results_.speed.end(), report.results.begin(), report.results.end());
+            if (options.read_memory) results_.read_gb_per_s = report.read_gb_per_s;
+            done_ += share;
+            if (!go_on) return false;
+        }
+        results_.speed_done.push_back(depth);
+        return true;
+    }
+
+    // Caches that take turns are in memory together. All of them, unless that would take more than half of
+    // what is free.
+    std::vector<std::vector<KvSpec>> split_by_memory(int depth) {
+        const std::size_t available = available_memory();
+        const int tokens = depth + std::max(settings_.prefill_tokens, settings_.decode_tokens);
+        std::vector<std::vector<KvSpec>> out;
+        std::size_t taken = 0;
+        for (const KvSpec& spec : settings_.specs) {
+            const std::size_t bytes = model(false)->plan(spec, tokens).bytes.total();
+            const bool full = available > 0 && taken + bytes > available / 2;
+            if (out.empty() || full) {
+                out.emplace_back();
+                taken = 0;
+            }
+            out.back().push_back(spec);
+            taken += bytes;
+        }
+        return out;
     }
 
     CompareResults& results_;

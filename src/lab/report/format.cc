@@ -5,8 +5,19 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <string_view>
 
 namespace kvsplit::lab {
+namespace {
+
+std::string replaced(std::string text, std::string_view from, std::string_view to) {
+    for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) {
+        text.replace(at, from.size(), to);
+    }
+    return text;
+}
+
+}  // namespace
 
 std::string format_bytes(double bytes) {
     constexpr std::array units{"B", "KiB", "MiB", "GiB", "TiB"};
@@ -48,6 +59,12 @@ std::string format_time(double seconds) {
     if (whole < 60) return fmt::format("{} s", whole);
     if (whole < 3600) return fmt::format("{} min {} s", whole / 60, whole % 60);
     return fmt::format("{} h {} min", whole / 3600, whole / 60 % 60);
+}
+
+std::string ascii(std::string text) {
+    text = replaced(std::move(text), "±", "+-");
+    text = replaced(std::move(text), "10⁻³", "1e-3");
+    return replaced(std::move(text), "–", "-");
 }
 
 }  // namespace kvsplit::lab

@@ -18,4 +18,7 @@ std::string format_signed(double value, int decimals);
 // "4 min 20 s"
 std::string format_time(double seconds);
 
+// What a report has in other characters, in ASCII: "+-" for "±".
+std::string ascii(std::string text);
+
 }  // namespace kvsplit::lab

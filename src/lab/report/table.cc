@@ -43,19 +43,6 @@ std::vector<std::string> lines_of(const std::string& text) {
     return lines;
 }
 
-std::string replaced(std::string text, std::string_view from, std::string_view to) {
-    for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) {
-        text.replace(at, from.size(), to);
-    }
-    return text;
-}
-
-std::string ascii(std::string text) {
-    text = replaced(std::move(text), "±", "+-");
-    text = replaced(std::move(text), "10⁻³", "1e-3");
-    return replaced(std::move(text), "–", "-");
-}
-
 }  // namespace
 
 Table overview_table(const Summary& summary) {
