@@ -119,7 +119,7 @@ def parse_arguments():
     build = pathlib.Path(__file__).parents[1] / "build" / "release" / "kvsplit"
     parser.add_argument("model")
     parser.add_argument("--binary", default=str(build), help="kvsplit (build/release/kvsplit)")
-    parser.add_argument("--kv", default="f16,k8v4,k5v4", help="precisions of ours")
+    parser.add_argument("--kv", default="f16,k8v4", help="precisions of ours")
     parser.add_argument("--types", help="the peers' cache types, KEYS/VALUES (those nearest to --kv)")
     parser.add_argument("-p", "--prefill", type=int, default=512, help="tokens evaluated together")
     parser.add_argument("-n", "--decode", type=int, default=64, help="tokens evaluated one by one")

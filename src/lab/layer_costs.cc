@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 
 #include "base/error.h"
 #include "lab/perplexity.h"
@@ -159,23 +160,26 @@ class Chooser {
     std::vector<KvWidths> widths_;  // of each group
 };
 
-// The best of all pairs of widths by better(a, b), among those that `allowed` accepts.
+// The best of all pairs of widths by better(a, b), among those that `allowed` accepts; nothing if there are
+// none.
 template <typename Allowed, typename Better>
-Choice best_pair(const Model& model, const LayerCosts& costs, Allowed allowed, Better better) {
-    Choice best{KvSpec{16, 16}, 16, 0};
-    bool found = false;
+std::optional<Choice> best_pair(const Model& model, const LayerCosts& costs, Allowed allowed, Better better) {
+    std::optional<Choice> best;
     for (const int key : kv_widths()) {
         for (const int value : kv_widths()) {
             const KvSpec spec{key, value};
             const KvStats stats = model.plan(spec, 0);
             const Choice choice{spec, (stats.key_bits_per_element + stats.value_bits_per_element) / 2,
                                 costs.of(spec)};
-            if (!allowed(choice) || (found && !better(choice, best))) continue;
-            best = choice;
-            found = true;
+            if (allowed(choice) && (!best || better(choice, *best))) best = choice;
         }
     }
     return best;
+}
+
+double fewest_possible_bits(const Model& model) {
+    const KvStats stats = model.plan(KvSpec{2, 2}, 0);
+    return (stats.key_bits_per_element + stats.value_bits_per_element) / 2;
 }
 
 }  // namespace
@@ -267,18 +271,25 @@ Choice least_divergence(const Model& model, const LayerCosts& costs, std::span<c
 }
 
 Choice uniform_fewest_bits(const Model& model, const LayerCosts& costs, double max_kld) {
-    return best_pair(
+    const auto found = best_pair(
         model, costs, [&](const Choice& c) { return c.expected_kld <= max_kld; },
         [](const Choice& a, const Choice& b) {
             return a.bits_per_element != b.bits_per_element ? a.bits_per_element < b.bits_per_element
                                                             : a.expected_kld < b.expected_kld;
         });
+    return found.value();  // 16 bits cost nothing
 }
 
 Choice uniform_least_divergence(const Model& model, const LayerCosts& costs, double max_bits) {
-    return best_pair(
+    const auto found = best_pair(
         model, costs, [&](const Choice& c) { return c.bits_per_element <= max_bits; },
         [](const Choice& a, const Choice& b) { return a.expected_kld < b.expected_kld; });
+    if (!found) {
+        fail(ErrorCode::kInvalidArgument,
+             "{} bits per element: the least that this model's cache takes is {:.2f}", max_bits,
+             fewest_possible_bits(model));
+    }
+    return *found;
 }
 
 }  // namespace kvsplit::lab

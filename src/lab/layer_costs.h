@@ -45,7 +45,7 @@ struct ProbeOptions {
     int context = 384;
     int chunks = 1;
     int tail = KvSpec{}.tail;  // of the probes
-    bool floor = true;  // subtracts the noise floor: needed but in exact arithmetic
+    bool floor = true;         // subtracts the noise floor: needed but in exact arithmetic
 };
 using ProbeCallback = std::function<bool(double fraction)>;  // false stops
 
@@ -68,7 +68,8 @@ Choice fewest_bits(const Model& model, const LayerCosts& costs, std::span<const 
                    double max_kld);
 Choice least_divergence(const Model& model, const LayerCosts& costs, std::span<const LayerGroup> groups,
                         double max_bits);
-// The same with one pair of widths for all layers.
+// The same with one pair of widths for all layers. least_divergence() throws Error(kInvalidArgument) for
+// fewer bits than 2 a channel take with their scales.
 Choice uniform_fewest_bits(const Model& model, const LayerCosts& costs, double max_kld);
 Choice uniform_least_divergence(const Model& model, const LayerCosts& costs, double max_bits);
 

@@ -46,7 +46,7 @@ TEST_F(LayerCostsTest, RelativeCostsFallWithBits) {
 
 TEST_F(LayerCostsTest, BudgetIsKeptAndUsedWhereItCounts) {
     const auto groups = single_layers(kLayers);
-    for (const double budget : {3.0, 4.5, 6.0}) {
+    for (const double budget : {4.2, 5.5, 7.0}) {  // scales take a bit on heads of 16 channels
         const Choice layered = least_divergence(*model_, costs_, groups, budget);
         const Choice uniform = uniform_least_divergence(*model_, costs_, budget);
         EXPECT_LE(layered.bits_per_element, budget);
@@ -56,8 +56,15 @@ TEST_F(LayerCostsTest, BudgetIsKeptAndUsedWhereItCounts) {
         EXPECT_LT(layered.expected_kld, uniform.expected_kld);
         const KvWidths important = layered.spec.widths(3, kLayers), other = layered.spec.widths(2, kLayers);
         EXPECT_GT(important.key_bits, other.key_bits);
-        EXPECT_LT(layered.spec.widths(6, kLayers).value_bits, other.value_bits);
+        EXPECT_LE(layered.spec.widths(6, kLayers).value_bits, other.value_bits);
     }
+}
+
+TEST_F(LayerCostsTest, TooSmallABudgetIsRefused) {
+    EXPECT_THROW(uniform_least_divergence(*model_, costs_, 2.5), Error);
+    TuneOptions options;
+    options.max_bits = 2.5;
+    EXPECT_THROW(tune(model_, options), Error);
 }
 
 TEST_F(LayerCostsTest, LimitIsMetWithFewBits) {
