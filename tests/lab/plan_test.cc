@@ -39,7 +39,7 @@ TEST_P(PlanTest, WeightsAreThoseThatTheEngineAllocates) {
     for (const bool exact : {false, true}) {
         const gguf::File file(file_.path());
         const ModelDescription description = describe(file);
-        const auto backend = make_cpu_backend({.threads = 1, .exact = exact});
+        const auto backend = make_cpu_backend({.threads = 1, .activation_bits = exact ? 32 : 8});
         const Weights w = load_weights(file, description, *backend);
         std::size_t bytes = w.embedding->bytes() + w.output_norm->size() * sizeof(float);
         for (const LayerWeights& l : w.layers) {
