@@ -41,11 +41,16 @@ Json to_json(const lab::SpeedReport& report, const BenchArgs& args) {
         result["kv_bytes"] = kv_bytes_json(r.kv);
         results.push_back(std::move(result));
     }
-    return {{"model", args.model.path},          {"threads", args.threads()},
-            {"cpu", cpu_model_name()},           {"kernels", isa_name(choose_isa())},
-            {"exact", args.model.options.exact}, {"fill", args.options.fast_fill ? "random" : "evaluated"},
-            {"repeats", args.options.repeats},   {"read_gb_per_s", report.read_gb_per_s},
-            {"peak_rss", report.peak_rss},       {"results", std::move(results)}};
+    return {{"model", args.model.path},
+            {"threads", args.threads()},
+            {"cpu", cpu_model_name()},
+            {"kernels", isa_name(choose_isa())},
+            {"activation_bits", args.model.options.exact ? 32 : args.model.options.activation_bits},
+            {"fill", args.options.fast_fill ? "random" : "evaluated"},
+            {"repeats", args.options.repeats},
+            {"read_gb_per_s", report.read_gb_per_s},
+            {"peak_rss", report.peak_rss},
+            {"results", std::move(results)}};
 }
 
 std::string csv(const lab::SpeedReport& report, const BenchArgs& args) {

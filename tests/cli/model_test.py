@@ -297,7 +297,7 @@ class Bench(unittest.TestCase):
         done = self.measure("--kv", "f16,k8v4", "-d", "0,200", "-t", 1, "--json")
         self.assertEqual(done.returncode, 0, done.stderr)
         report = json.loads(done.stdout)
-        self.assertEqual(list(report), ["model", "threads", "cpu", "kernels", "exact", "fill", "repeats",
+        self.assertEqual(list(report), ["model", "threads", "cpu", "kernels", "activation_bits", "fill", "repeats",
                                         "read_gb_per_s", "peak_rss", "results"])
         self.assertEqual((report["model"], report["threads"], report["fill"]), (program.MODEL, 1, "evaluated"))
         self.assertGreater(report["peak_rss"], 98_000_000)
