@@ -16,7 +16,8 @@ INTERVAL = ["value", "low", "high"]
 
 
 def evaluate(*arguments):
-    done = kvsplit("eval", "-m", program.MODEL, *arguments)
+    # One thread: on a busy machine two that wait for each other are slower.
+    done = kvsplit("eval", "-m", program.MODEL, "-t", 1, *arguments)
     assert done.returncode == 0, done.stderr
     return done
 
@@ -69,16 +70,16 @@ class Eval(unittest.TestCase):
     def test_question_files(self):
         scores = json.loads((GOLDEN / "scores.json").read_text())
         for task, file in [("hellaswag", "hellaswag.txt"), ("lambada", "lambada.jsonl")]:
-            golden = scores[task][:10]
-            done = evaluate("--task", task, "-f", GOLDEN / file, "--items", 10, "--shots", 0, "--kv", "f16,k8v4", "--exact",
+            golden = scores[task][:6]
+            done = evaluate("--task", task, "-f", GOLDEN / file, "--items", 6, "--shots", 0, "--kv", "f16,k8v4", "--exact",
                             "--json")
             self.assertIn("no question reads a sealed page of k8v4", done.stderr)
             f16, k8v4 = json.loads(done.stdout)["tasks"][0]["results"]
             self.assertEqual(f16["right"], sum(item["right"] for item in golden))
             self.assertEqual(k8v4["vs_f16"]["nll_change"], {"value": 0, "low": 0, "high": 0})
-            self.assertEqual(k8v4["answers_exact"], 10)
+            self.assertEqual(k8v4["answers_exact"], 6)
             if task == "lambada":
-                ppl = math.exp(-sum(item["logp"] for item in golden) / 10)
+                ppl = math.exp(-sum(item["logp"] for item in golden) / 6)
                 self.assertAlmostEqual(f16["answer_ppl"] / ppl, 1, delta=0.002)
 
     def test_shots_make_the_cache_long(self):

@@ -17,7 +17,7 @@ namespace {
 // cores.
 constexpr std::array<TaskInfo, 5> kTasks{{
     {TaskKind::kNeedle, "needle", "one of several codes, hidden in made-up prose", false, true, 40, 2048},
-    {TaskKind::kPasskey, "passkey", "a five-digit key, hidden in text that repeats itself", false, true, 20,
+    {TaskKind::kPasskey, "passkey", "a five-digit key, hidden in text that repeats itself", false, true, 15,
      2048},
     {TaskKind::kCopy, "copy", "one of a list of records, asked for by its key", false, false, 100, 2048},
     {TaskKind::kHellaswag, "hellaswag", "the likeliest of four endings, in llama.cpp's file format", true,
