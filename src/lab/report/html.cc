@@ -60,7 +60,8 @@ std::string caption_of(const std::string& chart, const Summary& summary) {
     }
     if (chart == "widths") {
         return fmt::format(
-            "A darker cell is further from f16; below each divergence stand the bytes at {} tokens. "
+            "The stronger the colour, the further from f16; below each divergence stand the bytes at {} "
+            "tokens. "
             "The outlined pair has the same bytes.",
             format_count(summary.context));
     }

@@ -52,7 +52,7 @@ Table overview_table(const Summary& summary) {
         summary, "",
         {{"cache"},
          {"bits, keys\nand values", true},
-         {"cache"},
+         {"memory"},
          {"saved"},
          {"peak\nmemory", true},
          {"perplexity", true},

@@ -30,9 +30,8 @@ std::string sentence(const Mirror& m) {
 
 std::string describe(const Summary& summary) {
     std::string out =
-        "A grid with a row for each width of the keys and a column for each width of the values; a darker "
-        "cell is further "
-        "from f16.";
+        "A grid with a row for each width of the keys and a column for each width of the values; a stronger "
+        "colour is further from f16.";
     for (const Mirror& m : summary.mirrors) out += fmt::format(" {}.", sentence(m));
     return out;
 }
