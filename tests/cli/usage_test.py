@@ -78,10 +78,10 @@ class Usage(unittest.TestCase):
 
     def test_precisions(self):
         run = ["run", "-m", "x.gguf", "-p", "hi"]
-        self.check(*run, "--kv", "k6v4", says="6 bits")
+        self.check(*run, "--kv", "k9v4", says="9 bits")
         self.check(*run, "--kv", "fast", says="k8v4")
         self.check(*run, "--kv-key", "7", says="7 bits")
-        self.check(*run, "--kvq-val", "3", says="3 bits")
+        self.check(*run, "--kvq-val", "1", says="1 bits")
         self.check(*run, "--kv", "k8v8", "--kv-key", "8", says="excludes")
         self.check(*run, "-ctk", "q9_9", says="q9_9")
         measure = ["perplexity", "-m", "x.gguf", "-f", "/dev/null"]

@@ -57,7 +57,8 @@ class CountedMatrix final : public WeightMatrix {
 class CountingCpuBackend final : public CountingBackend {
   public:
     explicit CountingCpuBackend(const CpuOptions& options)
-        : activations_(activations_of(options)), threads_(options.threads > 0 ? options.threads : physical_cores()) {}
+        : activations_(activations_of(options)),
+          threads_(options.threads > 0 ? options.threads : physical_cores()) {}
 
     BackendMemory memory() const override {
         BackendMemory all = memory_;
