@@ -523,12 +523,24 @@ void attend_page(const PageRun& run, int index, const QueryTile& tile, int row, 
                        state.acc + static_cast<std::ptrdiff_t>(row) * shape.head.padded_dim);
 }
 
+KVSPLIT_INLINE void prefetch_array(const std::byte* page, std::size_t offset, std::size_t bytes, int head) {
+    const std::byte* first = page + offset + static_cast<std::size_t>(head) * bytes;
+    for (std::size_t b = 0; b < bytes; b += 64) prefetch(first + b);
+}
+// All that the head reads of a page. Pages lie scattered, and in each the hardware's own prefetching has to
+// start anew on a stream of a few kilobytes: left alone, decoding waits for memory most of the time.
+KVSPLIT_INLINE void prefetch_page(const codec::PageLayout& l, const std::byte* page, int head) {
+    prefetch_array(page, l.key_codes, l.key_codes_head_bytes, head);
+    prefetch_array(page, l.key_scales, l.key_scales_head_bytes, head);
+    prefetch_array(page, l.key_means, l.key_means_head_bytes, head);
+    prefetch_array(page, l.value_scales, l.value_scales_head_bytes, head);
+    prefetch_array(page, l.value_codes, l.value_codes_head_bytes, head);
+}
+
 // Adds the keys and values of a run of pages to the state.
 void attend(const AttentionShape& shape, const PageRun& run, const QueryTile& tile, SoftmaxState& state) {
     for (int i = 0; i < run.n_pages; ++i) {
-        if (i + 1 < run.n_pages) {
-            for (int b = 0; b < 512; b += 64) prefetch(run.pages[i + 1] + b);
-        }
+        if (i + 1 < run.n_pages) prefetch_page(*run.layout, run.pages[i + 1], run.head);
         int row = 0;
         for (; row + kRowBlock <= tile.n_rows; row += kRowBlock)
             attend_page<kRowBlock>(run, i, tile, row, shape, state);
