@@ -7,11 +7,12 @@
 #include <optional>
 
 #include "base/error.h"
+#include "codec/codec.h"
 
 namespace kvsplit {
 namespace {
 
-constexpr int kPageTokens = 64;
+using codec::kPageTokens;
 constexpr std::string_view kUnderstood =
     "say f16, or k<bits>v<bits> with 16, 8, 6, 5, 4, 3 or 2 bits on each side, such as k8v4; then, if need "
     "be, terms such as +tail=128, +sinks=0, +mean=off, +0-1=k8v8";

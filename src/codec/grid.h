@@ -7,8 +7,6 @@
 
 #include <cstdint>
 
-#include "codec/codec.h"
-
 namespace kvsplit::codec {
 
 enum class GridKind {

@@ -177,11 +177,6 @@ std::optional<Choice> best_pair(const Model& model, const LayerCosts& costs, All
     return best;
 }
 
-double fewest_possible_bits(const Model& model) {
-    const KvStats stats = model.plan(KvSpec{2, 2}, 0);
-    return (stats.key_bits_per_element + stats.value_bits_per_element) / 2;
-}
-
 }  // namespace
 
 double relative_cost(Side side, int bits) {
@@ -250,6 +245,15 @@ LayerCosts probe_layer_costs(const std::shared_ptr<Model>& model, std::string_vi
     return costs;
 }
 
+void check_budget(const Model& model, double max_bits) {
+    const KvStats stats = model.plan(KvSpec{2, 2}, 0);
+    const double least = (stats.key_bits_per_element + stats.value_bits_per_element) / 2;
+    if (max_bits < least) {
+        fail(ErrorCode::kInvalidArgument,
+             "{} bits per element: the least that this model's cache takes is {:.2f}", max_bits, least);
+    }
+}
+
 Choice fewest_bits(const Model& model, const LayerCosts& costs, std::span<const LayerGroup> groups,
                    double max_kld) {
     Chooser chooser(model, costs, groups);
@@ -265,6 +269,7 @@ Choice fewest_bits(const Model& model, const LayerCosts& costs, std::span<const 
 
 Choice least_divergence(const Model& model, const LayerCosts& costs, std::span<const LayerGroup> groups,
                         double max_bits) {
+    check_budget(model, max_bits);
     Chooser chooser(model, costs, groups);
     chooser.widen([&](const Chooser& c) { return c.bits() <= max_bits; });
     return chooser.choice();
@@ -281,15 +286,11 @@ Choice uniform_fewest_bits(const Model& model, const LayerCosts& costs, double m
 }
 
 Choice uniform_least_divergence(const Model& model, const LayerCosts& costs, double max_bits) {
+    check_budget(model, max_bits);
     const auto found = best_pair(
         model, costs, [&](const Choice& c) { return c.bits_per_element <= max_bits; },
         [](const Choice& a, const Choice& b) { return a.expected_kld < b.expected_kld; });
-    if (!found) {
-        fail(ErrorCode::kInvalidArgument,
-             "{} bits per element: the least that this model's cache takes is {:.2f}", max_bits,
-             fewest_possible_bits(model));
-    }
-    return *found;
+    return found.value();  // 2 bits fit
 }
 
 }  // namespace kvsplit::lab

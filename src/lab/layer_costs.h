@@ -61,15 +61,19 @@ struct Choice {
     double expected_kld = 0;
 };
 
+// Throws Error(kInvalidArgument) for fewer bits per element than codes of 2 bits take with their scales, and
+// Error(kUnsupported) where the head size cannot take codes.
+void check_budget(const Model& model, double max_bits);
+
 // The cheapest widths layer by layer: the fewest bits whose expected divergence is at most max_kld, or the
 // least divergence with at most so many bits per element (of sealed pages, everything counted, mean of keys
-// and values over the layers). Groups of equal layers share their widths.
+// and values over the layers). Groups of equal layers share their widths. What takes max_bits throws as
+// check_budget().
 Choice fewest_bits(const Model& model, const LayerCosts& costs, std::span<const LayerGroup> groups,
                    double max_kld);
 Choice least_divergence(const Model& model, const LayerCosts& costs, std::span<const LayerGroup> groups,
                         double max_bits);
-// The same with one pair of widths for all layers. least_divergence() throws Error(kInvalidArgument) for
-// fewer bits than 2 a channel take with their scales.
+// The same with one pair of widths for all layers.
 Choice uniform_fewest_bits(const Model& model, const LayerCosts& costs, double max_kld);
 Choice uniform_least_divergence(const Model& model, const LayerCosts& costs, double max_bits);
 

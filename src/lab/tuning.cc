@@ -50,10 +50,7 @@ bool TuneReport::layered_is_better() const {
 
 TuneReport tune(const std::shared_ptr<Model>& model, const TuneOptions& options,
                 const ProbeCallback& callback) {
-    // Throws where the head size cannot take codes, or the budget is too small.
-    const auto n = static_cast<std::size_t>(model->info().n_layers);
-    const LayerCosts unknown{std::vector<double>(n), std::vector<double>(n)};
-    uniform_least_divergence(*model, unknown, options.max_bits > 0 ? options.max_bits : 16);
+    check_budget(*model, options.max_bits > 0 ? options.max_bits : 16);  // before all the measuring
     ProbeOptions probe;
     probe.groups = single_layers(model->info().n_layers);
     probe.context = options.context;

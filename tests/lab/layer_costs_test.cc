@@ -62,6 +62,7 @@ TEST_F(LayerCostsTest, BudgetIsKeptAndUsedWhereItCounts) {
 
 TEST_F(LayerCostsTest, TooSmallABudgetIsRefused) {
     EXPECT_THROW(uniform_least_divergence(*model_, costs_, 2.5), Error);
+    EXPECT_THROW(least_divergence(*model_, costs_, single_layers(kLayers), 2.5), Error);
     TuneOptions options;
     options.max_bits = 2.5;
     EXPECT_THROW(tune(model_, options), Error);

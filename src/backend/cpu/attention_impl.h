@@ -6,8 +6,9 @@
 #pragma once
 
 #include "backend/cpu/attention_kernels.h"
+#include "backend/cpu/code_loader.h"
 #include "backend/cpu/simd/simd.h"
-#include "codec/grid.h"
+#include "backend/cpu/width_dispatch.h"
 
 namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
 
@@ -63,89 +64,6 @@ void score_exact(const float* q, int dim, const Number* keys, int n_vectors, Row
         score_exact_block<R, 1>(q, dim, keys + v * 16, block.scores[0] + v * 16);
     }
 }
-
-// The field of w bits from bit `from` of every byte, moved to bit `to`.
-template <int w, int from, int to>
-KVSPLIT_INLINE bytes64 field(bytes64 x) {
-    if constexpr (w == 8) return x;
-    if constexpr (from > to) {
-        x = shift_right_bytes<from - to>(x);
-        if constexpr (from + w == 8 && to == 0) return x;
-    }
-    if constexpr (to > from) x = shift_left_bytes<to - from>(x);
-    return x & set1_byte(((1 << w) - 1) << to);
-}
-
-// Codes of one width in planes (codec.h) as operands of dot4. A unit is four quads: 16 channels of keys, or
-// 16 tokens of values. It comes in two halves, so that the operands of several vectors fit into registers.
-template <int bits>
-class CodeLoader {
-  public:
-    KVSPLIT_INLINE explicit CodeLoader(int flip) {
-        if constexpr (codec::has_levels(bits))
-            levels_ = load_table16(codec::lloyd_max(bits)) ^ set1_byte(flip);
-    }
-    // Quads 4 unit + 2 half and the next. stride: bytes between the blocks of a plane. Even grids: the code
-    // as stored; tables: the level, its sign bit turned where `flip` is 0x80.
-    template <int half>
-    KVSPLIT_INLINE void load(const std::uint8_t* low, const std::uint8_t* high, int unit,
-                             std::ptrdiff_t stride, bytes64 (&out)[2]) const {
-        constexpr codec::CodePlanes planes = codec::code_planes(bits);
-        low_plane<planes.low, half>(low, unit, stride, out);
-        if constexpr (planes.high == 2) {
-            const bytes64 x = load_bytes(high + unit * stride);
-            out[0] = out[0] | field<2, half * 4, planes.low>(x);
-            out[1] = out[1] | field<2, half * 4 + 2, planes.low>(x);
-        }
-        if constexpr (planes.high == 1) {
-            bytes64 x = load_bytes(high + unit / 2 * stride);
-            if (unit % 2 != 0) x = shift_right_bytes<4>(x);
-            out[0] = out[0] | field<1, half * 2, planes.low>(x);
-            out[1] = out[1] | field<1, half * 2 + 1, planes.low>(x);
-        }
-        if constexpr (codec::has_levels(bits)) {
-            out[0] = lookup16(levels_, out[0]);
-            out[1] = lookup16(levels_, out[1]);
-        }
-    }
-
-  private:
-    template <int w, int half>
-    static KVSPLIT_INLINE void low_plane(const std::uint8_t* low, int unit, std::ptrdiff_t stride,
-                                         bytes64 (&out)[2]) {
-        if constexpr (w == 8) {
-            out[0] = load_bytes(low + (4 * unit + 2 * half) * stride);
-            out[1] = load_bytes(low + (4 * unit + 2 * half + 1) * stride);
-        } else if constexpr (w == 4) {
-            const bytes64 x = load_bytes(low + (2 * unit + half) * stride);
-            out[0] = field<4, 0, 0>(x);
-            out[1] = field<4, 4, 0>(x);
-        } else {
-            const bytes64 x = load_bytes(low + unit * stride);
-            out[0] = field<2, half * 4, 0>(x);
-            out[1] = field<2, half * 4 + 2, 0>(x);
-        }
-    }
-    bytes64 levels_;
-};
-
-// acc + the dot products of a (unsigned) and b (signed). Products with codes of an even grid of 6 or 5 bits,
-// on either side, stay small.
-template <int bits>
-KVSPLIT_INLINE i32x16 dot_codes(i32x16 acc, bytes64 a, bytes64 b) {
-    if constexpr (bits == 6 || bits == 5) {
-        return dot4_small(acc, a, b);
-    } else {
-        return dot4(acc, a, b);
-    }
-}
-
-// value = scale * kHalfFactor * (2 * operand - kZero2)
-template <int bits>
-struct KeyGrid {
-    static constexpr std::int32_t kZero2 = codec::has_levels(bits) ? 256 : (1 << bits) - 1;
-    static constexpr float kHalfFactor = codec::has_levels(bits) ? 0.5f / 127 : 0.5f;
-};
 
 // acc[r][v] += query codes . key codes over half a unit: 8 channels. q: the rows' codes at the unit's first
 // channel.
@@ -310,15 +228,6 @@ void accumulate_exact(const RowBlock& block, const Number* values, int dim, int 
     for (; c < dim; c += 16) accumulate_exact_block<R, 1>(block, values + c, dim, low, high, acc + c);
 }
 
-// value = scale * kFactor * (operand + kOffset)
-template <int bits>
-struct ValueGrid {
-    static constexpr float kFactor = codec::has_levels(bits) ? 1.0f / 127 : 1.0f;
-    static constexpr float kOffset = codec::has_levels(bits) ? 0.0f
-                                     : bits == 8             ? 0.5f
-                                                             : 0.5f - static_cast<float>(1 << (bits - 1));
-};
-
 // Softmax weights times value scales as integers: `planes` bytes each, most significant plane first.
 template <int R>
 struct IntegerWeights {
@@ -436,21 +345,10 @@ void accumulate_codes(const PageRun& run, const std::byte* page, const codec::He
 template <int R>
 void score_page(const PageRun& run, const std::byte* page, const QueryTile& tile, int row,
                 const codec::HeadShape& head, int n_vectors, RowBlock& block) {
-    switch (run.key_bits) {
-        case 8:
-            return score_codes<8, R>(run, page, tile, row, head, block);
-        case 6:
-            return score_codes<6, R>(run, page, tile, row, head, block);
-        case 5:
-            return score_codes<5, R>(run, page, tile, row, head, block);
-        case 4:
-            return score_codes<4, R>(run, page, tile, row, head, block);
-        case 3:
-            return score_codes<3, R>(run, page, tile, row, head, block);
-        case 2:
-            return score_codes<2, R>(run, page, tile, row, head, block);
-        default:
-            break;
+    if (run.key_bits < 16) {
+        return with_width(run.key_bits, [&](auto width) KVSPLIT_LAMBDA_INLINE {
+            score_codes<width.bits, R>(run, page, tile, row, head, block);
+        });
     }
     const codec::PageLayout& l = *run.layout;
     const std::byte* keys = page + l.key_codes + static_cast<std::size_t>(run.head) * l.key_codes_head_bytes;
@@ -461,32 +359,16 @@ void score_page(const PageRun& run, const std::byte* page, const QueryTile& tile
     score_exact<R>(q, head.head_dim, reinterpret_cast<const std::uint16_t*>(keys), n_vectors, block);
 }
 
-template <int R, bool wide>
-void accumulate_width(const PageRun& run, const std::byte* page, const codec::HeadShape& head,
-                      const RowBlock& block, float* acc) {
-    switch (run.value_bits) {
-        case 8:
-            return accumulate_codes<8, R, wide>(run, page, head, block, acc);
-        case 6:
-            return accumulate_codes<6, R, wide>(run, page, head, block, acc);
-        case 5:
-            return accumulate_codes<5, R, wide>(run, page, head, block, acc);
-        case 4:
-            return accumulate_codes<4, R, wide>(run, page, head, block, acc);
-        case 3:
-            return accumulate_codes<3, R, wide>(run, page, head, block, acc);
-        default:
-            return accumulate_codes<2, R, wide>(run, page, head, block, acc);
-    }
-}
-
 template <int R>
 void accumulate_page(const PageRun& run, const std::byte* page, const AttentionShape& shape,
                      const RowBlock& block, int low, int high, float* acc) {
     const codec::HeadShape& head = shape.head;
     if (run.value_bits < 16) {
-        if (shape.wide_weights()) return accumulate_width<R, true>(run, page, head, block, acc);
-        return accumulate_width<R, false>(run, page, head, block, acc);
+        return with_width(run.value_bits, [&](auto width) KVSPLIT_LAMBDA_INLINE {
+            if (shape.wide_weights())
+                return accumulate_codes<width.bits, R, true>(run, page, head, block, acc);
+            accumulate_codes<width.bits, R, false>(run, page, head, block, acc);
+        });
     }
     const codec::PageLayout& l = *run.layout;
     const std::byte* values =

@@ -8,6 +8,7 @@
 #include "backend/cpu/seal_kernels.h"
 #include "backend/cpu/simd/simd.h"
 #include "backend/cpu/simd/simd_pages.h"
+#include "backend/cpu/width_dispatch.h"
 #include "codec/codec.h"
 #include "codec/grid.h"
 
@@ -115,11 +116,6 @@ struct LevelGrid {
     table8f threshold, lower, upper;
     table8i index;
     int half;
-};
-
-template <int b>
-struct Width {
-    static constexpr int bits = b;
 };
 
 struct Scales {
@@ -330,23 +326,9 @@ void encode_width(const GridPolicy& policy, const HeadShape& shape, const Tile& 
 template <template <int> typename Codes, typename... Place>
 void encode_tile(const GridPolicy& policy, const HeadShape& shape, const Tile& tile, int token,
                  std::uint16_t* scales, std::uint8_t* codes, std::size_t high_plane, Place... place) {
-    const auto encode = [&](auto width) {
+    with_width(policy.bits, [&](auto width) {
         encode_width<Codes, width.bits>(policy, shape, tile, token, scales, codes, high_plane, place...);
-    };
-    switch (policy.bits) {
-        case 8:
-            return encode(Width<8>{});
-        case 6:
-            return encode(Width<6>{});
-        case 5:
-            return encode(Width<5>{});
-        case 4:
-            return encode(Width<4>{});
-        case 3:
-            return encode(Width<3>{});
-        default:
-            return encode(Width<2>{});
-    }
+    });
 }
 
 // Means of all channels, exact and as stored; writes the stored form.

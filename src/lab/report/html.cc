@@ -5,6 +5,7 @@
 
 #include <map>
 
+#include "base/html.h"
 #include "gguf/printable.h"
 #include "lab/report/format.h"
 #include "lab/report/svg.h"
@@ -28,14 +29,14 @@ std::string fill(std::string_view page, const std::map<std::string, std::string,
 }
 
 // Text from a file, safe in a page.
-std::string foreign(std::string_view text) { return escape_xml(gguf::printable(text, 4096)); }
+std::string foreign(std::string_view text) { return escape_html(gguf::printable(text, 4096)); }
 
 std::string paragraphs(const std::vector<std::string>& sentences) {
     // The first stands alone: it is the answer.
     std::string rest;
     for (std::size_t i = 1; i < sentences.size(); ++i) rest += (i > 1 ? " " : "") + sentences[i];
-    std::string out = fmt::format("<p class=\"answer\">{}</p>\n", escape_xml(sentences.front()));
-    return rest.empty() ? out : out + fmt::format("<p>{}</p>\n", escape_xml(rest));
+    std::string out = fmt::format("<p class=\"answer\">{}</p>\n", escape_html(sentences.front()));
+    return rest.empty() ? out : out + fmt::format("<p>{}</p>\n", escape_html(rest));
 }
 
 std::string model_facts(const CompareSubject& subject) {
@@ -81,7 +82,7 @@ std::string figures(const Summary& summary, const std::vector<NamedChart>& chart
         out += fmt::format(
             "<figure id=\"{0}\">\n<figcaption><h3>{1}</h3><span "
             "class=\"caption\">{2}</span></figcaption>\n{3}{4}</figure>\n",
-            chart.name, escape_xml(chart.wide->title()), escape_xml(caption_of(chart.name, summary)),
+            chart.name, escape_html(chart.wide->title()), escape_html(caption_of(chart.name, summary)),
             chart.wide->element(chart.name + "-wide", "wide"),
             chart.narrow->element(chart.name + "-narrow", "narrow"));
     }

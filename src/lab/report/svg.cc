@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include "base/html.h"
+
 namespace kvsplit::lab {
 namespace {
 
@@ -18,36 +20,13 @@ constexpr std::string_view anchor_name(Anchor anchor) {
 
 }  // namespace
 
-std::string escape_xml(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        switch (c) {
-            case '&':
-                out += "&amp;";
-                break;
-            case '<':
-                out += "&lt;";
-                break;
-            case '>':
-                out += "&gt;";
-                break;
-            case '"':
-                out += "&quot;";
-                break;
-            default:
-                out += c;
-        }
-    }
-    return out;
-}
-
 Svg::Svg(double width, double height, std::string title, std::string description)
     : width_(width), height_(height), title_(std::move(title)), description_(std::move(description)) {}
 
 void Svg::shape(std::string_view tag, std::string_view attributes, std::string_view classes,
                 std::string_view tip) {
     body_ += fmt::format("<{} {} class=\"{}\"", tag, attributes, classes);
-    body_ += tip.empty() ? "/>\n" : fmt::format("><title>{}</title></{}>\n", escape_xml(tip), tag);
+    body_ += tip.empty() ? "/>\n" : fmt::format("><title>{}</title></{}>\n", escape_html(tip), tag);
 }
 
 void Svg::line(Point from, Point to, std::string_view classes) {
@@ -80,14 +59,14 @@ void Svg::circle(Point centre, double radius, std::string_view classes, std::str
 
 void Svg::text(Point at, Anchor anchor, std::string_view classes, std::string_view text) {
     body_ += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"{}\" class=\"{}\">{}</text>\n", number(at.x),
-                         number(at.y), anchor_name(anchor), classes, escape_xml(text));
+                         number(at.y), anchor_name(anchor), classes, escape_html(text));
 }
 
 std::string Svg::element(std::string_view id, std::string_view classes) const {
     return fmt::format(
         "<svg class=\"chart {2}\" viewBox=\"0 0 {3} {4}\" role=\"img\" aria-labelledby=\"{0}-t {0}-d\">\n"
         "<title id=\"{0}-t\">{5}</title>\n<desc id=\"{0}-d\">{6}</desc>\n{1}</svg>\n",
-        id, body_, classes, number(width_), number(height_), escape_xml(title_), escape_xml(description_));
+        id, body_, classes, number(width_), number(height_), escape_html(title_), escape_html(description_));
 }
 
 std::string Svg::file(std::string_view css) const {
@@ -95,7 +74,7 @@ std::string Svg::file(std::string_view css) const {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart\" width=\"{0}\" height=\"{1}\" "
         "viewBox=\"0 0 {0} {1}\">\n<title>{2}</title>\n<desc>{3}</desc>\n<style>\n{4}</style>\n"
         "<rect width=\"{0}\" height=\"{1}\" class=\"ground\"/>\n{5}</svg>\n",
-        number(width_), number(height_), escape_xml(title_), escape_xml(description_), css, body_);
+        number(width_), number(height_), escape_html(title_), escape_html(description_), css, body_);
 }
 
 double text_width(std::string_view text, double font_size) {

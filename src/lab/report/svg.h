@@ -16,9 +16,6 @@ struct Point {
 
 enum class Anchor { kStart, kMiddle, kEnd };
 
-// & < > " as entities.
-std::string escape_xml(std::string_view text);
-
 class Svg {
   public:
     // title: a short name; description: what a reader who cannot see the picture should know.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "base/html.h"
 #include "lab/report/format.h"
 #include "lab/report/svg.h"
 
@@ -220,18 +221,18 @@ std::string to_html(const Table& table) {
         return std::string(table.columns[column].extra ? " class=\"extra\"" : "");
     };
     std::string out = "<div class=\"scroll\" role=\"region\" aria-label=\"table\" tabindex=\"0\">\n<table>\n";
-    if (!table.caption.empty()) out += fmt::format("<caption>{}</caption>\n", escape_xml(table.caption));
+    if (!table.caption.empty()) out += fmt::format("<caption>{}</caption>\n", escape_html(table.caption));
     out += "<thead><tr>";
     for (std::size_t i = 0; i < table.columns.size(); ++i) {
         out +=
-            fmt::format("<th scope=\"col\"{}>{}</th>", attributes(i), escape_xml(table.columns[i].heading));
+            fmt::format("<th scope=\"col\"{}>{}</th>", attributes(i), escape_html(table.columns[i].heading));
     }
     out += "</tr></thead>\n<tbody>\n";
     for (const auto& row : table.rows) {
         out += fmt::format("<tr{}><th scope=\"row\">{}</th>", row.best ? " class=\"best\"" : "",
-                           escape_xml(row.cells[0]));
+                           escape_html(row.cells[0]));
         for (std::size_t i = 1; i < row.cells.size(); ++i) {
-            out += fmt::format("<td{}>{}</td>", attributes(i), escape_xml(row.cells[i]));
+            out += fmt::format("<td{}>{}</td>", attributes(i), escape_html(row.cells[i]));
         }
         out += "</tr>\n";
     }

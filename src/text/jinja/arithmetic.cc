@@ -1,10 +1,10 @@
 // The operators that make new values: binary(), negated(), unary_plus().
 #include <cmath>
 
+#include "base/html.h"
 #include "text/jinja/access.h"
 #include "text/jinja/error.h"
 #include "text/jinja/format.h"
-#include "text/jinja/html.h"
 #include "text/jinja/operators.h"
 #include "text/jinja/runtime.h"
 

@@ -4,11 +4,11 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/html.h"
 #include "text/jinja/access.h"
 #include "text/jinja/arguments.h"
 #include "text/jinja/error.h"
 #include "text/jinja/format.h"
-#include "text/jinja/html.h"
 #include "text/jinja/numbers.h"
 #include "text/jinja/runtime.h"
 #include "text/jinja/show.h"

@@ -4,13 +4,13 @@
 #include <algorithm>
 #include <array>
 
+#include "base/html.h"
 #include "text/jinja/access.h"
 #include "text/jinja/arguments.h"
 #include "text/jinja/attribute_path.h"
 #include "text/jinja/error.h"
 #include "text/jinja/filters.h"
 #include "text/jinja/format.h"
-#include "text/jinja/html.h"
 #include "text/jinja/json.h"
 #include "text/jinja/methods.h"
 #include "text/jinja/operators.h"

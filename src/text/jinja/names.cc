@@ -66,6 +66,18 @@ struct NameResolver::StatementVisitor {
     Place place;
     int line;
 
+    // A body whose output a filter gets, in a scope of its own.
+    template <typename Node>
+    void captured(Node& node) const {
+        Symbols inner(place.symbols.table(), &place.symbols);
+        NameCollector names(inner);
+        names.body(node.body);
+        names.expression(node.filter);
+        resolver.body(node.body, {inner, false});
+        resolver.expression(node.filter, {inner, false});
+        node.scope = inner.scope();
+    }
+
     void operator()(statement::Output& node) const {
         for (const ExprPtr& part : node.parts) resolver.expression(part, place);
     }
@@ -83,14 +95,8 @@ struct NameResolver::StatementVisitor {
         resolver.expression(node.value, place);
     }
     void operator()(statement::SetBlock& node) const {
-        Symbols inner(place.symbols.table(), &place.symbols);
-        NameCollector names(inner);
-        names.body(node.body);
-        names.expression(node.filter);
-        resolver.body(node.body, {inner, false});
-        resolver.expression(node.filter, {inner, false});
+        captured(node);
         resolver.target(node.target, place.symbols);
-        node.scope = inner.scope();
     }
     void operator()(statement::Macro& node) const {
         resolver.definition(*node.definition, place.symbols);
@@ -103,15 +109,7 @@ struct NameResolver::StatementVisitor {
     void operator()(statement::Generation& node) const {
         resolver.definition(*node.definition, place.symbols);
     }
-    void operator()(statement::FilterBlock& node) const {
-        Symbols inner(place.symbols.table(), &place.symbols);
-        NameCollector names(inner);
-        names.body(node.body);
-        names.expression(node.filter);
-        resolver.body(node.body, {inner, false});
-        resolver.expression(node.filter, {inner, false});
-        node.scope = inner.scope();
-    }
+    void operator()(statement::FilterBlock& node) const { captured(node); }
     void operator()(statement::With& node) const {
         Symbols inner(place.symbols.table(), &place.symbols);
         NameCollector names(inner);

@@ -5,10 +5,10 @@
 #include <cmath>
 #include <optional>
 
+#include "base/html.h"
 #include "text/jinja/access.h"
 #include "text/jinja/error.h"
 #include "text/jinja/format.h"
-#include "text/jinja/html.h"
 #include "text/jinja/numbers.h"
 #include "text/jinja/runtime.h"
 #include "text/jinja/show.h"

@@ -1,11 +1,11 @@
 #include <algorithm>
 #include <array>
 
+#include "base/html.h"
 #include "text/jinja/access.h"
 #include "text/jinja/arguments.h"
 #include "text/jinja/error.h"
 #include "text/jinja/format.h"
-#include "text/jinja/html.h"
 #include "text/jinja/methods.h"
 #include "text/jinja/runtime.h"
 #include "text/jinja/text_search.h"

@@ -1,6 +1,6 @@
-#include "text/jinja/html.h"
+#include "base/html.h"
 
-namespace kvsplit::text::jinja {
+namespace kvsplit {
 
 std::string escape_html(std::string_view text) {
     std::string out;
@@ -29,4 +29,4 @@ std::string escape_html(std::string_view text) {
     return out;
 }
 
-}  // namespace kvsplit::text::jinja
+}  // namespace kvsplit

@@ -1,0 +1,103 @@
+// Page codes of every width as operands of dot products: planes put together, indices looked up. Part of a
+// kernel translation unit (simd.h).
+#pragma once
+
+#include "backend/cpu/simd/simd.h"
+#include "codec/codec.h"
+#include "codec/grid.h"
+
+namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
+
+// The field of w bits from bit `from` of every byte, moved to bit `to`.
+template <int w, int from, int to>
+KVSPLIT_INLINE bytes64 field(bytes64 x) {
+    if constexpr (w == 8) return x;
+    if constexpr (from > to) {
+        x = shift_right_bytes<from - to>(x);
+        if constexpr (from + w == 8 && to == 0) return x;
+    }
+    if constexpr (to > from) x = shift_left_bytes<to - from>(x);
+    return x & set1_byte(((1 << w) - 1) << to);
+}
+
+// Codes of one width in planes (codec.h) as operands of dot4. A unit is four quads: 16 channels of keys, or
+// 16 tokens of values. It comes in two halves, so that the operands of several vectors fit into registers.
+template <int bits>
+class CodeLoader {
+  public:
+    KVSPLIT_INLINE explicit CodeLoader(int flip) {
+        if constexpr (codec::has_levels(bits))
+            levels_ = load_table16(codec::lloyd_max(bits)) ^ set1_byte(flip);
+    }
+    // Quads 4 unit + 2 half and the next. stride: bytes between the blocks of a plane. Even grids: the code
+    // as stored; tables: the level, its sign bit turned where `flip` is 0x80.
+    template <int half>
+    KVSPLIT_INLINE void load(const std::uint8_t* low, const std::uint8_t* high, int unit,
+                             std::ptrdiff_t stride, bytes64 (&out)[2]) const {
+        constexpr codec::CodePlanes planes = codec::code_planes(bits);
+        low_plane<planes.low, half>(low, unit, stride, out);
+        if constexpr (planes.high == 2) {
+            const bytes64 x = load_bytes(high + unit * stride);
+            out[0] = out[0] | field<2, half * 4, planes.low>(x);
+            out[1] = out[1] | field<2, half * 4 + 2, planes.low>(x);
+        }
+        if constexpr (planes.high == 1) {
+            bytes64 x = load_bytes(high + unit / 2 * stride);
+            if (unit % 2 != 0) x = shift_right_bytes<4>(x);
+            out[0] = out[0] | field<1, half * 2, planes.low>(x);
+            out[1] = out[1] | field<1, half * 2 + 1, planes.low>(x);
+        }
+        if constexpr (codec::has_levels(bits)) {
+            out[0] = lookup16(levels_, out[0]);
+            out[1] = lookup16(levels_, out[1]);
+        }
+    }
+
+  private:
+    template <int w, int half>
+    static KVSPLIT_INLINE void low_plane(const std::uint8_t* low, int unit, std::ptrdiff_t stride,
+                                         bytes64 (&out)[2]) {
+        if constexpr (w == 8) {
+            out[0] = load_bytes(low + (4 * unit + 2 * half) * stride);
+            out[1] = load_bytes(low + (4 * unit + 2 * half + 1) * stride);
+        } else if constexpr (w == 4) {
+            const bytes64 x = load_bytes(low + (2 * unit + half) * stride);
+            out[0] = field<4, 0, 0>(x);
+            out[1] = field<4, 4, 0>(x);
+        } else {
+            const bytes64 x = load_bytes(low + unit * stride);
+            out[0] = field<2, half * 4, 0>(x);
+            out[1] = field<2, half * 4 + 2, 0>(x);
+        }
+    }
+    bytes64 levels_;
+};
+
+// acc + the dot products of a (unsigned) and b (signed). Products with codes of an even grid of 6 or 5 bits,
+// on either side, stay small.
+template <int bits>
+KVSPLIT_INLINE i32x16 dot_codes(i32x16 acc, bytes64 a, bytes64 b) {
+    if constexpr (bits == 6 || bits == 5) {
+        return dot4_small(acc, a, b);
+    } else {
+        return dot4(acc, a, b);
+    }
+}
+
+// value = scale * kHalfFactor * (2 * operand - kZero2)
+template <int bits>
+struct KeyGrid {
+    static constexpr std::int32_t kZero2 = codec::has_levels(bits) ? 256 : (1 << bits) - 1;
+    static constexpr float kHalfFactor = codec::has_levels(bits) ? 0.5f / 127 : 0.5f;
+};
+
+// value = scale * kFactor * (operand + kOffset)
+template <int bits>
+struct ValueGrid {
+    static constexpr float kFactor = codec::has_levels(bits) ? 1.0f / 127 : 1.0f;
+    static constexpr float kOffset = codec::has_levels(bits) ? 0.0f
+                                     : bits == 8             ? 0.5f
+                                                             : 0.5f - static_cast<float>(1 << (bits - 1));
+};
+
+}  // namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE
