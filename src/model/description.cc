@@ -1,69 +1,14 @@
 #include "model/description.h"
 
 #include <cmath>
-#include <cstdint>
 #include <limits>
 
 #include "base/error.h"
 #include "gguf/blocks.h"
+#include "model/architecture_keys.h"
 
 namespace kvsplit {
 namespace {
-
-// Reads "<architecture>.<name>" keys, with bounds that keep products of sizes far from overflow.
-class Reader {
-  public:
-    explicit Reader(const gguf::File& file)
-        : file_(file), prefix_(file.get_string("general.architecture") + ".") {}
-
-    int count(const std::string& name, int most) const {
-        return bounded(name, file_.get_u64(prefix_ + name), most);
-    }
-    int count_or(const std::string& name, int most, int absent) const {
-        return has(name) ? count(name, most) : absent;
-    }
-    // A per-layer array of equal numbers is as good as the number.
-    int head_count(const std::string& name, int most, int absent) const {
-        const gguf::Value* value = file_.find(prefix_ + name);
-        if (!value) return absent;
-        if (!value->is_array()) return count(name, most);
-        const auto each = file_.get_i64_array(prefix_ + name);
-        if (each.empty()) file_.reject(*value, "is empty");
-        for (auto n : each) {
-            if (n != each[0]) {
-                fail(ErrorCode::kUnsupported, "{}: {}{} differs between layers, which is not supported",
-                     file_.path(), prefix_, name);
-            }
-        }
-        return bounded(name, static_cast<std::uint64_t>(each[0]), most);
-    }
-    double number_or(const std::string& name, double absent) const {
-        const double x = file_.get_f64_or(prefix_ + name, absent);
-        if (!std::isfinite(x)) file_.reject(*file_.find(prefix_ + name), "is not a finite number");
-        return x;
-    }
-    double positive_or(const std::string& name, double absent) const {
-        const double x = number_or(name, absent);
-        if (!(x > 0)) file_.reject(*file_.find(prefix_ + name), "must be positive");
-        return x;
-    }
-    std::string text_or(const std::string& name, std::string_view absent) const {
-        return file_.get_string_or(prefix_ + name, absent);
-    }
-    bool has(const std::string& name) const { return file_.has(prefix_ + name); }
-
-  private:
-    int bounded(const std::string& name, std::uint64_t n, int most) const {
-        if (n == 0 || n > static_cast<std::uint64_t>(most)) {
-            file_.reject(*file_.find(prefix_ + name),
-                         fmt::format("must be between 1 and {}, is {}", most, n));
-        }
-        return static_cast<int>(n);
-    }
-
-    const gguf::File& file_;
-    std::string prefix_;
-};
 
 std::vector<double> rope_frequencies(const gguf::File& file, int n_pairs, double base, double scale) {
     std::vector<double> f(static_cast<std::size_t>(n_pairs));
@@ -83,7 +28,7 @@ std::vector<double> rope_frequencies(const gguf::File& file, int n_pairs, double
     return f;
 }
 
-void describe_common(const gguf::File& file, const Reader& in, ModelDescription& d) {
+void describe_common(const gguf::File& file, const ArchitectureKeys& in, ModelDescription& d) {
     d.n_layers = in.count("block_count", 1024);
     d.n_embd = in.count("embedding_length", 1 << 20);
     d.n_heads = in.head_count("attention.head_count", 4096, 0);
@@ -116,7 +61,7 @@ void describe_common(const gguf::File& file, const Reader& in, ModelDescription&
     d.windows.assign(static_cast<std::size_t>(d.n_layers), 0);
 }
 
-double linear_rope_scale(const gguf::File& file, const Reader& in) {
+double linear_rope_scale(const gguf::File& file, const ArchitectureKeys& in) {
     const std::string kind = in.text_or("rope.scaling.type", "none");
     if (kind == "none") return 1.0;
     if (kind != "linear")
@@ -124,14 +69,14 @@ double linear_rope_scale(const gguf::File& file, const Reader& in) {
     return 1.0 / in.positive_or("rope.scaling.factor", 1.0);
 }
 
-void describe_llama(const gguf::File& file, const Reader& in, ModelDescription& d) {
+void describe_llama(const gguf::File& file, const ArchitectureKeys& in, ModelDescription& d) {
     if (in.has("expert_count"))
         fail(ErrorCode::kUnsupported, "{}: mixtures of experts are not supported", file.path());
     d.frequencies = rope_frequencies(file, d.n_rope_pairs, in.positive_or("rope.freq_base", 10000.0),
                                      linear_rope_scale(file, in));
 }
 
-void describe_gemma3(const gguf::File& file, const Reader& in, ModelDescription& d) {
+void describe_gemma3(const gguf::File& file, const ArchitectureKeys& in, ModelDescription& d) {
     d.rope = RopeKind::kHalves;
     d.activation = Activation::kGeluTanh;
     d.post_norms = d.qk_norms = true;
@@ -152,7 +97,7 @@ void describe_gemma3(const gguf::File& file, const Reader& in, ModelDescription&
 
 struct Architecture {
     std::string_view name;
-    void (*describe)(const gguf::File&, const Reader&, ModelDescription&);
+    void (*describe)(const gguf::File&, const ArchitectureKeys&, ModelDescription&);
 };
 constexpr Architecture kArchitectures[] = {
     {"llama", describe_llama},
@@ -170,7 +115,7 @@ ModelDescription describe(const gguf::File& file) {
     d.architecture = file.get_string("general.architecture");
     for (const Architecture& a : kArchitectures) {
         if (a.name != d.architecture) continue;
-        const Reader in(file);
+        const ArchitectureKeys in(file);
         describe_common(file, in, d);
         a.describe(file, in, d);
         if (d.window_frequencies.empty()) d.window_frequencies = d.frequencies;

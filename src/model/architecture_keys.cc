@@ -1,0 +1,58 @@
+#include "model/architecture_keys.h"
+
+#include <cmath>
+
+#include "base/error.h"
+
+namespace kvsplit {
+
+ArchitectureKeys::ArchitectureKeys(const gguf::File& file)
+    : file_(file), prefix_(file.get_string("general.architecture") + ".") {}
+
+int ArchitectureKeys::bounded(const std::string& name, std::uint64_t n, int most) const {
+    if (n == 0 || n > static_cast<std::uint64_t>(most)) {
+        file_.reject(*find(name), fmt::format("must be between 1 and {}, is {}", most, n));
+    }
+    return static_cast<int>(n);
+}
+
+int ArchitectureKeys::count(const std::string& name, int most) const {
+    return bounded(name, file_.get_u64(prefix_ + name), most);
+}
+
+int ArchitectureKeys::count_or(const std::string& name, int most, int absent) const {
+    return has(name) ? count(name, most) : absent;
+}
+
+int ArchitectureKeys::head_count(const std::string& name, int most, int absent) const {
+    const gguf::Value* value = find(name);
+    if (!value) return absent;
+    if (!value->is_array()) return count(name, most);
+    const auto each = file_.get_i64_array(prefix_ + name);
+    if (each.empty()) file_.reject(*value, "is empty");
+    for (auto n : each) {
+        if (n != each[0]) {
+            fail(ErrorCode::kUnsupported, "{}: {}{} differs between layers, which is not supported",
+                 file_.path(), prefix_, name);
+        }
+    }
+    return bounded(name, static_cast<std::uint64_t>(each[0]), most);
+}
+
+double ArchitectureKeys::number_or(const std::string& name, double absent) const {
+    const double x = file_.get_f64_or(prefix_ + name, absent);
+    if (!std::isfinite(x)) file_.reject(*find(name), "is not a finite number");
+    return x;
+}
+
+double ArchitectureKeys::positive_or(const std::string& name, double absent) const {
+    const double x = number_or(name, absent);
+    if (!(x > 0)) file_.reject(*find(name), "must be positive");
+    return x;
+}
+
+std::string ArchitectureKeys::text_or(const std::string& name, std::string_view absent) const {
+    return file_.get_string_or(prefix_ + name, absent);
+}
+
+}  // namespace kvsplit

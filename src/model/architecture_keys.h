@@ -1,0 +1,41 @@
+// The metadata of a model's architecture: keys that begin with its name.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "gguf/gguf.h"
+
+namespace kvsplit {
+
+// Reads "<architecture>.<name>", with bounds that keep products of sizes far from overflow. The file must
+// outlive it. Everything throws Error(kFormat) naming the file and the key for a value of the wrong type or
+// out of bounds.
+class ArchitectureKeys {
+  public:
+    explicit ArchitectureKeys(const gguf::File& file);
+
+    bool has(const std::string& name) const { return find(name) != nullptr; }
+    // From 1 to `most`.
+    int count(const std::string& name, int most) const;
+    int count_or(const std::string& name, int most, int absent) const;
+    // A per-layer array of equal numbers is as good as the number. Throws Error(kUnsupported) for unequal
+    // ones.
+    int head_count(const std::string& name, int most, int absent) const;
+    // Finite.
+    double number_or(const std::string& name, double absent) const;
+    double positive_or(const std::string& name, double absent) const;
+    std::string text_or(const std::string& name, std::string_view absent) const;
+
+    const gguf::File& file() const { return file_; }
+
+  private:
+    const gguf::Value* find(const std::string& name) const { return file_.find(prefix_ + name); }
+    int bounded(const std::string& name, std::uint64_t n, int most) const;
+
+    const gguf::File& file_;
+    std::string prefix_;  // "llama."
+};
+
+}  // namespace kvsplit
