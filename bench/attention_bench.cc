@@ -49,7 +49,8 @@ class Run {
         }
     }
     cpu::PageRun pages() const {
-        return {pages_.data(), kPages, 0, &layout_, 0, layout_.key_bits, layout_.value_bits, 0, kPageTokens};
+        return {pages_.data(),      kPages, 0,          &layout_, 0, 1, layout_.key_bits,
+                layout_.value_bits, 0,      kPageTokens};
     }
     const PageLayout& layout() const { return layout_; }
 
@@ -80,7 +81,7 @@ void attend(benchmark::State& state, const cpu::Kernels& kernels, const Case& c)
         std::fill(sum.begin(), sum.end(), 0.0f);
         std::fill(acc.begin(), acc.end(), 0.0f);
         cpu::SoftmaxState softmax{max.data(), sum.data(), acc.data()};
-        kernels.attend(shape, run.pages(), tile, softmax);
+        kernels.attend(shape, run.pages(), &tile, &softmax);
         benchmark::ClobberMemory();
     }
     const auto tokens = static_cast<std::int64_t>(state.iterations()) * kPages * kPageTokens;

@@ -9,7 +9,7 @@ constexpr int P = codec::kPageTokens;
 
 std::size_t sealed_bytes_read(const codec::PageLayout& page) {
     const auto heads = static_cast<std::size_t>(page.n_kv_heads);
-    const std::size_t sinks = page.sink_keys_head_bytes + page.sink_values_head_bytes;
+    const std::size_t sinks = page.sink_keys.bytes + page.sink_values.bytes;
     return page.key_bytes + page.value_bytes + heads * sinks;
 }
 

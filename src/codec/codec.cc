@@ -1,6 +1,8 @@
 #include "codec/codec.h"
 
 #include <algorithm>
+#include <initializer_list>
+#include <utility>
 
 #include "base/error.h"
 
@@ -38,20 +40,30 @@ Codes codes(int bits, std::size_t rows, std::size_t columns) {
     return {low + (planes.high > 0 ? plane(planes.high) : 0), low};
 }
 
-// Appends arrays to a page and keeps the sum of what they take.
+// Appends arrays to a page.
 class Builder {
   public:
     explicit Builder(int n_heads) : n_heads_(static_cast<std::size_t>(n_heads)) {}
 
-    // Sets where the array begins and its stride; adds its size to `count`.
-    void add(std::size_t head_bytes, std::size_t alignment, std::size_t& offset, std::size_t& stride,
-             std::size_t& count) {
-        end_ = round_up(end_, alignment);
-        offset = end_;
-        stride = head_bytes;
-        end_ += head_bytes * n_heads_;
-        count += head_bytes * n_heads_;
+    // An array of all heads, one after the other.
+    PageArray add(std::size_t bytes) {
+        const PageArray array{end_, bytes, bytes};
+        end_ += bytes * n_heads_;
+        return array;
     }
+    // One block for each head, made of arrays of these sizes.
+    PageArray add_blocks(std::initializer_list<std::pair<PageArray*, std::size_t>> arrays) {
+        align();
+        std::size_t bytes = 0;
+        for (const auto& [array, array_bytes] : arrays) bytes += array_bytes;
+        std::size_t at = end_;
+        for (const auto& [array, array_bytes] : arrays) {
+            *array = {at, bytes, array_bytes};
+            at += array_bytes;
+        }
+        return add(bytes);
+    }
+    void align() { end_ = round_up(end_, kAlignment); }
     std::size_t end() const { return end_; }
 
   private:
@@ -112,17 +124,20 @@ PageLayout page_layout(KvWidths widths, const HeadShape& shape, int n_kv_heads, 
     l.key_high_plane = keys.high_plane;
     l.value_high_plane = values.high_plane;
     Builder page(n_kv_heads);
-    std::size_t sink_bytes = 0;
-    page.add(keys.bytes, kAlignment, l.key_codes, l.key_codes_head_bytes, l.key_bytes);
-    page.add(values.bytes, kAlignment, l.value_codes, l.value_codes_head_bytes, l.value_bytes);
-    page.add(coded_keys ? scales_bytes : 0, 2, l.key_scales, l.key_scales_head_bytes, l.key_bytes);
-    page.add(coded_values ? scales_bytes : 0, 2, l.value_scales, l.value_scales_head_bytes, l.value_bytes);
-    page.add(coded_keys ? dim : 0, 2, l.key_means, l.key_means_head_bytes, l.key_bytes);
-    page.add(coded_keys ? 2 : 0, 2, l.key_mean_scales, l.key_mean_scales_head_bytes, l.key_bytes);
-    page.add(coded_keys ? sink_tokens * dim * 2 : 0, 2, l.sink_keys, l.sink_keys_head_bytes, sink_bytes);
-    page.add(coded_values ? sink_tokens * padded * 2 : 0, 2, l.sink_values, l.sink_values_head_bytes,
-             sink_bytes);
-    l.bytes = round_up(page.end(), kAlignment);
+    l.key_mean_scales = page.add(coded_keys ? 2 : 0);
+    l.key_means = page.add(coded_keys ? dim : 0);
+    l.blocks = page.add_blocks({{&l.key_codes, keys.bytes},
+                                {&l.key_scales, coded_keys ? scales_bytes : 0},
+                                {&l.value_scales, coded_values ? scales_bytes : 0},
+                                {&l.value_codes, values.bytes}});
+    l.sink_keys = page.add(coded_keys ? sink_tokens * dim * 2 : 0);
+    l.sink_values = page.add(coded_values ? sink_tokens * padded * 2 : 0);
+    page.align();
+    const auto heads = static_cast<std::size_t>(n_kv_heads);
+    l.bytes = page.end();
+    l.key_bytes =
+        heads * (l.key_codes.bytes + l.key_scales.bytes + l.key_means.bytes + l.key_mean_scales.bytes);
+    l.value_bytes = heads * (l.value_codes.bytes + l.value_scales.bytes);
     l.exact_bytes = l.bytes - l.key_bytes - l.value_bytes;
     return l;
 }

@@ -5,20 +5,23 @@
 // t / kPageTokens - s / kPageTokens < T or s < S; else it reads the sealed codes. T = 1 + KvSpec::tail /
 // kPageTokens, S = KvSpec::sinks.
 //
-// A layer's page is a sequence of arrays, each for all heads one after the other (D = head_dim, Dp = D
-// rounded up to 16, G = n_groups; all numbers little-endian):
+// A layer's page is a header, a block for each head, and on the first page the sinks. Its arrays, in order
+// (D = head_dim, Dp = D rounded up to 16, G = n_groups; all numbers little-endian):
 //
-//   key codes    16 bit  f16 [D][64 tokens]      the key itself, after RoPE
-//                8 to 2  planes of codes         see below
-//   value codes  16 bit  f16 [64 tokens][Dp]     padding channels are 0
-//                32 bit  the same two arrangements in f32: open pages of a reference cache, never sealed
-//                8 to 2  planes of codes
-//   key scales          f16 [G][64 tokens]       (not at 16 bits)
-//   value scales        f16 [G][64 tokens]       (not at 16 bits)
-//   key means           i8  [D]                  (not at 16 bits) channel mean = mean scale * i8
-//   key mean scales     f16                      one per head
-//   sink keys           f16 [S][D]               first page only, not at 16 bits: the first tokens,
-//   sink values         f16 [S][Dp]              exact; their codes are those of an average token
+//   header, for all heads one after the other; absent where keys are not coded:
+//     key mean scales     f16
+//     key means           i8  [D]                  channel mean = mean scale * i8
+//   head 0's block, then head 1's, ...: what reading a head takes, in the order in which it is read:
+//     key codes    16 bit f16 [D][64 tokens]       the key itself, after RoPE
+//                  8 to 2 planes of codes          see below
+//     key scales          f16 [G][64 tokens]       (not at 16 bits)
+//     value scales        f16 [G][64 tokens]       (not at 16 bits)
+//     value codes  16 bit f16 [64 tokens][Dp]      padding channels are 0
+//                  8 to 2 planes of codes
+//                  32 bit the arrangements of 16 in f32: open pages of a reference cache, never sealed
+//   first page only, not at 16 bits, for all heads one after the other: the first tokens,
+//     sink keys           f16 [S][D]               exact; their codes are those of an average token
+//     sink values         f16 [S][Dp]
 //
 // Planes. A code of 8, 4 or 2 bits is one plane; one of 6, 5 or 3 bits is two, its low 4, 4 or 2 bits and
 // its high 2, 1 or 1 (code_planes()). Four neighbours, a quad, fill 4 bytes, one each, and a plane of w bits
@@ -34,8 +37,8 @@
 // of 8 bits: the signed code itself); at 4, 3 and 2 bits the code is an index into lloyd_max(b) and value =
 // scale * level / 127.
 //
-// Codes begin at offsets that are multiples of 64 bytes; the page's size is a multiple of 64. Codes of
-// padding channels are written as 0 and never read by anything that matters.
+// Blocks, and all arrays in them, begin at offsets that are multiples of 64 bytes; the page's size is a
+// multiple of 64. Codes of padding channels are written as 0 and never read by anything that matters.
 //
 // What the codes of a key stand for: hadamard(smoothing * (key - mean)), with the orthonormal Sylvester
 // matrix in blocks of hadamard_size; of a value: hadamard(value). One scale covers `group` consecutive
@@ -81,8 +84,15 @@ inline constexpr int kMaxHeadDim = 1024;
 // for the text.
 void check_width(const char* side, int bits, const HeadShape& shape);
 
-// Where everything is in a layer's page. Offsets and strides in bytes; head h of an array begins at
-// offset + h * stride. Arrays that a page lacks have stride 0.
+// Where one array of a page is, in bytes. One that a page lacks has 0 bytes.
+struct PageArray {
+    std::size_t offset = 0;  // of head 0
+    std::size_t stride = 0;  // from head to head
+    std::size_t bytes = 0;   // of one head
+    std::size_t at(int head) const { return offset + static_cast<std::size_t>(head) * stride; }
+};
+
+// Where everything is in a layer's page.
 struct PageLayout {
     int key_bits = 16, value_bits = 16;
     HeadShape shape;
@@ -91,15 +101,11 @@ struct PageLayout {
     int sinks =
         0;  // the first so many tokens are kept exactly where a side is coded; 0 but on the first page
 
-    std::size_t key_codes = 0, key_codes_head_bytes = 0,
-                key_high_plane = 0;  // offset within the head's codes
-    std::size_t value_codes = 0, value_codes_head_bytes = 0, value_high_plane = 0;
-    std::size_t key_scales = 0, key_scales_head_bytes = 0;
-    std::size_t value_scales = 0, value_scales_head_bytes = 0;
-    std::size_t key_means = 0, key_means_head_bytes = 0;
-    std::size_t key_mean_scales = 0, key_mean_scales_head_bytes = 0;
-    std::size_t sink_keys = 0, sink_keys_head_bytes = 0;
-    std::size_t sink_values = 0, sink_values_head_bytes = 0;
+    PageArray key_mean_scales, key_means;
+    PageArray blocks;  // the heads' blocks: the next four arrays
+    PageArray key_codes, key_scales, value_scales, value_codes;
+    PageArray sink_keys, sink_values;
+    std::size_t key_high_plane = 0, value_high_plane = 0;  // offset within the head's codes
 
     std::size_t key_bytes = 0;    // codes, scales and means of the keys (f16 keys at 16 bits)
     std::size_t value_bytes = 0;  // codes and scales of the values, padding channels included

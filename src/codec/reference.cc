@@ -157,12 +157,10 @@ Scales choose_scales(const GridPolicy& grid, const Group& group) {
 class CodeArray {
   public:
     static CodeArray keys(const PageLayout& l, int head, std::uint8_t* page) {
-        return {page + l.key_codes + index(head) * l.key_codes_head_bytes, l.key_bits, l.key_high_plane,
-                kPageTokens, l.key_bits == 8};
+        return {page + l.key_codes.at(head), l.key_bits, l.key_high_plane, kPageTokens, l.key_bits == 8};
     }
     static CodeArray values(const PageLayout& l, int head, std::uint8_t* page) {
-        return {page + l.value_codes + index(head) * l.value_codes_head_bytes, l.value_bits,
-                l.value_high_plane, l.shape.padded_dim, false};
+        return {page + l.value_codes.at(head), l.value_bits, l.value_high_plane, l.shape.padded_dim, false};
     }
     // Signed codes of even grids and indices of levels; all bits must be 0 before.
     void set(int row, int column, int code) {
@@ -266,30 +264,28 @@ void center(const PageLayout& layout, Tile& tile, std::int8_t* mean, std::uint16
 void encode_key_page(const PageLayout& layout, int head, const std::uint16_t* open_keys,
                      const float* smoothing, std::uint8_t* page) {
     const HeadShape& shape = layout.shape;
-    const std::size_t h = index(head);
-    std::uint8_t* codes = page + layout.key_codes + h * layout.key_codes_head_bytes;
+    std::uint8_t* codes = page + layout.key_codes.at(head);
     if (layout.key_bits == 16) {
-        std::memcpy(codes, open_keys, layout.key_codes_head_bytes);
+        std::memcpy(codes, open_keys, layout.key_codes.bytes);
         return;
     }
     Tile tile(shape);
     for (std::size_t i = 0; i < tile.x.size(); ++i)
         tile.x[i] = clamp(f16_to_f32(open_keys[i]), -kMaxHalf, kMaxHalf);
-    center(layout, tile,
-           reinterpret_cast<std::int8_t*>(page + layout.key_means + h * layout.key_means_head_bytes),
-           halves(page + layout.key_mean_scales + h * layout.key_mean_scales_head_bytes));
+    center(layout, tile, reinterpret_cast<std::int8_t*>(page + layout.key_means.at(head)),
+           halves(page + layout.key_mean_scales.at(head)));
     for (int c = 0; c < shape.head_dim; ++c) {
         const float factor = smoothing[c] * transform_factor(shape);
         for (int t = 0; t < kPageTokens; ++t) tile.at(c, t) = tile.at(c, t) * factor;
     }
     transform_channels(tile);
 
-    std::memset(codes, 0, layout.key_codes_head_bytes);
+    std::memset(codes, 0, layout.key_codes.bytes);
     CodeArray array = CodeArray::keys(layout, head, page);
     encode_tile(key_policy(layout.key_bits, layout.codec.search), tile,
-                halves(page + layout.key_scales + h * layout.key_scales_head_bytes),
+                halves(page + layout.key_scales.at(head)),
                 [&](int c, int t, int code) { array.set(c, t, code); });
-    std::uint16_t* sinks = halves(page + layout.sink_keys + h * layout.sink_keys_head_bytes);
+    std::uint16_t* sinks = halves(page + layout.sink_keys.at(head));
     for (int t = 0; t < layout.sinks; ++t) {
         for (int c = 0; c < shape.head_dim; ++c)
             sinks[t * shape.head_dim + c] = open_keys[c * kPageTokens + t];
@@ -299,10 +295,9 @@ void encode_key_page(const PageLayout& layout, int head, const std::uint16_t* op
 void encode_value_page(const PageLayout& layout, int head, const std::uint16_t* open_values,
                        std::uint8_t* page) {
     const HeadShape& shape = layout.shape;
-    const std::size_t h = index(head);
-    std::uint8_t* codes = page + layout.value_codes + h * layout.value_codes_head_bytes;
+    std::uint8_t* codes = page + layout.value_codes.at(head);
     if (layout.value_bits == 16) {
-        std::memcpy(codes, open_values, layout.value_codes_head_bytes);
+        std::memcpy(codes, open_values, layout.value_codes.bytes);
         return;
     }
     Tile tile(shape);
@@ -317,32 +312,28 @@ void encode_value_page(const PageLayout& layout, int head, const std::uint16_t* 
     for (float& x : tile.x) x = x * factor;
     transform_channels(tile);
 
-    std::memset(codes, 0, layout.value_codes_head_bytes);
+    std::memset(codes, 0, layout.value_codes.bytes);
     CodeArray array = CodeArray::values(layout, head, page);
     encode_tile(value_policy(layout.value_bits, layout.codec.search), tile,
-                halves(page + layout.value_scales + h * layout.value_scales_head_bytes),
+                halves(page + layout.value_scales.at(head)),
                 [&](int c, int t, int code) { array.set(t, c, code); });
-    std::memcpy(page + layout.sink_values + h * layout.sink_values_head_bytes, open_values,
-                layout.sink_values_head_bytes);
+    std::memcpy(page + layout.sink_values.at(head), open_values, layout.sink_values.bytes);
 }
 
 void decode_key_page(const PageLayout& layout, int head, const std::uint8_t* page, const float* smoothing,
                      float* keys) {
     const HeadShape& shape = layout.shape;
-    const std::size_t h = index(head);
-    const std::uint8_t* codes = page + layout.key_codes + h * layout.key_codes_head_bytes;
+    const std::uint8_t* codes = page + layout.key_codes.at(head);
     Tile tile(shape);
     if (layout.key_bits == 16) {
         for (std::size_t i = 0; i < tile.x.size(); ++i) tile.x[i] = f16_to_f32(halves(codes)[i]);
     } else {
         const CodeArray array = CodeArray::keys(layout, head, const_cast<std::uint8_t*>(page));
         decode_tile(key_policy(layout.key_bits, layout.codec.search),
-                    halves(page + layout.key_scales + h * layout.key_scales_head_bytes), tile,
+                    halves(page + layout.key_scales.at(head)), tile,
                     [&](int c, int t) { return array.get(c, t); });
-        const auto* mean =
-            reinterpret_cast<const std::int8_t*>(page + layout.key_means + h * layout.key_means_head_bytes);
-        const float scale =
-            f16_to_f32(*halves(page + layout.key_mean_scales + h * layout.key_mean_scales_head_bytes));
+        const auto* mean = reinterpret_cast<const std::int8_t*>(page + layout.key_means.at(head));
+        const float scale = f16_to_f32(*halves(page + layout.key_mean_scales.at(head)));
         for (int c = 0; c < shape.head_dim; ++c) {
             for (int t = 0; t < kPageTokens; ++t) {
                 tile.at(c, t) = tile.at(c, t) / smoothing[c] + static_cast<float>(mean[c]) * scale;
@@ -356,13 +347,12 @@ void decode_key_page(const PageLayout& layout, int head, const std::uint8_t* pag
 
 void decode_value_page(const PageLayout& layout, int head, const std::uint8_t* page, float* values) {
     const HeadShape& shape = layout.shape;
-    const std::size_t h = index(head);
-    const std::uint8_t* codes = page + layout.value_codes + h * layout.value_codes_head_bytes;
+    const std::uint8_t* codes = page + layout.value_codes.at(head);
     Tile tile(shape);
     if (layout.value_bits != 16) {
         const CodeArray array = CodeArray::values(layout, head, const_cast<std::uint8_t*>(page));
         decode_tile(value_policy(layout.value_bits, layout.codec.search),
-                    halves(page + layout.value_scales + h * layout.value_scales_head_bytes), tile,
+                    halves(page + layout.value_scales.at(head)), tile,
                     [&](int c, int t) { return array.get(t, c); });
     }
     for (int t = 0; t < kPageTokens; ++t) {

@@ -61,10 +61,8 @@ struct Problem {
     double mean(const std::vector<std::uint8_t>& page, std::size_t channel) const {
         if (shape.key_bits == 16) return 0;
         std::uint16_t scale;
-        std::memcpy(&scale, page.data() + layout.key_mean_scales + kHead * layout.key_mean_scales_head_bytes,
-                    2);
-        const auto code =
-            static_cast<std::int8_t>(page[layout.key_means + kHead * layout.key_means_head_bytes + channel]);
+        std::memcpy(&scale, page.data() + layout.key_mean_scales.at(kHead), 2);
+        const auto code = static_cast<std::int8_t>(page[layout.key_means.at(kHead) + channel]);
         return double{f16_to_f32(scale)} * code;
     }
 
@@ -83,13 +81,13 @@ struct Problem {
         }
         std::vector<const std::byte*> pointers;
         for (const auto& page : pages) pointers.push_back(reinterpret_cast<const std::byte*>(page.data()));
-        const PageRun run{pointers.data(), kPages,           1, &layout,    kHead,
+        const PageRun run{pointers.data(), kPages,           1, &layout,    kHead, 1,
                           shape.key_bits,  shape.value_bits, 0, kPageTokens};
         const QueryTile tile{kRows,       q.data(),         codes.data(), scales.data(),
                              sums.data(), positions.data(), window};
         std::vector<float> max(rows, -std::numeric_limits<float>::infinity()), sum(rows), acc(rows * padded);
         SoftmaxState state{max.data(), sum.data(), acc.data()}, none{nullptr, nullptr, nullptr};
-        kernels.attend(shape, run, tile, state);
+        kernels.attend(shape, run, &tile, &state);
         std::vector<float> out(rows * d);
         const bool rotated_values = shape.value_bits < 16;
         kernels.finish_rows(h, rotated_values ? state : none, rotated_values ? none : state, kRows, 1,

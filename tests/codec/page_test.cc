@@ -93,12 +93,12 @@ TEST(Page, SinksAreExactAndShapeNothing) {
             without(bits, bits, PageKind::kNormal, 64, true);
         // Tokens 4 .. 63 are the same in both pages, and so is everything that is stored for them.
         EXPECT_TRUE(std::equal(with.page.begin(),
-                               with.page.begin() + static_cast<std::ptrdiff_t>(with.layout.sink_keys),
+                               with.page.begin() + static_cast<std::ptrdiff_t>(with.layout.sink_keys.offset),
                                without.page.begin()));
         for (std::size_t t = 0; t < testing::kSinks; ++t) {
             for (std::size_t c = 0; c < 64; ++c) {
-                EXPECT_EQ(with.halves(with.layout.sink_keys)[t * 64 + c], with.tokens[t * 64 + c]);
-                EXPECT_EQ(with.halves(with.layout.sink_values)[t * 64 + c], with.tokens[t * 64 + c]);
+                EXPECT_EQ(with.halves(with.layout.sink_keys.offset)[t * 64 + c], with.tokens[t * 64 + c]);
+                EXPECT_EQ(with.halves(with.layout.sink_values.offset)[t * 64 + c], with.tokens[t * 64 + c]);
             }
         }
         EXPECT_LT(with.error(with.keys, testing::kSinks), 1.2 * std::pow(2.0, 1 - bits));
@@ -121,23 +121,23 @@ TEST(Page, OtherHeadsAreNotTouched) {
         encode_key_page(one, 0, keys.data(), smoothing.data(), b.data());
         encode_value_page(one, 0, values.data(), b.data());
         std::size_t written = 0;
-        const auto same = [&](std::size_t offset3, std::size_t offset1, std::size_t stride) {
-            for (std::size_t i = 0; i < stride; ++i) {
-                ASSERT_EQ(a[offset3 + i], b[offset1 + i]);
-                ASSERT_EQ(a[offset3 + stride + i], 0);
-                ASSERT_EQ(a[offset3 + 2 * stride + i], b[offset1 + i]);
+        const auto same = [&](const PageArray& array3, const PageArray& array1) {
+            for (std::size_t i = 0; i < array1.bytes; ++i) {
+                ASSERT_EQ(a[array3.at(0) + i], b[array1.at(0) + i]);
+                ASSERT_EQ(a[array3.at(1) + i], 0);
+                ASSERT_EQ(a[array3.at(2) + i], b[array1.at(0) + i]);
             }
-            written += stride;
+            written += array1.bytes;
         };
-        same(three.key_codes, one.key_codes, one.key_codes_head_bytes);
-        same(three.value_codes, one.value_codes, one.value_codes_head_bytes);
-        same(three.key_scales, one.key_scales, one.key_scales_head_bytes);
-        same(three.value_scales, one.value_scales, one.value_scales_head_bytes);
-        same(three.key_means, one.key_means, one.key_means_head_bytes);
-        same(three.key_mean_scales, one.key_mean_scales, one.key_mean_scales_head_bytes);
-        same(three.sink_keys, one.sink_keys, one.sink_keys_head_bytes);
-        same(three.sink_values, one.sink_values, one.sink_values_head_bytes);
-        EXPECT_LT(one.bytes - written, 64u);
+        same(three.key_codes, one.key_codes);
+        same(three.value_codes, one.value_codes);
+        same(three.key_scales, one.key_scales);
+        same(three.value_scales, one.value_scales);
+        same(three.key_means, one.key_means);
+        same(three.key_mean_scales, one.key_mean_scales);
+        same(three.sink_keys, one.sink_keys);
+        same(three.sink_values, one.sink_values);
+        EXPECT_LT(one.bytes - written, 128u);
     }
 }
 
@@ -155,12 +155,13 @@ TEST(Page, ByteOrder) {
     for (const Planes p : {Planes{8, 8, 0}, {6, 4, 2}, {5, 4, 1}, {4, 4, 0}, {3, 2, 1}, {2, 2, 0}}) {
         for (const int dim : {16, 48, 80}) {
             const Sealed s(p.bits, p.bits, PageKind::kNormal, dim, false);
-            const std::uint8_t* keys = s.page.data() + s.layout.key_codes;
-            const std::uint8_t* values = s.page.data() + s.layout.value_codes;
+            const std::uint8_t* keys = s.page.data() + s.layout.key_codes.offset;
+            const std::uint8_t* values = s.page.data() + s.layout.value_codes.offset;
             const int key_low_bytes = (dim / 4 + 8 / p.low - 1) / (8 / p.low) * 64 * 4;
             const int value_low_bytes = 64 / 4 / (8 / p.low) * dim * 4;
-            const auto* mean = reinterpret_cast<const std::int8_t*>(s.page.data() + s.layout.key_means);
-            const float mean_scale = f16_to_f32(*s.halves(s.layout.key_mean_scales));
+            const auto* mean =
+                reinterpret_cast<const std::int8_t*>(s.page.data() + s.layout.key_means.offset);
+            const float mean_scale = f16_to_f32(*s.halves(s.layout.key_mean_scales.offset));
             const auto decode = [&](int code, float scale, bool value) {
                 if (p.bits <= 4) return scale * static_cast<float>(lloyd_max(p.bits)[code]) / 127.0f;
                 if (p.bits == 8 && value) code = static_cast<std::int8_t>(code) + 128;
@@ -168,8 +169,8 @@ TEST(Page, ByteOrder) {
             };
             for (int t = 0; t < kPageTokens; ++t) {
                 std::vector<float> key, value;
-                const float key_scale = f16_to_f32(s.halves(s.layout.key_scales)[t]);
-                const float value_scale = f16_to_f32(s.halves(s.layout.value_scales)[t]);
+                const float key_scale = f16_to_f32(s.halves(s.layout.key_scales.offset)[t]);
+                const float value_scale = f16_to_f32(s.halves(s.layout.value_scales.offset)[t]);
                 for (int c = 0; c < dim; ++c) {
                     int k = plane_bits(keys, p.low, c, t, 64), v = plane_bits(values, p.low, t, c, dim);
                     if (p.high > 0) {

@@ -126,9 +126,8 @@ void Attention::append(const Call& call, const Block& block, int kv_head, int th
         pages.open[static_cast<std::size_t>(block.position / P - pages.layer->first_open)];
     auto* page = const_cast<std::byte*>(open);
     const codec::PageLayout& l = call.layouts.open;
-    const auto h = static_cast<std::size_t>(kv_head);
-    std::byte* keys = page + l.key_codes + h * l.key_codes_head_bytes;
-    std::byte* values = page + l.value_codes + h * l.value_codes_head_bytes;
+    std::byte* keys = page + l.key_codes.at(kv_head);
+    std::byte* values = page + l.value_codes.at(kv_head);
     float* key = floats(thread_memory_[static_cast<std::size_t>(thread)]);
     const auto rope = p.rope == RopeKind::kPairs ? kernels_.rope_pairs : kernels_.rope_halves;
     for (int i = 0; i < block.n_tokens; ++i) {
@@ -191,9 +190,8 @@ void Attention::gather_statistics(const Call& call, Pages& pages, int kv_head) {
     const codec::PageLayout& l = call.layouts.open;
     std::vector<const std::uint16_t*> keys;
     for (int i = 0; i < T; ++i) {
-        keys.push_back(reinterpret_cast<const std::uint16_t*>(
-            pages.open[static_cast<std::size_t>(i)] + l.key_codes +
-            static_cast<std::size_t>(kv_head) * l.key_codes_head_bytes));
+        keys.push_back(reinterpret_cast<const std::uint16_t*>(pages.open[static_cast<std::size_t>(i)] +
+                                                              l.key_codes.at(kv_head)));
     }
     const std::vector<float> squares(sums, sums + dim);
     codec::compute_smoothing(call.shape.head, squares, keys, call.sinks,
@@ -205,17 +203,14 @@ void Attention::seal(const Call& call, const Seal& seal, int kv_head) {
     const codec::PageLayout& layout = call.layouts.sealed_page(seal.page);
     const codec::PageLayout& l = call.layouts.open;
     const std::byte* open = pages.open[static_cast<std::size_t>(seal.page - pages.layer->first_open)];
-    const auto h = static_cast<std::size_t>(kv_head);
     auto* sealed = reinterpret_cast<std::uint8_t*>(const_cast<std::byte*>(
         pages.sealed[static_cast<std::size_t>(seal.page - pages.layer->first_sealed)]));
     const bool smooth = !pages.layer->smoothing.empty();
     kernels_.seal.key_page(
-        layout, kv_head,
-        reinterpret_cast<const std::uint16_t*>(open + l.key_codes + h * l.key_codes_head_bytes),
+        layout, kv_head, reinterpret_cast<const std::uint16_t*>(open + l.key_codes.at(kv_head)),
         smooth ? pages.layer->smoothing.data() + kv_head * call.shape.head.head_dim : nullptr, sealed);
     kernels_.seal.value_page(
-        layout, kv_head,
-        reinterpret_cast<const std::uint16_t*>(open + l.value_codes + h * l.value_codes_head_bytes), sealed);
+        layout, kv_head, reinterpret_cast<const std::uint16_t*>(open + l.value_codes.at(kv_head)), sealed);
 }
 
 QueryTile Attention::tile(const Call& call, const Block& block, int kv_head) const {
@@ -240,13 +235,20 @@ void Attention::chunk_range(const Call& call, const Block& block, int& first, in
     end = call.all_open ? page + 1 : page - (call.open_pages - 1);
 }
 
-void Attention::attend_chunk(const Call& call, const Block& block, int kv_head, int chunk, float* memory) {
+// The states of some heads after one chunk; memory: for each head, where its state goes.
+void Attention::attend_chunk(const Call& call, const Block& block, int chunk, HeadRange heads,
+                             float* const* memory) {
     int first, end;
     chunk_range(call, block, first, end);
     first = std::max(first, chunk * kChunkPages);
     end = std::min(end, (chunk + 1) * kChunkPages);
     const Pages& pages = pages_[static_cast<std::size_t>(block.run)];
-    SoftmaxState state = fresh_state(memory, block.n_tokens * call.group, call.shape.head.padded_dim);
+    QueryTile tiles[kItemHeads];
+    SoftmaxState states[kItemHeads];
+    for (int i = 0; i < heads.n; ++i) {
+        tiles[i] = tile(call, block, heads.first + i);
+        states[i] = fresh_state(memory[i], block.n_tokens * call.group, call.shape.head.padded_dim);
+    }
     if (first >= end) return;
     const auto& list = call.all_open ? pages.open : pages.sealed;
     const int list_first = call.all_open ? pages.layer->first_open : pages.layer->first_sealed;
@@ -254,12 +256,13 @@ void Attention::attend_chunk(const Call& call, const Block& block, int kv_head, 
                       .n_pages = end - first,
                       .first_page = first,
                       .layout = call.all_open ? &call.layouts.open : &call.layouts.sealed,
-                      .head = kv_head,
+                      .head = heads.first,
+                      .n_heads = heads.n,
                       .key_bits = call.shape.key_bits,
                       .value_bits = call.shape.value_bits,
                       .first_token = call.all_open ? 0 : call.sinks,
                       .n_tokens = P};
-    kernels_.attend(call.shape, run, tile(call, block, kv_head), state);
+    kernels_.attend(call.shape, run, tiles, states);
 }
 
 // The sinks and the open pages that a block of queries reads exactly.
@@ -274,39 +277,37 @@ void Attention::attend_exact(const Call& call, const Block& block, int kv_head, 
         // The sinks as the first tokens of a page in the open layout, one head.
         const codec::PageLayout& l = call.layouts.first_sealed;
         const int S = call.sinks;
-        const auto h = static_cast<std::size_t>(kv_head);
         const std::byte* page = pages.sealed[0];
         auto* keys =
             reinterpret_cast<std::uint16_t*>(thread_memory_[static_cast<std::size_t>(thread)].data());
         std::uint16_t* values = keys + head.head_dim * P;
         const bool coded = call.shape.key_bits < 16;
-        const auto* sink_keys =
-            reinterpret_cast<const std::uint16_t*>(coded ? page + l.sink_keys + h * l.sink_keys_head_bytes
-                                                         : page + l.key_codes + h * l.key_codes_head_bytes);
+        const auto* sink_keys = reinterpret_cast<const std::uint16_t*>(
+            coded ? page + l.sink_keys.at(kv_head) : page + l.key_codes.at(kv_head));
         for (int c = 0; c < head.head_dim; ++c) {
             std::memset(keys + c * P, 0, 16 * sizeof(std::uint16_t));
             for (int t = 0; t < S; ++t)
                 keys[c * P + t] = coded ? sink_keys[t * head.head_dim + c] : sink_keys[c * P + t];
         }
-        const std::byte* sink_values = call.shape.value_bits < 16
-                                           ? page + l.sink_values + h * l.sink_values_head_bytes
-                                           : page + l.value_codes + h * l.value_codes_head_bytes;
+        const std::byte* sink_values =
+            call.shape.value_bits < 16 ? page + l.sink_values.at(kv_head) : page + l.value_codes.at(kv_head);
         std::memcpy(values, sink_values,
                     static_cast<std::size_t>(S * head.padded_dim) * sizeof(std::uint16_t));
         codec::PageLayout sink_layout = call.layouts.open;
-        sink_layout.key_codes = 0;
-        sink_layout.value_codes = static_cast<std::size_t>(head.head_dim * P) * sizeof(std::uint16_t);
+        sink_layout.key_codes.offset = 0;
+        sink_layout.value_codes.offset = static_cast<std::size_t>(head.head_dim * P) * sizeof(std::uint16_t);
         const std::byte* sinks = reinterpret_cast<const std::byte*>(keys);
         const PageRun run{.pages = &sinks,
                           .n_pages = 1,
                           .first_page = 0,
                           .layout = &sink_layout,
                           .head = 0,
+                          .n_heads = 1,
                           .key_bits = 16,
                           .value_bits = 16,
                           .first_token = 0,
                           .n_tokens = S};
-        kernels_.attend(call.shape, run, queries, state);
+        kernels_.attend(call.shape, run, &queries, &state);
     }
     const int first_open = std::max({first, end, 0});
     const PageRun run{.pages = pages.open.data() + (first_open - pages.layer->first_open),
@@ -314,11 +315,12 @@ void Attention::attend_exact(const Call& call, const Block& block, int kv_head, 
                       .first_page = first_open,
                       .layout = &call.layouts.open,
                       .head = kv_head,
+                      .n_heads = 1,
                       .key_bits = 16,
                       .value_bits = 16,
                       .first_token = 0,
                       .n_tokens = P};
-    kernels_.attend(call.shape, run, queries, state);
+    kernels_.attend(call.shape, run, &queries, &state);
 }
 
 // Sum of the chunks' states and the exact part to output rows.
@@ -366,7 +368,8 @@ void Attention::attend_tile(const Call& call, const Block& block, int kv_head, i
     chunk_range(call, block, first, end);
     int n_chunks = 0;
     for (int c = first / kChunkPages; c * kChunkPages < end; ++c, ++n_chunks) {
-        attend_chunk(call, block, kv_head, c, n_chunks == 0 ? memory : chunk_memory);
+        float* const at = n_chunks == 0 ? memory : chunk_memory;
+        attend_chunk(call, block, c, {kv_head, 1}, &at);
         if (n_chunks == 0) continue;
         SoftmaxState total = state_at(memory, n_rows, dim);
         kernels_.merge_states(total, state_at(chunk_memory, n_rows, dim), n_rows, dim);
@@ -379,6 +382,20 @@ void Attention::attend_tile(const Call& call, const Block& block, int kv_head, i
     merge_chunks(call, block, kv_head, n_chunks, memory);
 }
 
+// A block's items. Heads go together, so that pages are read front to back; where that makes too few items,
+// and at the end, so that threads finish together, there are fewer heads to an item.
+void Attention::add_items(const Call& call, int block, int n_chunks) {
+    const int n_heads = call.params.n_kv_heads, n_slots = n_chunks + !call.all_open;
+    const auto items_with = [&](int heads) { return n_slots * ((n_heads + heads - 1) / heads); };
+    int most = std::min(n_heads, kItemHeads);
+    while (most > 1 && items_with(most) < 3 * pool_.size()) most = (most + 1) / 2;
+    for (int slot = n_slots - 1; slot >= 0; --slot) {
+        const int heads = slot < pool_.size() ? 1 : most;
+        for (int h = 0; h < n_heads; h += heads)
+            items_.push_back({block, h, std::min(heads, n_heads - h), slot});
+    }
+}
+
 // Items and merges for all blocks, and room for their states.
 void Attention::plan_split(const Call& call) {
     items_.clear();
@@ -389,19 +406,36 @@ void Attention::plan_split(const Call& call) {
         const std::size_t stride = state_floats(block.n_tokens * call.group, call.shape.head.padded_dim);
         int first, end;
         chunk_range(call, block, first, end);
+        const int n_chunks = end > first ? (end - 1) / kChunkPages - first / kChunkPages + 1 : 0;
         for (int h = 0; h < call.params.n_kv_heads; ++h) {
-            Merge merge{b, h, 0, at};
-            for (int c = first / kChunkPages; c * kChunkPages < end; ++c, ++merge.n_chunks, at += stride) {
-                items_.push_back({b, h, c, at});
-            }
-            if (!call.all_open) {
-                items_.push_back({b, h, -1, at});
-                at += stride;
-            }
-            merges_.push_back(merge);
+            merges_.push_back({b, h, n_chunks, at});
+            at += stride * static_cast<std::size_t>(n_chunks + !call.all_open);
         }
+        add_items(call, b, n_chunks);
     }
     states_.reserve(at * sizeof(float));
+}
+
+void Attention::attend_item(const Call& call, const Item& item, int thread) {
+    const Block& block = blocks_[static_cast<std::size_t>(item.block)];
+    const int n_rows = block.n_tokens * call.group, dim = call.shape.head.padded_dim;
+    const Merge* merges =
+        &merges_[static_cast<std::size_t>(item.block * call.params.n_kv_heads + item.kv_head)];
+    float* memory[kItemHeads];
+    for (int i = 0; i < item.n_heads; ++i) {
+        memory[i] = floats(states_) + merges[i].memory +
+                    static_cast<std::size_t>(item.slot) * state_floats(n_rows, dim);
+    }
+    if (item.slot < merges->n_chunks) {
+        int first, end;
+        chunk_range(call, block, first, end);
+        return attend_chunk(call, block, first / kChunkPages + item.slot, {item.kv_head, item.n_heads},
+                            memory);
+    }
+    for (int i = 0; i < item.n_heads; ++i) {
+        SoftmaxState exact = fresh_state(memory[i], n_rows, dim);
+        attend_exact(call, block, item.kv_head + i, exact, thread);
+    }
 }
 
 void Attention::run(const AttentionParams& params, std::span<const SequenceRun> runs, const float* qkv, int n,
@@ -494,14 +528,8 @@ void Attention::run(const AttentionParams& params, std::span<const SequenceRun> 
             });
             return;
         }
-        share(5, items_.size(), [&](int i) {
-            const Item& item = items_[static_cast<std::size_t>(i)];
-            const Block& block = blocks_[static_cast<std::size_t>(item.block)];
-            float* at = floats(states_) + item.memory;
-            if (item.chunk >= 0) return attend_chunk(call, block, item.kv_head, item.chunk, at);
-            SoftmaxState exact = fresh_state(at, block.n_tokens * call.group, head.padded_dim);
-            attend_exact(call, block, item.kv_head, exact, thread);
-        });
+        share(5, items_.size(),
+              [&](int i) { attend_item(call, items_[static_cast<std::size_t>(i)], thread); });
         pool_.barrier();
         share(6, merges_.size(), [&](int i) {
             const Merge& merge = merges_[static_cast<std::size_t>(i)];

@@ -21,6 +21,7 @@ namespace kvsplit::cpu {
 class Attention {
   public:
     static constexpr int kChunkPages = 8;
+    static constexpr int kItemHeads = 8;  // KV heads of one item at most
 
     // Scratch memory of a call, in bytes.
     struct Scratch {
@@ -46,12 +47,12 @@ class Attention {
     struct Seal {
         int run, page;
     };
-    // A piece of a split block: chunk >= 0, or -1 for the exact part; `memory` is where its state goes, in
-    // floats.
+    // A piece of a split block, for some of its heads: `slot` counts the block's chunks, and then comes the
+    // exact part.
     struct Item {
-        int block, kv_head, chunk;
-        std::size_t memory;
+        int block, kv_head, n_heads, slot;
     };
+    // A block and head: where its slots' states begin, in floats.
     struct Merge {
         int block, kv_head, n_chunks;
         std::size_t memory;
@@ -67,6 +68,9 @@ class Attention {
         bool first_seal;  // fixes the smoothing vector in this call
     };
     struct Call;
+    struct HeadRange {
+        int first, n;
+    };
 
     void plan(const AttentionParams& params, std::span<const SequenceRun> runs);
     void plan_split(const Call& call);
@@ -75,7 +79,9 @@ class Attention {
     void gather_statistics(const Call& call, Pages& pages, int kv_head);
     void seal(const Call& call, const Seal& seal, int kv_head);
     void attend_tile(const Call& call, const Block& block, int kv_head, int thread);
-    void attend_chunk(const Call& call, const Block& block, int kv_head, int chunk, float* memory);
+    void add_items(const Call& call, int block, int n_chunks);
+    void attend_item(const Call& call, const Item& item, int thread);
+    void attend_chunk(const Call& call, const Block& block, int chunk, HeadRange heads, float* const* memory);
     void attend_exact(const Call& call, const Block& block, int kv_head, SoftmaxState& state, int thread);
     void merge_chunks(const Call& call, const Block& block, int kv_head, int n_chunks, float* memory);
     void chunk_range(const Call& call, const Block& block, int& first, int& end) const;

@@ -123,17 +123,13 @@ KVSPLIT_INLINE float scalar_f16(std::uint16_t half) {
 
 // Logits from codes: query . mean + scales * (query codes . key codes)
 template <int bits, int R>
-void score_codes(const PageRun& run, const std::byte* page, const QueryTile& tile, int row,
+void score_codes(const PageRun& run, const std::byte* page, int kv_head, const QueryTile& tile, int row,
                  const codec::HeadShape& head, RowBlock& block) {
     const codec::PageLayout& l = *run.layout;
-    const auto h = static_cast<std::size_t>(run.head);
-    const auto* codes =
-        reinterpret_cast<const std::uint8_t*>(page + l.key_codes + h * l.key_codes_head_bytes);
-    const auto* scales =
-        reinterpret_cast<const std::uint16_t*>(page + l.key_scales + h * l.key_scales_head_bytes);
-    const auto* means = reinterpret_cast<const std::int8_t*>(page + l.key_means + h * l.key_means_head_bytes);
-    const auto* mean_scale =
-        reinterpret_cast<const std::uint16_t*>(page + l.key_mean_scales + h * l.key_mean_scales_head_bytes);
+    const auto* codes = reinterpret_cast<const std::uint8_t*>(page + l.key_codes.at(kv_head));
+    const auto* scales = reinterpret_cast<const std::uint16_t*>(page + l.key_scales.at(kv_head));
+    const auto* means = reinterpret_cast<const std::int8_t*>(page + l.key_means.at(kv_head));
+    const auto* mean_scale = reinterpret_cast<const std::uint16_t*>(page + l.key_mean_scales.at(kv_head));
     const float* q = tile.q + static_cast<std::ptrdiff_t>(row) * head.head_dim;
 
     f32x16 dot[R];
@@ -312,16 +308,13 @@ KVSPLIT_INLINE void accumulate_codes_block(const CodeLoader<bits>& loader, const
 }
 
 template <int bits, int R, bool wide>
-void accumulate_codes(const PageRun& run, const std::byte* page, const codec::HeadShape& head,
+void accumulate_codes(const PageRun& run, const std::byte* page, int kv_head, const codec::HeadShape& head,
                       const RowBlock& block, float* acc) {
     constexpr int kBlock = wide && kChannelBlock > 1 ? kChannelBlock / 2 : kChannelBlock;
     const codec::PageLayout& l = *run.layout;
-    const auto h = static_cast<std::size_t>(run.head);
-    const auto* low =
-        reinterpret_cast<const std::uint8_t*>(page + l.value_codes + h * l.value_codes_head_bytes);
+    const auto* low = reinterpret_cast<const std::uint8_t*>(page + l.value_codes.at(kv_head));
     const std::uint8_t* high = low + l.value_high_plane;
-    const auto* scales =
-        reinterpret_cast<const std::uint16_t*>(page + l.value_scales + h * l.value_scales_head_bytes);
+    const auto* scales = reinterpret_cast<const std::uint16_t*>(page + l.value_scales.at(kv_head));
     const CodeLoader<bits> loader(0);
     const int dim = head.padded_dim;
     IntegerWeights<R> weights;
@@ -343,15 +336,15 @@ void accumulate_codes(const PageRun& run, const std::byte* page, const codec::He
 // ---- one page, R rows
 
 template <int R>
-void score_page(const PageRun& run, const std::byte* page, const QueryTile& tile, int row,
+void score_page(const PageRun& run, const std::byte* page, int kv_head, const QueryTile& tile, int row,
                 const codec::HeadShape& head, int n_vectors, RowBlock& block) {
     if (run.key_bits < 16) {
         return with_width(run.key_bits, [&](auto width) KVSPLIT_LAMBDA_INLINE {
-            score_codes<width.bits, R>(run, page, tile, row, head, block);
+            score_codes<width.bits, R>(run, page, kv_head, tile, row, head, block);
         });
     }
     const codec::PageLayout& l = *run.layout;
-    const std::byte* keys = page + l.key_codes + static_cast<std::size_t>(run.head) * l.key_codes_head_bytes;
+    const std::byte* keys = page + l.key_codes.at(kv_head);
     const float* q = tile.q + static_cast<std::ptrdiff_t>(row) * head.head_dim;
     if (run.key_bits == 32) {
         return score_exact<R>(q, head.head_dim, reinterpret_cast<const float*>(keys), n_vectors, block);
@@ -360,19 +353,18 @@ void score_page(const PageRun& run, const std::byte* page, const QueryTile& tile
 }
 
 template <int R>
-void accumulate_page(const PageRun& run, const std::byte* page, const AttentionShape& shape,
+void accumulate_page(const PageRun& run, const std::byte* page, int kv_head, const AttentionShape& shape,
                      const RowBlock& block, int low, int high, float* acc) {
     const codec::HeadShape& head = shape.head;
     if (run.value_bits < 16) {
         return with_width(run.value_bits, [&](auto width) KVSPLIT_LAMBDA_INLINE {
             if (shape.wide_weights())
-                return accumulate_codes<width.bits, R, true>(run, page, head, block, acc);
-            accumulate_codes<width.bits, R, false>(run, page, head, block, acc);
+                return accumulate_codes<width.bits, R, true>(run, page, kv_head, head, block, acc);
+            accumulate_codes<width.bits, R, false>(run, page, kv_head, head, block, acc);
         });
     }
     const codec::PageLayout& l = *run.layout;
-    const std::byte* values =
-        page + l.value_codes + static_cast<std::size_t>(run.head) * l.value_codes_head_bytes;
+    const std::byte* values = page + l.value_codes.at(kv_head);
     const int dim = head.padded_dim;
     if (run.value_bits == 32) {
         return accumulate_exact<R>(block, reinterpret_cast<const float*>(values), dim, low, high, acc);
@@ -381,8 +373,8 @@ void accumulate_page(const PageRun& run, const std::byte* page, const AttentionS
 }
 
 template <int R>
-void attend_page(const PageRun& run, int index, const QueryTile& tile, int row, const AttentionShape& shape,
-                 SoftmaxState& state) {
+void attend_page(const PageRun& run, int index, int kv_head, const QueryTile& tile, int row,
+                 const AttentionShape& shape, SoftmaxState& state) {
     const int first = (run.first_page + index) * kTokens;
     int low[R], high[R], min_low = kTokens, max_high = 0;
     for (int r = 0; r < R; ++r) {
@@ -397,47 +389,53 @@ void attend_page(const PageRun& run, int index, const QueryTile& tile, int row, 
     if (min_low >= max_high) return;  // no row sees this page: the state would not change
     const int n_vectors = (max_high + 15) / 16;
     RowBlock block;
-    score_page<R>(run, run.pages[index], tile, row, shape.head, n_vectors, block);
+    score_page<R>(run, run.pages[index], kv_head, tile, row, shape.head, n_vectors, block);
     for (int r = 0; r < R; ++r) {
         soften(block.scores[r], low[r], high[r], state.max[row + r], state.sum[row + r], block.rescale[r]);
     }
-    accumulate_page<R>(run, run.pages[index], shape, block, min_low, max_high,
+    accumulate_page<R>(run, run.pages[index], kv_head, shape, block, min_low, max_high,
                        state.acc + static_cast<std::ptrdiff_t>(row) * shape.head.padded_dim);
 }
 
-KVSPLIT_INLINE void prefetch_array(const std::byte* page, std::size_t offset, std::size_t bytes, int head) {
-    const std::byte* first = page + offset + static_cast<std::size_t>(head) * bytes;
-    for (std::size_t b = 0; b < bytes; b += 64) prefetch(first + b);
-}
-// All that the head reads of a page. Pages lie scattered, and in each the hardware's own prefetching has to
-// start anew on a stream of a few kilobytes: left alone, decoding waits for memory most of the time.
-KVSPLIT_INLINE void prefetch_page(const codec::PageLayout& l, const std::byte* page, int head) {
-    prefetch_array(page, l.key_codes, l.key_codes_head_bytes, head);
-    prefetch_array(page, l.key_scales, l.key_scales_head_bytes, head);
-    prefetch_array(page, l.key_means, l.key_means_head_bytes, head);
-    prefetch_array(page, l.value_scales, l.value_scales_head_bytes, head);
-    prefetch_array(page, l.value_codes, l.value_codes_head_bytes, head);
+// All that a head reads of a page; with the run's first head also the page's header. Left to the hardware's
+// own prefetching, which starts anew on every page, decoding waits for memory most of the time.
+KVSPLIT_INLINE void prefetch_block(const PageRun& run, int page, int head) {
+    const codec::PageArray& blocks = run.layout->blocks;
+    const std::size_t first = head == run.head ? blocks.offset : 0;
+    const std::byte* end = run.pages[page] + blocks.at(head) + blocks.bytes;
+    for (const std::byte* p = end - blocks.bytes - first; p < end; p += 64) prefetch(p);
 }
 
-// Adds the keys and values of a run of pages to the state.
-void attend(const AttentionShape& shape, const PageRun& run, const QueryTile& tile, SoftmaxState& state) {
-    for (int i = 0; i < run.n_pages; ++i) {
-        if (i + 1 < run.n_pages) prefetch_page(*run.layout, run.pages[i + 1], run.head);
-        int row = 0;
-        for (; row + kRowBlock <= tile.n_rows; row += kRowBlock)
-            attend_page<kRowBlock>(run, i, tile, row, shape, state);
-        switch (tile.n_rows - row) {
-            case 3:
-                attend_page<3>(run, i, tile, row, shape, state);
-                break;
-            case 2:
-                attend_page<2>(run, i, tile, row, shape, state);
-                break;
-            case 1:
-                attend_page<1>(run, i, tile, row, shape, state);
-                break;
-            default:
-                break;
+// One head's part of a page.
+KVSPLIT_INLINE void attend_head(const AttentionShape& shape, const PageRun& run, int page, int head,
+                                const QueryTile& tile, SoftmaxState& state) {
+    int row = 0;
+    for (; row + kRowBlock <= tile.n_rows; row += kRowBlock)
+        attend_page<kRowBlock>(run, page, head, tile, row, shape, state);
+    switch (tile.n_rows - row) {
+        case 3:
+            return attend_page<3>(run, page, head, tile, row, shape, state);
+        case 2:
+            return attend_page<2>(run, page, head, tile, row, shape, state);
+        case 1:
+            return attend_page<1>(run, page, head, tile, row, shape, state);
+        default:
+            return;
+    }
+}
+
+// Adds the keys and values of a run of pages to the states of its heads: tiles and states of run.n_heads.
+// Page by page, so that the pages are read front to back.
+void attend(const AttentionShape& shape, const PageRun& run, const QueryTile* tiles, SoftmaxState* states) {
+    const int end_head = run.head + run.n_heads;
+    for (int page = 0; page < run.n_pages; ++page) {
+        for (int head = run.head; head < end_head; ++head) {
+            if (head + 1 < end_head) {
+                prefetch_block(run, page, head + 1);
+            } else if (page + 1 < run.n_pages) {
+                prefetch_block(run, page + 1, run.head);
+            }
+            attend_head(shape, run, page, head, tiles[head - run.head], states[head - run.head]);
         }
     }
 }

@@ -28,13 +28,13 @@ struct QueryTile {
     int window;                     // tokens, 0: all
 };
 
-// Pages of one layer, seen from one KV head. All of them are open (f16) or all of them are sealed.
+// Pages of one layer, seen from some of its KV heads. All of them are open (f16) or all of them are sealed.
 struct PageRun {
     const std::byte* const* pages;
     int n_pages;
     int first_page;                   // number of pages[0]
     const codec::PageLayout* layout;  // offsets that all these pages share
-    int head;
+    int head, n_heads;
     int key_bits, value_bits;  // of these pages
     int first_token;  // tokens of page 0 below this one are left out (the sinks, when they are read exactly)
     int n_tokens;     // tokens of each page from this one on are left out; 64 but for the sinks themselves

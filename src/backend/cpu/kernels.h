@@ -37,8 +37,8 @@ struct Kernels {
     void (*rope_halves)(float* x, int n_heads, int stride, int n_pairs, const float* cos, const float* sin);
 
     // Attention, see attention_impl.h and attention_kernels.h.
-    void (*attend)(const AttentionShape& shape, const PageRun& run, const QueryTile& tile,
-                   SoftmaxState& state);
+    void (*attend)(const AttentionShape& shape, const PageRun& run, const QueryTile* tiles,
+                   SoftmaxState* states);
     void (*merge_states)(SoftmaxState& into, const SoftmaxState& from, int n_rows, int dim);
     void (*finish_rows)(const codec::HeadShape& head, SoftmaxState& rotated, const SoftmaxState& plain,
                         int n_rows, int group, float* out, std::ptrdiff_t token_stride);

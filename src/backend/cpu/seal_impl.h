@@ -45,8 +45,8 @@ KVSPLIT_INLINE float transform_factor(const HeadShape& shape) {
     return 1.0f / __builtin_sqrtf(static_cast<float>(shape.hadamard_size));
 }
 KVSPLIT_INLINE std::uint16_t* halves(std::uint8_t* p) { return reinterpret_cast<std::uint16_t*>(p); }
-KVSPLIT_INLINE std::uint8_t* part(std::uint8_t* page, std::size_t offset, std::size_t stride, int head) {
-    return page + offset + static_cast<std::size_t>(head) * stride;
+KVSPLIT_INLINE std::uint8_t* part(std::uint8_t* page, const codec::PageArray& array, int head) {
+    return page + array.at(head);
 }
 
 // log2(n) stages of the Hadamard transform at once, from `span` on; n values stay in registers.
@@ -393,20 +393,19 @@ inline void seal_key_page(const codec::PageLayout& layout, int head, const std::
     using namespace sealing;
     const HeadShape& shape = layout.shape;
     const int dim = shape.head_dim;
-    std::uint8_t* codes = part(page, layout.key_codes, layout.key_codes_head_bytes, head);
+    std::uint8_t* codes = part(page, layout.key_codes, head);
     if (layout.key_bits == 16) {
-        std::memcpy(codes, open_keys, layout.key_codes_head_bytes);
+        std::memcpy(codes, open_keys, layout.key_codes.bytes);
         return;
     }
     Channels channels;
-    key_means(layout, open_keys, channels,
-              reinterpret_cast<std::int8_t*>(part(page, layout.key_means, layout.key_means_head_bytes, head)),
-              halves(part(page, layout.key_mean_scales, layout.key_mean_scales_head_bytes, head)));
+    key_means(layout, open_keys, channels, reinterpret_cast<std::int8_t*>(part(page, layout.key_means, head)),
+              halves(part(page, layout.key_mean_scales, head)));
     for (int c = 0; c < dim; c += 16) {
         store(channels.factor + c, load(smoothing + c) * set1(transform_factor(shape)));
     }
     const GridPolicy& policy = codec::key_policy(layout.key_bits, layout.codec.search);
-    std::uint16_t* scales = halves(part(page, layout.key_scales, layout.key_scales_head_bytes, head));
+    std::uint16_t* scales = halves(part(page, layout.key_scales, head));
     Tile tile;
     for (int t = 0; t < kPageTokens; t += kTileTokens) {
         const int sinks = t == 0 ? layout.sinks : 0;
@@ -418,7 +417,7 @@ inline void seal_key_page(const codec::PageLayout& layout, int head, const std::
         transform_channels(tile, shape);
         encode_tile<KeyCodes>(policy, shape, tile, t, scales, codes, layout.key_high_plane, t);
     }
-    std::uint16_t* sinks = halves(part(page, layout.sink_keys, layout.sink_keys_head_bytes, head));
+    std::uint16_t* sinks = halves(part(page, layout.sink_keys, head));
     for (int t = 0; t < layout.sinks; ++t) {
         for (int c = 0; c < dim; ++c) sinks[t * dim + c] = open_keys[c * kPageTokens + t];
     }
@@ -429,15 +428,15 @@ inline void seal_value_page(const codec::PageLayout& layout, int head, const std
     using namespace sealing;
     const HeadShape& shape = layout.shape;
     const int dim = shape.head_dim;
-    std::uint8_t* codes = part(page, layout.value_codes, layout.value_codes_head_bytes, head);
+    std::uint8_t* codes = part(page, layout.value_codes, head);
     if (layout.value_bits == 16) {
-        std::memcpy(codes, open_values, layout.value_codes_head_bytes);
+        std::memcpy(codes, open_values, layout.value_codes.bytes);
         return;
     }
     alignas(64) float mean[codec::kMaxHeadDim];
     if (layout.sinks > 0) value_means(layout, open_values, mean);
     const GridPolicy& policy = codec::value_policy(layout.value_bits, layout.codec.search);
-    std::uint16_t* scales = halves(part(page, layout.value_scales, layout.value_scales_head_bytes, head));
+    std::uint16_t* scales = halves(part(page, layout.value_scales, head));
     const f32x16 factor = set1(transform_factor(shape));
     Tile tile;
     for (int t = 0; t < kPageTokens; t += kTileTokens) {
@@ -457,8 +456,7 @@ inline void seal_value_page(const codec::PageLayout& layout, int head, const std
         encode_tile<ValueCodes>(policy, shape, tile, t, scales, codes, layout.value_high_plane, t,
                                 shape.padded_dim);
     }
-    std::memcpy(part(page, layout.sink_values, layout.sink_values_head_bytes, head), open_values,
-                layout.sink_values_head_bytes);
+    std::memcpy(part(page, layout.sink_values, head), open_values, layout.sink_values.bytes);
 }
 
 }  // namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE
