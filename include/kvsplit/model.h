@@ -21,12 +21,23 @@ namespace kvsplit {
 
 using Token = std::int32_t;
 
+// How positions are stretched, so that a model reaches further than it was trained for. What is 0 is the
+// file's.
+struct RopeOptions {
+    enum class Scaling { kFile, kNone, kLinear, kYarn };
+    Scaling scaling = Scaling::kFile;
+    double scale = 0;           // how many times the trained context is wanted
+    double frequency_base = 0;  // of the rotary embedding
+    int original_context = 0;   // tokens that the model was trained for; YaRN only
+};
+
 struct ModelOptions {
     int threads = 0;     // 0: as many as there are physical cores
     bool exact = false;  // f32 activations on dequantised weights: slow, for measuring
     // Of activations where they meet integer weights, 8 or 16; without meaning with `exact`. 16 is an
     // experiment: it takes most of the noise away that rounding activations makes (docs/measuring.md).
     int activation_bits = 8;
+    RopeOptions rope = {};
 };
 
 struct ModelInfo {
@@ -43,7 +54,7 @@ struct ModelInfo {
     int head_dim = 0;
     int n_ff = 0;
     int n_vocab = 0;
-    int context_length = 0;   // what the model was trained for
+    int context_length = 0;   // what the model was trained for, or reaches with RopeOptions
     int sliding_window = 0;   // 0: none
     int n_window_layers = 0;  // how many layers have that window
 };

@@ -42,6 +42,7 @@ struct SequenceRun {
     KvCache* cache;
     int first_row;
     int n_tokens;
+    int context = 0;  // the most tokens that the sequence may come to hold
 };
 
 struct AttentionParams {

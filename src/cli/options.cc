@@ -84,6 +84,7 @@ void ModelArgs::add(CLI::App& command, Exact exact) {
     command.add_option("-t,--threads", options.threads, "threads; 0: one per physical core")
         ->check(CLI::Range(0, 1024))
         ->type_name("N");
+    add_rope(command);
     if (exact == Exact::kDecidedByCommand) return;
     auto* exact_flag = command.add_flag("--exact", options.exact,
                                         "32-bit activations on dequantised weights: slow, for measuring");
@@ -94,6 +95,32 @@ void ModelArgs::add(CLI::App& command, Exact exact) {
         ->type_name("N")
         ->excludes(exact_flag)
         ->capture_default_str();
+}
+
+void ModelArgs::add_rope(CLI::App& command) {
+    using Scaling = RopeOptions::Scaling;
+    static const std::map<std::string, Scaling> kKinds{
+        {"none", Scaling::kNone}, {"linear", Scaling::kLinear}, {"yarn", Scaling::kYarn}};
+    RopeOptions& rope = options.rope;
+    command
+        .add_option(
+            "--rope-scaling", rope.scaling,
+            "how positions are stretched: none, linear or yarn; default: as the file says, else linear")
+        ->transform(CLI::CheckedTransformer(kKinds, CLI::ignore_case).description(""))
+        ->type_name("KIND");
+    command
+        .add_option("--rope-scale", rope.scale,
+                    "stretch positions to so many times the context that the model was trained for")
+        ->check(CLI::Range(1e-3, 1e6))
+        ->type_name("X");
+    command.add_option("--rope-freq-base", rope.frequency_base, "base of the rotary embedding")
+        ->check(CLI::Range(1.001, 1e15))
+        ->type_name("X");
+    command
+        .add_option("--yarn-orig-ctx", rope.original_context,
+                    "tokens that the model was trained for, where the file says something else")
+        ->check(CLI::Range(1, 1 << 30))
+        ->type_name("N");
 }
 
 std::shared_ptr<Model> ModelArgs::load() const {

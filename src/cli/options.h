@@ -32,6 +32,9 @@ struct ModelArgs {
     void add(CLI::App& command, Exact exact = Exact::kOption);
     // Says on a terminal that it is loading.
     std::shared_ptr<Model> load() const;
+
+  private:
+    void add_rope(CLI::App& command);
 };
 
 // What is changed about precisions that are named elsewhere: layers, exact parts, steps of the codecs.

@@ -18,7 +18,7 @@ std::size_t measure_program(const gguf::File& file) {
 
 MemoryPlan::MemoryPlan(const std::string& path, const ModelOptions& options)
     : file_(path),
-      description_(describe(file_)),
+      description_(describe(file_, options.rope)),
       geometry_(description_.geometry()),
       info_(make_info(file_, description_)),
       program_(measure_program(file_)),

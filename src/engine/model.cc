@@ -6,6 +6,23 @@
 #include "engine/model_impl.h"
 
 namespace kvsplit {
+namespace {
+
+void check(const RopeOptions& rope) {
+    const auto within = [](double x, double most) { return x >= 0 && x <= most; };
+    if (!within(rope.scale, 1e6)) {
+        fail(ErrorCode::kInvalidArgument, "a context stretched {} times: give a number up to 1e6",
+             rope.scale);
+    }
+    if (!within(rope.frequency_base, 1e15) || (rope.frequency_base > 0 && rope.frequency_base <= 1)) {
+        fail(ErrorCode::kInvalidArgument, "a RoPE base of {}: give a number above 1", rope.frequency_base);
+    }
+    if (rope.original_context < 0) {
+        fail(ErrorCode::kInvalidArgument, "an original context of {} tokens", rope.original_context);
+    }
+}
+
+}  // namespace
 
 std::shared_ptr<Model> Model::load(const std::string& path, const ModelOptions& options) {
     if (options.threads < 0 || options.threads > 4096) {
@@ -15,6 +32,7 @@ std::shared_ptr<Model> Model::load(const std::string& path, const ModelOptions& 
     if (options.activation_bits != 8 && options.activation_bits != 16) {
         fail(ErrorCode::kInvalidArgument, "activations of {} bits: give 8 or 16", options.activation_bits);
     }
+    check(options.rope);
     return std::make_shared<ModelImpl>(path, options);
 }
 

@@ -41,7 +41,7 @@ ModelImpl::ModelImpl(const std::string& path, const ModelOptions& options)
     : options_(options),
       file_(path),
       tokenizer_(text::Tokenizer::create(file_)),
-      description_(describe(file_)),
+      description_(describe(file_, options.rope)),
       geometry_(description_.geometry()),
       backend_(make_cpu_backend({options.threads, options.exact ? 32 : options.activation_bits})),
       weights_(load_weights(file_, description_, *backend_)),
@@ -106,7 +106,7 @@ void SessionImpl::check(std::span<const Token> tokens) const {
 }
 
 void SessionImpl::step(std::span<const Token> tokens, float* hidden) {
-    const SequenceRun run{&cache_, 0, static_cast<int>(tokens.size())};
+    const SequenceRun run{&cache_, 0, static_cast<int>(tokens.size()), context_};
     model_->step(tokens, {&run, 1}, hidden);
 }
 

@@ -4,29 +4,10 @@
 #include <limits>
 
 #include "base/error.h"
-#include "gguf/blocks.h"
 #include "model/architecture_keys.h"
 
 namespace kvsplit {
 namespace {
-
-std::vector<double> rope_frequencies(const gguf::File& file, int n_pairs, double base, double scale) {
-    std::vector<double> f(static_cast<std::size_t>(n_pairs));
-    for (int i = 0; i < n_pairs; ++i) {
-        f[static_cast<std::size_t>(i)] = scale * std::pow(base, -static_cast<double>(i) / n_pairs);
-    }
-    // Llama 3 ships divisors for its long contexts as a tensor.
-    if (const gguf::Tensor* t = file.find_tensor("rope_freqs.weight")) {
-        if (t->elements() < n_pairs || t->type != gguf::TensorType::kF32) {
-            file.reject(*t, fmt::format("must hold {} F32 numbers", n_pairs));
-        }
-        std::vector<float> divisors(static_cast<std::size_t>(t->elements()));
-        gguf::dequantize_row(t->type, t->data.data(), divisors.data(), t->elements());
-        for (int i = 0; i < n_pairs; ++i)
-            f[static_cast<std::size_t>(i)] /= divisors[static_cast<std::size_t>(i)];
-    }
-    return f;
-}
 
 void describe_common(const gguf::File& file, const ArchitectureKeys& in, ModelDescription& d) {
     d.n_layers = in.count("block_count", 1024);
@@ -61,23 +42,16 @@ void describe_common(const gguf::File& file, const ArchitectureKeys& in, ModelDe
     d.windows.assign(static_cast<std::size_t>(d.n_layers), 0);
 }
 
-double linear_rope_scale(const gguf::File& file, const ArchitectureKeys& in) {
-    const std::string kind = in.text_or("rope.scaling.type", "none");
-    if (kind == "none") return 1.0;
-    if (kind != "linear")
-        fail(ErrorCode::kUnsupported, "{}: RoPE scaling '{}' is not supported", file.path(), kind);
-    return 1.0 / in.positive_or("rope.scaling.factor", 1.0);
-}
-
-void describe_llama(const gguf::File& file, const ArchitectureKeys& in, ModelDescription& d) {
+void describe_llama(const gguf::File& file, const ArchitectureKeys& in, const RopeOptions& user,
+                    ModelDescription& d) {
     if (in.has("expert_count"))
         fail(ErrorCode::kUnsupported, "{}: mixtures of experts are not supported", file.path());
-    d.frequencies = rope_frequencies(file, d.n_rope_pairs, in.positive_or("rope.freq_base", 10000.0),
-                                     linear_rope_scale(file, in));
+    d.rope = read_rope(in, d.n_rope_pairs, d.context_length, user);
 }
 
-void describe_gemma3(const gguf::File& file, const ArchitectureKeys& in, ModelDescription& d) {
-    d.rope = RopeKind::kHalves;
+void describe_gemma3(const gguf::File&, const ArchitectureKeys& in, const RopeOptions& user,
+                     ModelDescription& d) {
+    d.rope_kind = RopeKind::kHalves;
     d.activation = Activation::kGeluTanh;
     d.post_norms = d.qk_norms = true;
     d.embedding_scale = std::sqrt(static_cast<float>(d.n_embd));
@@ -89,15 +63,13 @@ void describe_gemma3(const gguf::File& file, const ArchitectureKeys& in, ModelDe
     for (int i = 0; i < d.n_layers; ++i) {
         if ((i + 1) % kGlobalEvery != 0) d.windows[static_cast<std::size_t>(i)] = window;
     }
-    d.frequencies = rope_frequencies(file, d.n_rope_pairs, in.positive_or("rope.freq_base", 1e6),
-                                     linear_rope_scale(file, in));
-    d.window_frequencies =
-        rope_frequencies(file, d.n_rope_pairs, in.positive_or("rope.freq_base_swa", 10000.0), 1.0);
+    d.rope = read_rope(in, d.n_rope_pairs, d.context_length, user, {.base = 1e6});
+    d.window_rope = plain_rope(d.n_rope_pairs, in.positive_or("rope.freq_base_swa", 10000.0));
 }
 
 struct Architecture {
     std::string_view name;
-    void (*describe)(const gguf::File&, const ArchitectureKeys&, ModelDescription&);
+    void (*describe)(const gguf::File&, const ArchitectureKeys&, const RopeOptions&, ModelDescription&);
 };
 constexpr Architecture kArchitectures[] = {
     {"llama", describe_llama},
@@ -110,15 +82,16 @@ CacheGeometry ModelDescription::geometry() const {
     return {n_kv_heads, codec::head_shape(head_dim), windows};
 }
 
-ModelDescription describe(const gguf::File& file) {
+ModelDescription describe(const gguf::File& file, const RopeOptions& user) {
     ModelDescription d;
     d.architecture = file.get_string("general.architecture");
     for (const Architecture& a : kArchitectures) {
         if (a.name != d.architecture) continue;
         const ArchitectureKeys in(file);
         describe_common(file, in, d);
-        a.describe(file, in, d);
-        if (d.window_frequencies.empty()) d.window_frequencies = d.frequencies;
+        a.describe(file, in, user, d);
+        if (d.window_rope.frequencies.empty()) d.window_rope = d.rope;
+        d.context_length = stretched_context(in, d.context_length, user);
         return d;
     }
     std::string known;

@@ -8,6 +8,7 @@
 
 #include "backend/backend.h"
 #include "gguf/gguf.h"
+#include "model/rope.h"
 
 namespace kvsplit {
 
@@ -20,7 +21,7 @@ struct ModelDescription {
     int head_dim = 0;
     int n_ff = 0;
     int n_vocab = 0;
-    int context_length = 0;
+    int context_length = 0;  // what the model reaches, stretched or not
 
     float norm_eps = 1e-5f;
     bool post_norms =
@@ -30,11 +31,10 @@ struct ModelDescription {
     float embedding_scale = 1.0f;
     float attention_scale = 1.0f;
 
-    RopeKind rope = RopeKind::kPairs;
+    RopeKind rope_kind = RopeKind::kPairs;
     int n_rope_pairs = 0;
-    // Angle of pair i at position t: t * frequencies[i].
-    std::vector<double> frequencies;         // layers without a window
-    std::vector<double> window_frequencies;  // layers with one
+    Rope rope;         // layers without a window
+    Rope window_rope;  // layers with one
 
     std::vector<int> windows;  // (n_layers) sliding window in tokens, 0: none
 
@@ -42,7 +42,8 @@ struct ModelDescription {
     int qkv_width() const { return (n_heads + 2 * n_kv_heads) * head_dim; }
 };
 
-// Throws Error: kUnsupported for an architecture or a feature not known here, kFormat for damaged metadata.
-ModelDescription describe(const gguf::File& file);
+// user: changes to the rotary embedding. Throws Error: kUnsupported for an architecture or a feature not
+// known here, kFormat for damaged metadata.
+ModelDescription describe(const gguf::File& file, const RopeOptions& user = {});
 
 }  // namespace kvsplit

@@ -8,17 +8,17 @@ namespace kvsplit {
 namespace {
 
 // cos and sin (rows, pairs) of the batch's positions.
-void fill_rope(const std::vector<double>& frequencies, std::span<const SequenceRun> runs, float* cos,
-               float* sin) {
-    const std::size_t pairs = frequencies.size();
+void fill_rope(const Rope& rope, std::span<const SequenceRun> runs, float* cos, float* sin) {
+    const std::size_t pairs = rope.frequencies.size();
     for (const SequenceRun& run : runs) {
+        const std::vector<double>& frequencies = rope.in_context(run.context);
         for (int i = 0; i < run.n_tokens; ++i) {
             const double position = run.cache->length() + i;
             const std::size_t at = static_cast<std::size_t>(run.first_row + i) * pairs;
             for (std::size_t p = 0; p < pairs; ++p) {
                 const double angle = position * frequencies[p];
-                cos[at + p] = static_cast<float>(std::cos(angle));
-                sin[at + p] = static_cast<float>(std::sin(angle));
+                cos[at + p] = static_cast<float>(rope.magnitude * std::cos(angle));
+                sin[at + p] = static_cast<float>(rope.magnitude * std::sin(angle));
             }
         }
     }
@@ -55,8 +55,8 @@ void forward(Backend& backend, const ModelDescription& d, const Weights& weights
              std::span<const Token> tokens, std::span<const SequenceRun> runs, float* hidden) {
     const int n = static_cast<int>(tokens.size());
     KVSPLIT_CHECK(n > 0 && n <= ws.max_tokens());
-    fill_rope(d.frequencies, runs, ws.cos->data(), ws.sin->data());
-    if (ws.window_cos) fill_rope(d.window_frequencies, runs, ws.window_cos->data(), ws.window_sin->data());
+    fill_rope(d.rope, runs, ws.cos->data(), ws.sin->data());
+    if (ws.window_cos) fill_rope(d.window_rope, runs, ws.window_cos->data(), ws.window_sin->data());
 
     float* x = ws.x->data();  // (n, n_embd) the residual stream
     float* h = ws.h->data();  // (n, n_embd)
@@ -81,7 +81,7 @@ void forward(Backend& backend, const ModelDescription& d, const Weights& weights
                                      .q_norm = w.q_norm ? w.q_norm->data() : nullptr,
                                      .k_norm = w.k_norm ? w.k_norm->data() : nullptr,
                                      .norm_eps = d.norm_eps,
-                                     .rope = d.rope,
+                                     .rope = d.rope_kind,
                                      .n_rope_pairs = d.n_rope_pairs,
                                      .cos = window > 0 ? ws.window_cos->data() : ws.cos->data(),
                                      .sin = window > 0 ? ws.window_sin->data() : ws.sin->data(),

@@ -43,6 +43,11 @@ class Usage(unittest.TestCase):
         self.check("perplexity", "-m", "x.gguf", says="--file")
         self.check("eval", says="--model")
 
+    def test_rope(self):
+        for option, value in [("--rope-scaling", "su"), ("--rope-scale", "0"), ("--rope-scale", "x"),
+                              ("--rope-freq-base", "1"), ("--yarn-orig-ctx", "0")]:
+            self.check("run", "-m", "x.gguf", "-p", "hi", option, value, says=option)
+
     def test_tasks(self):
         self.check("eval", "-m", "x.gguf", "--task", "chess", says="known are needle passkey copy")
         self.check("eval", "-m", "x.gguf", "--task", "copy,copy", says="twice")
