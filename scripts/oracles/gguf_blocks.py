@@ -7,7 +7,8 @@
 One file per type: packed blocks, then their float32 values (little-endian), for N_BLOCKS blocks (plain
 number types: as many elements as one 256-element block). Bytes are random, so every code and every packed
 scale occurs; the f16 scales cycle through ordinary, tiny (subnormal), zero, largest, negative, infinite and
-NaN values.
+NaN values, and other kinds of scales through their extremes. The types of LATER have two more blocks: of
+zeros, and of ones.
 """
 import pathlib
 
@@ -22,33 +23,46 @@ F16_FIELDS = {
     T.Q4_0: [0], T.Q4_1: [0, 2], T.Q5_0: [0], T.Q5_1: [0, 2], T.Q8_0: [0],
     T.Q4_K: [0, 2], T.Q5_K: [0, 2], T.Q6_K: [208],
 }
+# New types go to the end: one generator makes the bytes of all, in this order.
+LATER = {
+    T.Q2_K: [80, 82], T.Q3_K: [108], T.IQ4_NL: [0], T.IQ4_XS: [0], T.MXFP4: [],
+}
 # 1.0, smallest subnormal, largest subnormal, smallest normal, 0, -0, largest, -largest, inf, NaN
 SPECIAL = [0x3C00, 0x0001, 0x03FF, 0x0400, 0x0000, 0x8000, 0x7BFF, 0xFBFF, 0x7C00, 0x7E00]
+
+
+def special_scales(n: int, field: int, rng: np.random.Generator) -> np.ndarray:
+    # Different strides, so that the two fields of a block meet in different pairs.
+    bits = [SPECIAL[(i * (1 + 2 * field)) % len(SPECIAL)] for i in range(n - 2)]
+    bits += rng.normal(0, 0.02, 2).astype(np.float16).view(np.uint16).tolist()
+    return np.array(bits, dtype="<u2")
 
 
 def blocks(kind: T, rng: np.random.Generator) -> np.ndarray:
     size, n_bytes = GGML_QUANT_SIZES[kind]
     n = N_BLOCKS if size > 1 else 256
     packed = rng.integers(0, 256, (n, n_bytes), dtype=np.uint8)
-    for field, offset in enumerate(F16_FIELDS.get(kind, [])):
-        # Different strides, so that the two fields of a block meet in different pairs.
-        bits = [SPECIAL[(i * (1 + 2 * field)) % len(SPECIAL)] for i in range(n - 2)]
-        bits += rng.normal(0, 0.02, 2).astype(np.float16).view(np.uint16).tolist()
-        packed[:, offset:offset + 2] = np.array(bits, dtype="<u2").view(np.uint8).reshape(n, 2)
+    for field, offset in enumerate({**F16_FIELDS, **LATER}.get(kind, [])):
+        packed[:, offset:offset + 2] = special_scales(n, field, rng).view(np.uint8).reshape(n, 2)
     if kind == T.Q8_0:
         packed[:8, 2:] = rng.permutation(256).astype(np.uint8).reshape(8, 32)
+    if kind == T.MXFP4:
+        packed[:8, 0] = [0, 1, 2, 3, 127, 128, 254, 255]
     if kind in (T.F16, T.BF16, T.F32):
         tail = [0x0001, 0x8001, 0x03FF, 0x0400, 0x7BFF, 0x7C00, 0xFC00, 0x7E00]
         width = n_bytes
         wide = np.array(tail, dtype="<u4") << (16 if kind == T.F32 else 0)
         packed[:len(tail)] = wide.view(np.uint8).reshape(-1, 4)[:, :width]
+    if kind in LATER:
+        edges = np.array([[0], [0xFF]], dtype=np.uint8).repeat(n_bytes, axis=1)
+        packed = np.concatenate([packed, edges])
     return packed.reshape(1, -1)
 
 
 def main() -> None:
     OUT.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(20240607)
-    for kind in (T.F32, T.F16, T.BF16, *F16_FIELDS):
+    for kind in (T.F32, T.F16, T.BF16, *F16_FIELDS, *LATER):
         packed = blocks(kind, rng)
         with np.errstate(all="ignore"):
             values = dequantize(packed, kind).astype("<f4").ravel()

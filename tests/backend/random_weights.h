@@ -21,10 +21,39 @@ inline std::vector<std::size_t> f16_fields(gguf::TensorType type) {
         case TensorType::kQ4_K:
         case TensorType::kQ5_K:
             return {0, 2};
+        case TensorType::kQ2_K:
+            return {80, 82};
+        case TensorType::kQ3_K:
+            return {108};
         case TensorType::kQ6_K:
             return {208};
+        case TensorType::kMXFP4:
+            return {};
         default:
             return {0};
+    }
+}
+
+// A size for those fields that makes weights about as large as 1.
+inline float scale_size(gguf::TensorType type) {
+    using gguf::TensorType;
+    switch (type) {
+        case TensorType::kQ6_K:
+            return 3e-4f;
+        case TensorType::kQ2_K:
+            return 0.05f;
+        case TensorType::kQ3_K:
+            return 0.02f;
+        case TensorType::kQ4_K:
+        case TensorType::kQ5_K:
+            return 3e-3f;
+        case TensorType::kQ8_0:
+        case TensorType::kIQ4_NL:
+            return 0.01f;
+        case TensorType::kIQ4_XS:
+            return 1e-3f;
+        default:
+            return 0.1f;
     }
 }
 
@@ -50,11 +79,11 @@ inline std::vector<std::uint8_t> random_weights(gguf::TensorType type, int rows,
     }
     for (std::uint8_t& byte : data) byte = static_cast<std::uint8_t>(rng());
     const std::size_t block = static_cast<std::size_t>(gguf::block_bytes(type));
-    const float size = type == TensorType::kQ6_K ? 3e-4f : block > 100 ? 3e-3f : block == 34 ? 0.01f : 0.1f;
     for (std::size_t at = 0; at < data.size(); at += block) {
         for (const std::size_t field : f16_fields(type)) {
-            put16(data.data() + at + field, f32_to_f16(size * normal(rng)));
+            put16(data.data() + at + field, f32_to_f16(scale_size(type) * normal(rng)));
         }
+        if (type == TensorType::kMXFP4) data[at] = static_cast<std::uint8_t>(123 + rng() % 4);
     }
     return data;
 }
@@ -68,8 +97,9 @@ inline std::vector<float> random_rows(int n, int cols, std::mt19937& rng) {
 }
 
 inline constexpr gguf::TensorType kWeightTypes[] = {
-    gguf::TensorType::kQ4_0, gguf::TensorType::kQ4_1, gguf::TensorType::kQ5_0, gguf::TensorType::kQ5_1,
-    gguf::TensorType::kQ8_0, gguf::TensorType::kQ4_K, gguf::TensorType::kQ5_K, gguf::TensorType::kQ6_K,
-    gguf::TensorType::kF16,  gguf::TensorType::kBF16, gguf::TensorType::kF32};
+    gguf::TensorType::kQ4_0,  gguf::TensorType::kQ4_1, gguf::TensorType::kQ5_0,   gguf::TensorType::kQ5_1,
+    gguf::TensorType::kQ8_0,  gguf::TensorType::kQ2_K, gguf::TensorType::kQ3_K,   gguf::TensorType::kQ4_K,
+    gguf::TensorType::kQ5_K,  gguf::TensorType::kQ6_K, gguf::TensorType::kIQ4_NL, gguf::TensorType::kIQ4_XS,
+    gguf::TensorType::kMXFP4, gguf::TensorType::kF16,  gguf::TensorType::kBF16,   gguf::TensorType::kF32};
 
 }  // namespace kvsplit::test

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/half.h"
+#include "gguf/block_structs.h"
 #include "kvsplit/error.h"
 
 namespace kvsplit::gguf {
@@ -56,13 +57,13 @@ void expect_same(const std::vector<float>& got, const std::vector<float>& want) 
 std::vector<float> rebuild(const AffineSpec& spec, const AffineRow& row) {
     std::vector<float> values(row.codes.size());
     for (std::size_t i = 0; i < values.size(); ++i) {
-        const std::size_t block = i / (spec.super ? 256 : 32);
-        float scale = f16_to_f32(row.d[block]);
-        if (spec.super) scale *= static_cast<float>(row.sc[i / static_cast<std::size_t>(spec.group)]);
-        values[i] = scale * static_cast<float>(row.codes[i] - spec.zero);
-        if (spec.has_min && !spec.super) values[i] += f16_to_f32(row.m[block]);
+        const std::size_t block = i / 256, group = i / static_cast<std::size_t>(spec.group);
+        float scale = scale_value(spec.number, row.d[spec.super ? block : group]);
+        if (spec.super) scale *= static_cast<float>(row.sc[group]);
+        values[i] = scale * spec.factor * static_cast<float>(spec.level(row.codes[i]));
+        if (spec.has_min && !spec.super) values[i] += f16_to_f32(row.m[group]);
         if (spec.has_min && spec.super)
-            values[i] -= f16_to_f32(row.dmin[block]) * static_cast<float>(row.mn[i / 32]);
+            values[i] -= f16_to_f32(row.dmin[block]) * static_cast<float>(row.mn[group]);
     }
     return values;
 }
@@ -94,40 +95,54 @@ TEST_P(Blocks, CodesAndScalesRebuildTheValues) {
     for (const unsigned code : row.codes) largest = std::max(largest, code);
     EXPECT_EQ(largest, (1u << spec->bits) - 1);  // random blocks reach every code
     const auto n = static_cast<std::size_t>(g.n);
-    EXPECT_EQ(row.d.size(), n / (spec->super ? 256 : 32));
-    EXPECT_EQ(row.m.size(), spec->has_min && !spec->super ? n / 32 : 0);
+    const std::size_t n_groups = n / static_cast<std::size_t>(spec->group);
+    EXPECT_EQ(row.d.size(), spec->super ? n / 256 : n_groups);
+    EXPECT_EQ(row.m.size(), spec->has_min && !spec->super ? n_groups : 0);
     EXPECT_EQ(row.dmin.size(), spec->has_min && spec->super ? n / 256 : 0);
-    EXPECT_EQ(row.sc.size(), spec->super ? n / static_cast<std::size_t>(spec->group) : 0);
-    EXPECT_EQ(row.mn.size(), spec->super && spec->has_min ? n / 32 : 0);
+    EXPECT_EQ(row.sc.size(), spec->super ? n_groups : 0);
+    EXPECT_EQ(row.mn.size(), spec->super && spec->has_min ? n_groups : 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(AllTypes, Blocks,
                          testing::Values(TensorType::kF32, TensorType::kF16, TensorType::kBF16,
                                          TensorType::kQ4_0, TensorType::kQ4_1, TensorType::kQ5_0,
-                                         TensorType::kQ5_1, TensorType::kQ8_0, TensorType::kQ4_K,
-                                         TensorType::kQ5_K, TensorType::kQ6_K),
+                                         TensorType::kQ5_1, TensorType::kQ8_0, TensorType::kQ2_K,
+                                         TensorType::kQ3_K, TensorType::kQ4_K, TensorType::kQ5_K,
+                                         TensorType::kQ6_K, TensorType::kIQ4_NL, TensorType::kIQ4_XS,
+                                         TensorType::kMXFP4),
                          [](const auto& test) { return std::string(type_name(test.param)); });
 
+template <typename Block>
+void expect_size(TensorType type) {
+    EXPECT_EQ(block_bytes(type), static_cast<std::int64_t>(sizeof(Block))) << type_name(type);
+    EXPECT_EQ(block_size(type), Block::kSize) << type_name(type);
+}
+
 TEST(BlockTypes, SizesMatchTheStructs) {
-    EXPECT_EQ(block_bytes(TensorType::kQ4_0), static_cast<std::int64_t>(sizeof(BlockQ4_0)));
-    EXPECT_EQ(block_bytes(TensorType::kQ4_1), static_cast<std::int64_t>(sizeof(BlockQ4_1)));
-    EXPECT_EQ(block_bytes(TensorType::kQ5_0), static_cast<std::int64_t>(sizeof(BlockQ5_0)));
-    EXPECT_EQ(block_bytes(TensorType::kQ5_1), static_cast<std::int64_t>(sizeof(BlockQ5_1)));
-    EXPECT_EQ(block_bytes(TensorType::kQ8_0), static_cast<std::int64_t>(sizeof(BlockQ8_0)));
-    EXPECT_EQ(block_bytes(TensorType::kQ4_K), static_cast<std::int64_t>(sizeof(BlockQ4_K)));
-    EXPECT_EQ(block_bytes(TensorType::kQ5_K), static_cast<std::int64_t>(sizeof(BlockQ5_K)));
-    EXPECT_EQ(block_bytes(TensorType::kQ6_K), static_cast<std::int64_t>(sizeof(BlockQ6_K)));
+    expect_size<BlockQ4_0>(TensorType::kQ4_0);
+    expect_size<BlockQ4_1>(TensorType::kQ4_1);
+    expect_size<BlockQ5_0>(TensorType::kQ5_0);
+    expect_size<BlockQ5_1>(TensorType::kQ5_1);
+    expect_size<BlockQ8_0>(TensorType::kQ8_0);
+    expect_size<BlockQ2_K>(TensorType::kQ2_K);
+    expect_size<BlockQ3_K>(TensorType::kQ3_K);
+    expect_size<BlockQ4_K>(TensorType::kQ4_K);
+    expect_size<BlockQ5_K>(TensorType::kQ5_K);
+    expect_size<BlockQ6_K>(TensorType::kQ6_K);
+    expect_size<BlockIQ4_NL>(TensorType::kIQ4_NL);
+    expect_size<BlockIQ4_XS>(TensorType::kIQ4_XS);
+    expect_size<BlockMXFP4>(TensorType::kMXFP4);
 }
 
 TEST(BlockTypes, UnsupportedTypesAreRefusedByName) {
     float value = 0;
     const std::uint8_t byte = 0;
     try {
-        dequantize_row(TensorType::kIQ4_NL, &byte, &value, 0);
+        dequantize_row(TensorType::kQ8_K, &byte, &value, 0);
         FAIL();
     } catch (const Error& e) {
         EXPECT_EQ(e.code(), ErrorCode::kUnsupported);
-        EXPECT_NE(std::string(e.what()).find("IQ4_NL"), std::string::npos);
+        EXPECT_NE(std::string(e.what()).find("Q8_K"), std::string::npos);
     }
     EXPECT_EQ(block_size(static_cast<TensorType>(31)), 0);
     EXPECT_EQ(type_name(static_cast<TensorType>(31)), "unknown");

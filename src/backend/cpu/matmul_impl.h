@@ -1,144 +1,16 @@
 // Products of packed weights (packed_format.h) with tiles of activations (matmul_kernels.h). Part of a kernel
 // translation unit (simd.h).
 //
-// One weight format is one Codes policy (how units of 16 rows x 4 columns are unpacked) and one Scales
-// policy. The products are written once against them. A row group's sums over a tile stay in registers from
-// the first k-group to the last: each element sees the same operations in the same order whatever the tile's
-// size.
+// One weight format is one pair of policies for codes and scales (packed_codes.h); the products are written
+// once against them. A row group's sums over a tile stay in registers from the first k-group to the last:
+// each element sees the same operations in the same order whatever the tile's size.
 #pragma once
 
 #include "backend/cpu/matmul_kernels.h"
+#include "backend/cpu/packed_codes.h"
 #include "backend/cpu/simd/simd.h"
 
 namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
-
-// ---- Codes: unit<u>() for u in 0..7 of the k-group at `p`
-
-template <int bits>
-struct Codes;
-
-// Loads are shared: the two units of a nibble pair are asked for together.
-struct UnitPair {
-    bytes64 even, odd;
-};
-
-template <>
-struct Codes<4> {
-    template <int pair>
-    KVSPLIT_INLINE static UnitPair units(const std::uint8_t* p) {
-        const bytes64 nibbles = load_bytes(p + 64 * pair);
-        return {low_nibbles(nibbles), high_nibbles(nibbles)};
-    }
-};
-
-template <>
-struct Codes<5> {
-    template <int pair>
-    KVSPLIT_INLINE static UnitPair units(const std::uint8_t* p) {
-        const UnitPair low = Codes<4>::units<pair>(p);
-        const bytes64 sixteen = set1_byte(16);
-        const std::uint8_t* plane = p + 256 + 16 * pair;
-        return {add_where(load_mask64(plane), low.even, sixteen),
-                add_where(load_mask64(plane + 8), low.odd, sixteen)};
-    }
-};
-
-template <>
-struct Codes<6> {
-    // Bits 2u, 2u + 1 of each byte, moved to bits 4 and 5.
-    template <int u>
-    KVSPLIT_INLINE static bytes64 upper(bytes64 plane) {
-        const bytes64 mask = set1_byte(0x30);
-        if constexpr (u < 2) {
-            return shift_left_bytes<4 - 2 * u>(plane) & mask;
-        } else {
-            return shift_right_bytes<2 * u - 4>(plane) & mask;
-        }
-    }
-    template <int pair>
-    KVSPLIT_INLINE static UnitPair units(const std::uint8_t* p) {
-        const UnitPair low = Codes<4>::units<pair>(p);
-        const bytes64 plane = load_bytes(p + 256 + 64 * (pair / 2));
-        return {low.even | upper<2 * (pair % 2)>(plane), low.odd | upper<2 * (pair % 2) + 1>(plane)};
-    }
-};
-
-template <>
-struct Codes<8> {
-    template <int pair>
-    KVSPLIT_INLINE static UnitPair units(const std::uint8_t* p) {
-        return {load_bytes(p + 128 * pair), load_bytes(p + 128 * pair + 64)};
-    }
-};
-
-// ---- Scales: weight = scale(h) * (code - zero) + min(), h being the half of the k-group
-
-KVSPLIT_INLINE const std::uint16_t* as_f16(const std::uint8_t* p) {
-    return reinterpret_cast<const std::uint16_t*>(p);
-}
-
-template <ScaleLayout layout>
-struct Scales;
-
-template <>
-struct Scales<ScaleLayout::kGroup> {
-    static constexpr int kHalves = 1;
-    static constexpr bool kMin = false;
-    const std::uint8_t* p;
-    KVSPLIT_INLINE void next() { p += 32; }
-    KVSPLIT_INLINE f32x16 scale(int) const { return load_f16(as_f16(p)); }
-    KVSPLIT_INLINE f32x16 min() const { return zero_f32(); }
-};
-
-template <>
-struct Scales<ScaleLayout::kGroupMin> {
-    static constexpr int kHalves = 1;
-    static constexpr bool kMin = true;
-    const std::uint8_t* p;
-    KVSPLIT_INLINE void next() { p += 64; }
-    KVSPLIT_INLINE f32x16 scale(int) const { return load_f16(as_f16(p)); }
-    KVSPLIT_INLINE f32x16 min() const { return load_f16(as_f16(p + 32)); }
-};
-
-// d and dmin are reloaded with every k-group: keeping them would cost two registers.
-template <>
-struct Scales<ScaleLayout::kSuperMin> {
-    static constexpr int kHalves = 1;
-    static constexpr bool kMin = true;
-    const std::uint8_t* p;
-    int g = 0;
-    KVSPLIT_INLINE void next() {
-        if (++g == 8) {
-            g = 0;
-            p += 320;
-        }
-    }
-    KVSPLIT_INLINE f32x16 scale(int) const {
-        return load_f16(as_f16(p)) * to_f32(load_u8_i32(p + 64 + 32 * g));
-    }
-    KVSPLIT_INLINE f32x16 min() const {
-        return -(load_f16(as_f16(p + 32)) * to_f32(load_u8_i32(p + 80 + 32 * g)));
-    }
-};
-
-template <>
-struct Scales<ScaleLayout::kSuperHalves> {
-    static constexpr int kHalves = 2;
-    static constexpr bool kMin = false;
-    const std::uint8_t* p;
-    int g = 0;
-    KVSPLIT_INLINE void next() {
-        if (++g == 8) {
-            g = 0;
-            p += 288;
-        }
-    }
-    KVSPLIT_INLINE f32x16 scale(int h) const {
-        const std::uint8_t* sc = p + 32 + 32 * g + 16 * h;
-        return load_f16(as_f16(p)) * load_i8_f32(reinterpret_cast<const std::int8_t*>(sc));
-    }
-    KVSPLIT_INLINE f32x16 min() const { return zero_f32(); }
-};
 
 // ---- Storing a row group's sums
 
@@ -176,10 +48,10 @@ KVSPLIT_INLINE void store_sums(const f32x16 (&sum)[nc], const MatmulTask& t, int
 template <PackedFormat format, int nc>
 struct Int8Step {
     static constexpr FormatLayout kLayout = layout_of(format);
-    using C = Codes<kLayout.bits>;
+    using C = WeightCodes<format>;
     using S = Scales<kLayout.scales>;
 
-    // log2 of the zero point: 8, 16, 32 or 128
+    // log2 of the zero point
     static constexpr int kZeroShift = __builtin_ctz(kLayout.zero ? kLayout.zero : 1);
 
     // The integer sums start at -zero * (sum of q), which makes up for the codes' zero point exactly.
@@ -199,7 +71,7 @@ struct Int8Step {
         for (int c = 0; c < nc; ++c) dot[c] = dot4_of(dot[c], w.odd, set1_4bytes(q + 32 * c + 8 * pair + 4));
     }
     KVSPLIT_INLINE static i32x16 dot4_of(i32x16 acc, bytes64 w, bytes64 q) {
-        return kLayout.bits < 8 ? dot4_small(acc, w, q) : dot4(acc, w, q);
+        return largest_level(kLayout) < 128 ? dot4_small(acc, w, q) : dot4(acc, w, q);
     }
 
     KVSPLIT_INLINE static void finish(f32x16 (&sum)[nc], const i32x16 (&dot)[nc], f32x16 d,
@@ -230,10 +102,21 @@ struct Int8Step {
             dot_pair<3>(dot, codes, record);
             finish(sum, dot, scales.scale(1), scale);
         }
-        if constexpr (S::kMin) {
-            const f32x16 m = scales.min();
+        if constexpr (S::kMin && S::kHalves == 1) {
+            const f32x16 m = scales.min(0);
 #pragma GCC unroll 16
             for (int c = 0; c < nc; ++c) sum[c] = fmadd(m, set1(scale[nc + c]), sum[c]);
+        } else if constexpr (S::kMin) {
+            add_half_min(sum, scales.min(0), neg_sum + nc, scale);
+            add_half_min(sum, scales.min(1), neg_sum + 2 * nc, scale);
+        }
+    }
+
+    KVSPLIT_INLINE static void add_half_min(f32x16 (&sum)[nc], f32x16 m, const std::int32_t* neg_sum,
+                                            const float* scale) {
+#pragma GCC unroll 16
+        for (int c = 0; c < nc; ++c) {
+            sum[c] = fnmadd(m, set1(scale[c] * static_cast<float>(neg_sum[c])), sum[c]);
         }
     }
 };
@@ -292,7 +175,7 @@ struct F32Step {
     template <int j>
     KVSPLIT_INLINE static f32x16 weight(bytes64 unit, f32x16 d, f32x16 m) {
         const f32x16 q = code_column<j, kLayout.zero>(unit);
-        return Scales<kLayout.scales>::kMin ? fmadd(q, d, m) : q * d;
+        return has_min(kLayout.scales) ? fmadd(q, d, m) : q * d;
     }
     KVSPLIT_INLINE static void unit(f32x16 (&part)[nc], bytes64 unit, f32x16 d, f32x16 m, const float* x) {
         column(part, weight<0>(unit, d, m), x);
@@ -301,10 +184,12 @@ struct F32Step {
         column(part, weight<3>(unit, d, m), x + 3);
     }
     template <int pair, typename S>
-    KVSPLIT_INLINE static void units(f32x16 (&part)[nc], const std::uint8_t* codes, const S& scales, f32x16 m,
+    KVSPLIT_INLINE static void units(f32x16 (&part)[nc], const std::uint8_t* codes, const S& scales,
                                      const float* x) {
-        const UnitPair w = Codes<kLayout.bits>::template units<pair>(codes);
+        const UnitPair w = WeightCodes<format>::template units<pair>(codes);
         const f32x16 d = scales.scale(pair / 2);
+        f32x16 m = d;
+        if constexpr (S::kMin) m = scales.min(pair / 2);
         unit(part, w.even, d, m, x + 8 * pair);
         unit(part, w.odd, d, m, x + 8 * pair + 4);
     }
@@ -338,11 +223,10 @@ void product_f32(const MatmulTask& t) {
 #pragma GCC unroll 16
             for (int c = 0; c < nc; ++c) part[c] = zero_f32();
             if constexpr (is_integer(format)) {
-                const f32x16 m = scales.min();
-                Step::template units<0>(part, codes, scales, m, x);
-                Step::template units<1>(part, codes, scales, m, x);
-                Step::template units<2>(part, codes, scales, m, x);
-                Step::template units<3>(part, codes, scales, m, x);
+                Step::template units<0>(part, codes, scales, x);
+                Step::template units<1>(part, codes, scales, x);
+                Step::template units<2>(part, codes, scales, x);
+                Step::template units<3>(part, codes, scales, x);
                 scales.next();
             } else {
                 for (int k = 0; k < kKGroup; ++k) Step::column(part, Step::load_weights(codes, k), x + k);

@@ -5,25 +5,35 @@
 // is one stream of codes and one of scales, both read front to back.
 //
 // Codes of a k-group, for integer formats: eight units of 64 bytes, unit u holding the codes of 16 rows x
-// columns 4u .. 4u+3 as [row][4], which is what a 4-byte dot product takes. Kept compact:
-//   4 bits: 4 x 64 bytes; byte i of the p-th holds unit 2p's code i in its low, unit 2p+1's in its high
-//   nibble 5 bits: the same for the low four bits, then 8 x 64 bits: bit i of word u is the fifth bit of unit
-//   u's code i 6 bits: the same for the low four bits, then 2 x 64 bytes: unit 4h+u's upper two bits at bit
-//   2u of half h 8 bits: 8 x 64 bytes, one code (the signed value + 128) per byte
+// columns 4u .. 4u+3 as [row][4], which is what a 4-byte dot product takes. Kept compact, in planes of 8, 4,
+// 2 and 1 bits that add up to the width; the widest comes first and holds the lowest bits:
+//   8 bits: 8 x 64 bytes, one code per byte
+//   4 bits: 4 x 64 bytes; byte i of the p-th holds unit 2p's code i in its low, unit 2p+1's in its high half
+//   2 bits: 2 x 64 bytes; byte i of the h-th holds unit 4h+u's code i at bit 2u
+//   1 bit:  8 x 64 bits; bit i of word u belongs to unit u's code i
 // For float formats: the numbers themselves as [32 columns][16 rows].
 //
+// A code stands for code - zero or, with a table of levels, for levels[code] - zero.
+//
 // Scales; each [16] runs over the rows of the group:
-//   kGroup         per k-group: f16 d[16]                      weight = d * (code - zero)
+//   kGroup         per k-group: f16 d[16]                      weight = d * code
 //   kGroupMin      per k-group: f16 d[16], f16 m[16]           weight = d * code + m
+//   kGroupE8M0     per k-group: u8 e[16]                       weight = 2^(e - 128) * code
+//   kSuper         per 8 k-groups: f16 d[16], then per k-group i8 sc[16]
+//                                                              weight = d * sc * code
 //   kSuperMin      per 8 k-groups: f16 d[16], f16 dmin[16], then per k-group u8 sc[16], u8 mn[16]
 //                                                              weight = d * sc * code - dmin * mn
-//   kSuperHalves   per 8 k-groups: f16 d[16], then per 16 columns i8 sc[16]    weight = d * sc * (code -
-//   zero)
+//   kSuperHalves   per 8 k-groups: f16 d[16], then per 16 columns i8 sc[16]
+//                                                              weight = d * sc * code
+//   kSuperHalvesMin  per 8 k-groups: f16 d[16], f16 dmin[16], then per 16 columns u8 s[16], its low half sc,
+//                    its high half mn                          weight = d * sc * code - dmin * mn
 // These are the numbers of the file; every weight is exactly what the file's format defines.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+
+#include "gguf/levels.h"
 
 namespace kvsplit::cpu {
 
@@ -36,22 +46,50 @@ enum class PackedFormat : std::uint8_t {
     kQ5_0,
     kQ5_1,
     kQ8_0,
+    kQ2_K,
+    kQ3_K,
     kQ4_K,
     kQ5_K,
     kQ6_K,
+    kIQ4_NL,
+    kIQ4_XS,
+    kMXFP4,
     kF16,
     kBF16,
     kF32
 };
-inline constexpr int kPackedFormats = 11;
-inline constexpr int kIntegerFormats = 8;  // those before kF16
+inline constexpr int kPackedFormats = 16;
+inline constexpr int kIntegerFormats = 13;  // those before kF16
 
-enum class ScaleLayout : std::uint8_t { kNone, kGroup, kGroupMin, kSuperMin, kSuperHalves };
+enum class ScaleLayout : std::uint8_t {
+    kNone,
+    kGroup,
+    kGroupMin,
+    kGroupE8M0,
+    kSuper,  // and the layouts after it: with numbers per 8 k-groups
+    kSuperMin,
+    kSuperHalves,
+    kSuperHalvesMin
+};
+
+// Levels made unsigned by adding the zero point, as the dot product of bytes wants them.
+struct LevelTable {
+    std::uint8_t level[16];
+};
+template <int n>
+constexpr LevelTable level_table(const std::int8_t (&levels)[n], int zero) {
+    LevelTable table{};
+    for (int i = 0; i < n; ++i) table.level[i] = static_cast<std::uint8_t>(levels[i] + zero);
+    return table;
+}
+inline constexpr LevelTable kIq4Table = level_table(gguf::kIq4Levels, 128);
+inline constexpr LevelTable kFp4Table = level_table(gguf::kFp4Levels, 16);
 
 struct FormatLayout {
     int bits;  // per code; 16 or 32 for the float formats
-    int zero;  // subtracted from codes
+    int zero;  // subtracted from codes or levels; a power of two, or 0
     ScaleLayout scales;
+    const LevelTable* levels = nullptr;
 };
 
 constexpr FormatLayout layout_of(PackedFormat format) {
@@ -66,12 +104,22 @@ constexpr FormatLayout layout_of(PackedFormat format) {
             return {5, 0, ScaleLayout::kGroupMin};
         case PackedFormat::kQ8_0:
             return {8, 128, ScaleLayout::kGroup};
+        case PackedFormat::kQ2_K:
+            return {2, 0, ScaleLayout::kSuperHalvesMin};
+        case PackedFormat::kQ3_K:
+            return {3, 4, ScaleLayout::kSuperHalves};
         case PackedFormat::kQ4_K:
             return {4, 0, ScaleLayout::kSuperMin};
         case PackedFormat::kQ5_K:
             return {5, 0, ScaleLayout::kSuperMin};
         case PackedFormat::kQ6_K:
             return {6, 32, ScaleLayout::kSuperHalves};
+        case PackedFormat::kIQ4_NL:
+            return {4, 128, ScaleLayout::kGroup, &kIq4Table};
+        case PackedFormat::kIQ4_XS:
+            return {4, 128, ScaleLayout::kSuper, &kIq4Table};
+        case PackedFormat::kMXFP4:
+            return {4, 16, ScaleLayout::kGroupE8M0, &kFp4Table};
         case PackedFormat::kF16:
         case PackedFormat::kBF16:
             return {16, 0, ScaleLayout::kNone};
@@ -82,6 +130,30 @@ constexpr FormatLayout layout_of(PackedFormat format) {
 }
 
 constexpr bool is_integer(PackedFormat format) { return format < PackedFormat::kF16; }
+
+// Whether weights have an offset, which is added even where it is 0 (it decides the sign of a zero).
+constexpr bool has_min(ScaleLayout scales) {
+    return scales == ScaleLayout::kGroupMin || scales == ScaleLayout::kSuperMin ||
+           scales == ScaleLayout::kSuperHalvesMin;
+}
+
+// Whether scales are integers with an f16 factor per 8 k-groups.
+constexpr bool is_super(ScaleLayout scales) { return scales >= ScaleLayout::kSuper; }
+
+// What a code stands for.
+constexpr int code_value(FormatLayout layout, unsigned code) {
+    return (layout.levels ? layout.levels->level[code] : static_cast<int>(code)) - layout.zero;
+}
+
+// The largest unsigned code or level.
+constexpr int largest_level(FormatLayout layout) {
+    int largest = 0;
+    for (unsigned code = 0; code < 1u << layout.bits; ++code) {
+        const int level = code_value(layout, code) + layout.zero;
+        largest = level > largest ? level : largest;
+    }
+    return largest;
+}
 
 // Bytes of one row group's k-group of codes.
 constexpr std::size_t code_bytes(FormatLayout layout) {
@@ -98,7 +170,12 @@ constexpr std::size_t scale_offset(ScaleLayout scales, int g) {
             return i * 32;
         case ScaleLayout::kGroupMin:
             return i * 64;
+        case ScaleLayout::kGroupE8M0:
+            return i * 16;
+        case ScaleLayout::kSuper:
+            return block * 160;
         case ScaleLayout::kSuperMin:
+        case ScaleLayout::kSuperHalvesMin:
             return block * 320;
         case ScaleLayout::kSuperHalves:
             break;

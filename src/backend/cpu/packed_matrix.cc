@@ -25,12 +25,22 @@ std::optional<PackedFormat> format_of(gguf::TensorType type) {
             return PackedFormat::kQ5_1;
         case TensorType::kQ8_0:
             return PackedFormat::kQ8_0;
+        case TensorType::kQ2_K:
+            return PackedFormat::kQ2_K;
+        case TensorType::kQ3_K:
+            return PackedFormat::kQ3_K;
         case TensorType::kQ4_K:
             return PackedFormat::kQ4_K;
         case TensorType::kQ5_K:
             return PackedFormat::kQ5_K;
         case TensorType::kQ6_K:
             return PackedFormat::kQ6_K;
+        case TensorType::kIQ4_NL:
+            return PackedFormat::kIQ4_NL;
+        case TensorType::kIQ4_XS:
+            return PackedFormat::kIQ4_XS;
+        case TensorType::kMXFP4:
+            return PackedFormat::kMXFP4;
         case TensorType::kF16:
             return PackedFormat::kF16;
         case TensorType::kBF16:
@@ -63,26 +73,39 @@ void check_source(const WeightSource& source, std::int64_t cols) {
     }
 }
 
-// The 16 rows of a group as `unpack_row` gives them; absent rows are all zero.
+// The 16 rows of a group as `unpack_row` gives them; absent rows have scales of zero.
 struct UnpackedGroup {
     gguf::AffineRow row[kRowGroup];
     int present = 0;
 };
 
-// code(j): byte j of unit u, as [row][4].
+// Where the planes of codes of so many bits begin in a k-group (packed_format.h).
+struct Planes {
+    int pairs, singles;
+    explicit Planes(int bits) : pairs(bits & 4 ? 256 : 0), singles(pairs + (bits & 2 ? 128 : 0)) {}
+};
+
+// code(row, column of the k-group)
 template <typename Code>
 void pack_codes(int bits, Code code, std::uint8_t* to) {
     std::memset(to, 0, static_cast<std::size_t>(bits) * kRowGroup * kKGroup / 8);
+    const Planes at(bits);
     for (int u = 0; u < 8; ++u) {
         for (int i = 0; i < 64; ++i) {
-            const unsigned q = code(i / 4, 4 * u + i % 4);
+            unsigned q = code(i / 4, 4 * u + i % 4);
             if (bits == 8) {
                 to[64 * u + i] = static_cast<std::uint8_t>(q);
                 continue;
             }
-            to[64 * (u / 2) + i] |= static_cast<std::uint8_t>((q & 15) << (u % 2 ? 4 : 0));
-            if (bits == 5) to[256 + 8 * u + i / 8] |= static_cast<std::uint8_t>((q >> 4) << (i % 8));
-            if (bits == 6) to[256 + 64 * (u / 4) + i] |= static_cast<std::uint8_t>((q >> 4) << (2 * (u % 4)));
+            if (bits & 4) {
+                to[64 * (u / 2) + i] |= static_cast<std::uint8_t>((q & 15) << (u % 2 ? 4 : 0));
+                q >>= 4;
+            }
+            if (bits & 2) {
+                to[at.pairs + 64 * (u / 4) + i] |= static_cast<std::uint8_t>((q & 3) << (2 * (u % 4)));
+                q >>= 2;
+            }
+            if (bits & 1) to[at.singles + 8 * u + i / 8] |= static_cast<std::uint8_t>((q & 1) << (i % 8));
         }
     }
 }
@@ -91,45 +114,88 @@ void pack_codes(int bits, Code code, std::uint8_t* to) {
 unsigned code_at(int bits, const std::uint8_t* from, int r, int k) {
     const int u = k / 4, i = 4 * r + k % 4;
     if (bits == 8) return from[64 * u + i];
-    unsigned q = from[64 * (u / 2) + i] >> (u % 2 ? 4 : 0) & 15;
-    if (bits == 5) q |= (from[256 + 8 * u + i / 8] >> (i % 8) & 1u) << 4;
-    if (bits == 6) q |= (from[256 + 64 * (u / 4) + i] >> (2 * (u % 4)) & 3u) << 4;
+    const Planes at(bits);
+    unsigned q = 0;
+    if (bits & 1) q = from[at.singles + 8 * u + i / 8] >> (i % 8) & 1u;
+    if (bits & 2) q = q << 2 | (from[at.pairs + 64 * (u / 4) + i] >> (2 * (u % 4)) & 3u);
+    if (bits & 4) q = q << 4 | (from[64 * (u / 2) + i] >> (u % 2 ? 4 : 0) & 15u);
     return q;
 }
 
-// Element `index` of one of the vectors of each row, as [16].
-template <typename T>
-std::uint8_t* put_column(const UnpackedGroup& group, std::vector<T> gguf::AffineRow::*field, int index,
-                         std::uint8_t* to) {
-    for (int r = 0; r < kRowGroup; ++r, to += sizeof(T)) {
-        T value{};
-        if (r < group.present) value = (group.row[r].*field)[static_cast<std::size_t>(index)];
-        std::memcpy(to, &value, sizeof(T));
+// Writes one number after another of all rows of a group, each as [16].
+class ScaleWriter {
+  public:
+    ScaleWriter(const UnpackedGroup& group, std::uint8_t* to) : group_(group), to_(to) {}
+
+    void d(int i) { put(&Row::d, i); }
+    void m(int i) { put(&Row::m, i); }
+    void dmin(int i) { put(&Row::dmin, i); }
+    void sc(int i) { put(&Row::sc, i); }
+    void mn(int i) { put(&Row::mn, i); }
+    void exponent(int i) {
+        put([at = index(i)](const Row& row) { return static_cast<std::uint8_t>(row.d[at]); });
     }
-    return to;
-}
+    // Four bits of each.
+    void sc_and_mn(int i) {
+        put([at = index(i)](const Row& row) {
+            return static_cast<std::uint8_t>(row.sc[at] | row.mn[at] << 4);
+        });
+    }
+
+  private:
+    using Row = gguf::AffineRow;
+
+    static std::size_t index(int i) { return static_cast<std::size_t>(i); }
+
+    template <typename F>
+    void put(F number) {
+        using T = decltype(number(group_.row[0]));
+        for (int r = 0; r < kRowGroup; ++r, to_ += sizeof(T)) {
+            const T value = r < group_.present ? number(group_.row[r]) : T{};
+            std::memcpy(to_, &value, sizeof(T));
+        }
+    }
+    template <typename T>
+    void put(std::vector<T> Row::*field, int i) {
+        put([field, at = index(i)](const Row& row) { return (row.*field)[at]; });
+    }
+
+    const UnpackedGroup& group_;
+    std::uint8_t* to_;
+};
 
 void pack_scales(const UnpackedGroup& group, ScaleLayout layout, int k_groups, std::uint8_t* to) {
-    using Row = gguf::AffineRow;
+    ScaleWriter write(group, to);
     for (int g = 0; g < k_groups; ++g) {
+        if (is_super(layout) && g % 8 == 0) {
+            write.d(g / 8);
+            if (has_min(layout)) write.dmin(g / 8);
+        }
         switch (layout) {
             case ScaleLayout::kNone:
                 break;
             case ScaleLayout::kGroup:
-                to = put_column(group, &Row::d, g, to);
+                write.d(g);
                 break;
             case ScaleLayout::kGroupMin:
-                to = put_column(group, &Row::d, g, to);
-                to = put_column(group, &Row::m, g, to);
+                write.d(g);
+                write.m(g);
+                break;
+            case ScaleLayout::kGroupE8M0:
+                write.exponent(g);
+                break;
+            case ScaleLayout::kSuper:
+                write.sc(g);
                 break;
             case ScaleLayout::kSuperMin:
-                if (g % 8 == 0)
-                    to = put_column(group, &Row::dmin, g / 8, put_column(group, &Row::d, g / 8, to));
-                to = put_column(group, &Row::mn, g, put_column(group, &Row::sc, g, to));
+                write.sc(g);
+                write.mn(g);
                 break;
             case ScaleLayout::kSuperHalves:
-                if (g % 8 == 0) to = put_column(group, &Row::d, g / 8, to);
-                to = put_column(group, &Row::sc, 2 * g + 1, put_column(group, &Row::sc, 2 * g, to));
+                for (const int h : {0, 1}) write.sc(2 * g + h);
+                break;
+            case ScaleLayout::kSuperHalvesMin:
+                for (const int h : {0, 1}) write.sc_and_mn(2 * g + h);
                 break;
         }
     }
@@ -150,7 +216,7 @@ void pack_integer_group(const WeightSource& source, int first, std::int64_t cols
             layout.bits,
             [&](int r, int k) {
                 return r < group.present ? group.row[r].codes[static_cast<std::size_t>(g * kKGroup + k)]
-                                         : static_cast<std::uint8_t>(layout.zero);
+                                         : static_cast<std::uint8_t>(layout.levels ? 0 : layout.zero);
             },
             codes);
     }
@@ -189,8 +255,9 @@ float f16_at(const std::uint8_t* p, int index) {
     return f16_to_f32(bits);
 }
 
-// scale and offset of row r of the group in k-group g, half h (of 16 columns): weight = scale * (code - zero)
-// + offset
+std::int8_t as_i8(std::uint8_t byte) { return static_cast<std::int8_t>(byte); }
+
+// scale and offset of row r of the group in k-group g, half h (of 16 columns): weight = scale * code + offset
 struct Affine {
     float scale, offset;
 };
@@ -201,6 +268,10 @@ Affine affine_at(ScaleLayout layout, const std::uint8_t* scales, int g, int h, i
             return {f16_at(p, r), 0};
         case ScaleLayout::kGroupMin:
             return {f16_at(p, r), f16_at(p + 32, r)};
+        case ScaleLayout::kGroupE8M0:
+            return {gguf::scale_value(gguf::ScaleNumber::kE8M0, p[r]), 0};
+        case ScaleLayout::kSuper:
+            return {f16_at(p, r) * static_cast<float>(as_i8(p[32 + 16 * (g % 8) + r])), 0};
         case ScaleLayout::kSuperMin: {
             const std::uint8_t* sub = p + 64 + 32 * (g % 8);
             return {f16_at(p, r) * static_cast<float>(sub[r]),
@@ -208,7 +279,12 @@ Affine affine_at(ScaleLayout layout, const std::uint8_t* scales, int g, int h, i
         }
         case ScaleLayout::kSuperHalves: {
             const std::uint8_t sc = p[32 + 32 * (g % 8) + 16 * h + r];
-            return {f16_at(p, r) * static_cast<float>(static_cast<std::int8_t>(sc)), 0};
+            return {f16_at(p, r) * static_cast<float>(as_i8(sc)), 0};
+        }
+        case ScaleLayout::kSuperHalvesMin: {
+            const std::uint8_t pair = p[64 + 32 * (g % 8) + 16 * h + r];
+            return {f16_at(p, r) * static_cast<float>(pair & 15),
+                    -(f16_at(p + 32, r) * static_cast<float>(pair >> 4))};
         }
         case ScaleLayout::kNone:
             break;
@@ -313,11 +389,9 @@ void PackedMatrix::get_row(int row, float* out) const {
         const std::uint8_t* group = codes + code_bytes(layout) * static_cast<std::size_t>(g);
         const Affine affine = affine_at(layout.scales, scales, g, h, r);
         for (int j = 0; j < 16; ++j) {
-            const int q = static_cast<int>(code_at(layout.bits, group, r, 16 * h + j)) - layout.zero;
+            const int q = code_value(layout, code_at(layout.bits, group, r, 16 * h + j));
             const float product = affine.scale * static_cast<float>(q);
-            out[k + j] = layout.scales == ScaleLayout::kGroup || layout.scales == ScaleLayout::kSuperHalves
-                             ? product
-                             : product + affine.offset;
+            out[k + j] = has_min(layout.scales) ? product + affine.offset : product;
         }
     }
 }
