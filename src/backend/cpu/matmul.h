@@ -7,6 +7,7 @@
 #include "backend/cpu/aligned_buffer.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/packed_matrix.h"
+#include "backend/cpu/row_tiles.h"
 #include "base/thread_pool.h"
 
 namespace kvsplit::cpu {
@@ -15,10 +16,7 @@ namespace kvsplit::cpu {
 class MatmulScratch {
   public:
     // What a product needs of it, in bytes.
-    struct Size {
-        std::size_t quantized = 0, floats = 0;
-        std::size_t total() const { return quantized + floats; }
-    };
+    using Size = TileBytes;
     static Size needed(const PackedMatrix& w, int n);
 
     std::size_t bytes() const { return quantized_.size() + floats_.size(); }
