@@ -25,7 +25,9 @@ F16_FIELDS = {
 }
 # New types go to the end: one generator makes the bytes of all, in this order.
 LATER = {
-    T.Q2_K: [80, 82], T.Q3_K: [108], T.IQ4_NL: [0], T.IQ4_XS: [0], T.MXFP4: [],
+    T.Q2_K: [80, 82], T.Q3_K: [108], T.IQ4_NL: [0], T.IQ4_XS: [0], T.MXFP4: [], T.NVFP4: [],
+    T.TQ1_0: [52], T.TQ2_0: [64], T.IQ2_XXS: [0], T.IQ2_XS: [0], T.IQ2_S: [0], T.IQ3_XXS: [0], T.IQ3_S: [0],
+    T.IQ1_S: [0], T.IQ1_M: [],
 }
 # 1.0, smallest subnormal, largest subnormal, smallest normal, 0, -0, largest, -largest, inf, NaN
 SPECIAL = [0x3C00, 0x0001, 0x03FF, 0x0400, 0x0000, 0x8000, 0x7BFF, 0xFBFF, 0x7C00, 0x7E00]
@@ -48,6 +50,11 @@ def blocks(kind: T, rng: np.random.Generator) -> np.ndarray:
         packed[:8, 2:] = rng.permutation(256).astype(np.uint8).reshape(8, 32)
     if kind == T.MXFP4:
         packed[:8, 0] = [0, 1, 2, 3, 127, 128, 254, 255]
+    if kind == T.NVFP4:
+        packed[:, :4].flat[:8] = [0, 1, 7, 8, 0x7E, 0x7F, 0x80, 0xFF]
+    if kind == T.IQ1_M:  # four bits of the scale in each u16
+        for i, bits in enumerate(special_scales(n, 0, rng)):
+            packed[i, 49::2] = packed[i, 49::2] & 15 | [(bits >> 4 * k & 15) << 4 for k in range(4)]
     if kind in (T.F16, T.BF16, T.F32):
         tail = [0x0001, 0x8001, 0x03FF, 0x0400, 0x7BFF, 0x7C00, 0xFC00, 0x7E00]
         width = n_bytes

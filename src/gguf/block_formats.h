@@ -206,4 +206,47 @@ struct Format<BlockMXFP4> {
 };
 inline std::uint16_t scale_bits(const BlockMXFP4& b, int) { return b.e; }
 
+template <>
+struct Format<BlockNVFP4> {
+    static constexpr TensorType kType = TensorType::kNVFP4;
+    static constexpr AffineSpec kSpec{4, 16, 0, false, false, kFp4Levels, 128};
+    static void codes(const BlockNVFP4& b, std::uint8_t* out) {
+        for (int g = 0; g < 4; ++g) low_high_nibbles(b.qs + 8 * g, 8, out + 16 * g);
+    }
+};
+// With its exponent and mantissa in the places of f16, the float comes out 2^8 times too small, and half of
+// it is wanted: hence the factor.
+inline std::uint16_t scale_bits(const BlockNVFP4& b, int g) {
+    return static_cast<std::uint16_t>(b.d[g] == 0x7f ? 0 : (b.d[g] & 0x7f) << 7);
+}
+
+template <>
+struct Format<BlockTQ1_0> {
+    static constexpr TensorType kType = TensorType::kTQ1_0;
+    static constexpr AffineSpec kSpec{2, 256, 1, false, false};
+    static void codes(const BlockTQ1_0& b, std::uint8_t* out) {
+        digits(b.qs, 32, 5, out);
+        digits(b.qs + 32, 16, 5, out + 160);
+        digits(b.qh, 4, 4, out + 240);
+    }
+    static void digits(const std::uint8_t* packed, int n_bytes, int n_digits, std::uint8_t* out) {
+        for (int j = 0; j < n_bytes; ++j) {
+            unsigned fraction = packed[j];
+            for (int n = 0; n < n_digits; ++n, fraction = fraction * 3 & 255) {
+                out[n * n_bytes + j] = static_cast<std::uint8_t>(fraction * 3 >> 8);
+            }
+        }
+    }
+};
+
+template <>
+struct Format<BlockTQ2_0> {
+    static constexpr TensorType kType = TensorType::kTQ2_0;
+    static constexpr AffineSpec kSpec{2, 256, 1, false, false};
+    static void codes(const BlockTQ2_0& b, std::uint8_t* out) {
+        std::memset(out, 0, 256);
+        add_bit_pairs(b.qs, 0, out);
+    }
+};
+
 }  // namespace kvsplit::gguf

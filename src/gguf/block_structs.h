@@ -121,4 +121,98 @@ struct BlockMXFP4 {
     std::uint8_t qs[16];  // as Q4_0
 };
 
+// value[i] = d[i / 16] * level[q[i]], levels as MXFP4. 4.5 bits per element.
+struct BlockNVFP4 {
+    static constexpr int kSize = 64;
+    // Floats of four exponent bits (bias 7) and three mantissa bits, halved; bit 7 means nothing, and 0x7f is
+    // 0.
+    std::uint8_t d[4];
+    std::uint8_t qs[32];  // eight bytes per group of 16: low halves first, as Q4_0
+};
+
+// value[i] = d * (q - 1), q in 0..2. 1.6875 bits per element.
+struct BlockTQ1_0 {
+    static constexpr int kSize = 256;
+    // Five (qh: four) codes to a byte, as digits in base 3 of a fraction of 256: the n-th is the whole part
+    // of three times the fraction that n steps leave. q[32 n + j] is in qs[j], q[160 + 16 n + j] in qs[32 +
+    // j], q[240 + 4 n + j] in qh[j].
+    std::uint8_t qs[48];
+    std::uint8_t qh[4];
+    std::uint8_t d[2];  // f16 scale
+};
+
+// value[i] = d * (q - 1), q in 0..3 (writers use 0..2). 2.0625 bits per element.
+struct BlockTQ2_0 {
+    static constexpr int kSize = 256;
+    std::uint8_t qs[64];  // as Q2_K
+    std::uint8_t d[2];    // f16 scale
+};
+
+// The formats with grids (grids.h) name eight weights at a time by the number of a point; in IQ3 four. Signs
+// are one bit per weight, or seven for eight weights of which an even number is negative. All have an f16
+// scale d of the scales, which are odd numbers 2 n + 1.
+
+// value[i] = (d * (2 n[i / 32] + 1) / 8) * (+-level). 2.0625 bits per element.
+struct BlockIQ2_XXS {
+    static constexpr int kSize = 256;
+    std::uint8_t d[2];
+    // Eight bytes per group of 32: four points, then a little-endian u32 with four times seven signs and n on
+    // top.
+    std::uint8_t qs[64];
+};
+
+// As IQ2_XXS with n per 16 elements. 2.3125 bits per element.
+struct BlockIQ2_XS {
+    static constexpr int kSize = 256;
+    std::uint8_t d[2];
+    std::uint8_t qs[64];     // little-endian u16: nine bits of point, seven signs
+    std::uint8_t scales[8];  // n, four bits each, low half first
+};
+
+// As IQ2_XXS with n per 16 elements. 2.5625 bits per element.
+struct BlockIQ2_S {
+    static constexpr int kSize = 256;
+    std::uint8_t d[2];
+    std::uint8_t qs[32];     // low eight bits of the point
+    std::uint8_t signs[32];  // bit j of signs[i] belongs to weight 8 i + j
+    std::uint8_t qh[8];      // upper two bits: bits 2 k, 2 k + 1 of qh[g] belong to point 4 g + k
+    std::uint8_t scales[8];  // as IQ2_XS
+};
+
+// value[i] = (d * (2 n[i / 32] + 1) / 4) * (+-level). 3.0625 bits per element.
+struct BlockIQ3_XXS {
+    static constexpr int kSize = 256;
+    std::uint8_t d[2];
+    std::uint8_t qs[64];     // points
+    std::uint8_t signs[32];  // little-endian u32 per group of 32: four times seven signs, and n on top
+};
+
+// value[i] = (d * (2 n[i / 32] + 1)) * (+-level). 3.4375 bits per element.
+struct BlockIQ3_S {
+    static constexpr int kSize = 256;
+    std::uint8_t d[2];
+    std::uint8_t qs[64];     // low eight bits of the point
+    std::uint8_t qh[8];      // bit k of qh[g] is bit 8 of point 8 g + k
+    std::uint8_t signs[32];  // as IQ2_S
+    std::uint8_t scales[4];  // as IQ2_XS
+};
+
+// value[i] = (d * (2 n[i / 32] + 1)) * (coordinate - 1 +- 1/8). 1.5625 bits per element.
+struct BlockIQ1_S {
+    static constexpr int kSize = 256;
+    std::uint8_t d[2];
+    std::uint8_t qs[32];  // low eight bits of the point
+    // Little-endian u16 per group of 32: upper three bits of four points, n in bits 12 to 14, and bit 15 for
+    // -1/8.
+    std::uint8_t qh[16];
+};
+
+// As IQ1_S with n per 16 elements, and a shift for every point. 1.75 bits per element.
+struct BlockIQ1_M {
+    static constexpr int kSize = 256;
+    std::uint8_t qs[32];     // low eight bits of the point
+    std::uint8_t qh[16];     // four bits per point, low half first: its upper three bits, and bit 3 for -1/8
+    std::uint8_t scales[8];  // four little-endian u16: four times three bits n, and above them four bits of d
+};
+
 }  // namespace kvsplit::gguf

@@ -22,27 +22,27 @@ enum class TensorType : std::uint32_t {
     kQ4_K = 12,
     kQ5_K = 13,
     kQ6_K = 14,
-    kQ8_K = 15,     // -
-    kIQ2_XXS = 16,  // -
-    kIQ2_XS = 17,   // -
-    kIQ3_XXS = 18,  // -
-    kIQ1_S = 19,    // -
+    kQ8_K = 15,  // -
+    kIQ2_XXS = 16,
+    kIQ2_XS = 17,
+    kIQ3_XXS = 18,
+    kIQ1_S = 19,
     kIQ4_NL = 20,
-    kIQ3_S = 21,  // -
-    kIQ2_S = 22,  // -
+    kIQ3_S = 21,
+    kIQ2_S = 22,
     kIQ4_XS = 23,
-    kI8 = 24,     // -
-    kI16 = 25,    // -
-    kI32 = 26,    // -
-    kI64 = 27,    // -
-    kF64 = 28,    // -
-    kIQ1_M = 29,  // -
+    kI8 = 24,   // -
+    kI16 = 25,  // -
+    kI32 = 26,  // -
+    kI64 = 27,  // -
+    kF64 = 28,  // -
+    kIQ1_M = 29,
     kBF16 = 30,
-    kTQ1_0 = 34,  // -
-    kTQ2_0 = 35,  // -
+    kTQ1_0 = 34,
+    kTQ2_0 = 35,
     kMXFP4 = 39,
-    kNVFP4 = 40,  // -
-    kQ1_0 = 41,   // -
+    kNVFP4 = 40,
+    kQ1_0 = 41,  // -
 };
 
 // "Q4_K"; "unknown" for a number outside the enumeration.

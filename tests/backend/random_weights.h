@@ -27,7 +27,13 @@ inline std::vector<std::size_t> f16_fields(gguf::TensorType type) {
             return {108};
         case TensorType::kQ6_K:
             return {208};
+        case TensorType::kTQ1_0:
+            return {52};
+        case TensorType::kTQ2_0:
+            return {64};
         case TensorType::kMXFP4:
+        case TensorType::kNVFP4:
+        case TensorType::kIQ1_M:
             return {};
         default:
             return {0};
@@ -52,8 +58,34 @@ inline float scale_size(gguf::TensorType type) {
             return 0.01f;
         case TensorType::kIQ4_XS:
             return 1e-3f;
+        case TensorType::kTQ1_0:
+        case TensorType::kTQ2_0:
+            return 1;
+        case TensorType::kIQ2_XXS:
+        case TensorType::kIQ2_XS:
+        case TensorType::kIQ2_S:
+        case TensorType::kIQ3_S:
+            return 0.02f;
+        case TensorType::kIQ3_XXS:
+            return 0.01f;
         default:
             return 0.1f;
+    }
+}
+
+// The scales of formats that have no f16 fields, as large.
+inline void put_other_scales(gguf::TensorType type, std::uint8_t* block, std::mt19937& rng) {
+    using gguf::TensorType;
+    const auto byte = [](auto value) { return static_cast<std::uint8_t>(value); };
+    if (type == TensorType::kMXFP4) block[0] = byte(123 + rng() % 4);
+    if (type == TensorType::kNVFP4) {
+        for (int g = 0; g < 4; ++g) block[g] = byte(32 + rng() % 16);
+    }
+    if (type == TensorType::kIQ1_M) {
+        std::normal_distribution<float> normal;
+        const unsigned d = f32_to_f16(scale_size(type) * normal(rng));
+        for (int i = 0; i < 4; ++i)
+            block[49 + 2 * i] = byte((block[49 + 2 * i] & 15) | (d >> 4 * i & 15) << 4);
     }
 }
 
@@ -83,7 +115,7 @@ inline std::vector<std::uint8_t> random_weights(gguf::TensorType type, int rows,
         for (const std::size_t field : f16_fields(type)) {
             put16(data.data() + at + field, f32_to_f16(scale_size(type) * normal(rng)));
         }
-        if (type == TensorType::kMXFP4) data[at] = static_cast<std::uint8_t>(123 + rng() % 4);
+        put_other_scales(type, data.data() + at, rng);
     }
     return data;
 }
@@ -97,9 +129,15 @@ inline std::vector<float> random_rows(int n, int cols, std::mt19937& rng) {
 }
 
 inline constexpr gguf::TensorType kWeightTypes[] = {
-    gguf::TensorType::kQ4_0,  gguf::TensorType::kQ4_1, gguf::TensorType::kQ5_0,   gguf::TensorType::kQ5_1,
-    gguf::TensorType::kQ8_0,  gguf::TensorType::kQ2_K, gguf::TensorType::kQ3_K,   gguf::TensorType::kQ4_K,
-    gguf::TensorType::kQ5_K,  gguf::TensorType::kQ6_K, gguf::TensorType::kIQ4_NL, gguf::TensorType::kIQ4_XS,
-    gguf::TensorType::kMXFP4, gguf::TensorType::kF16,  gguf::TensorType::kBF16,   gguf::TensorType::kF32};
+    gguf::TensorType::kQ4_0,  gguf::TensorType::kQ4_1,    gguf::TensorType::kQ5_0,
+    gguf::TensorType::kQ5_1,  gguf::TensorType::kQ8_0,    gguf::TensorType::kQ2_K,
+    gguf::TensorType::kQ3_K,  gguf::TensorType::kQ4_K,    gguf::TensorType::kQ5_K,
+    gguf::TensorType::kQ6_K,  gguf::TensorType::kIQ4_NL,  gguf::TensorType::kIQ4_XS,
+    gguf::TensorType::kMXFP4, gguf::TensorType::kNVFP4,   gguf::TensorType::kTQ1_0,
+    gguf::TensorType::kTQ2_0, gguf::TensorType::kIQ2_XXS, gguf::TensorType::kIQ2_XS,
+    gguf::TensorType::kIQ2_S, gguf::TensorType::kIQ3_XXS, gguf::TensorType::kIQ3_S,
+    gguf::TensorType::kIQ1_S, gguf::TensorType::kIQ1_M,   gguf::TensorType::kF16,
+    gguf::TensorType::kBF16,  gguf::TensorType::kF32};
+inline constexpr int kIntegerTypes = 23;  // the first ones
 
 }  // namespace kvsplit::test

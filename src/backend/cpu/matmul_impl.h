@@ -49,7 +49,7 @@ template <PackedFormat format, int nc>
 struct Int8Step {
     static constexpr FormatLayout kLayout = layout_of(format);
     using C = WeightCodes<format>;
-    using S = Scales<kLayout.scales>;
+    using S = WeightScales<format>;
 
     // log2 of the zero point
     static constexpr int kZeroShift = __builtin_ctz(kLayout.zero ? kLayout.zero : 1);
@@ -138,7 +138,7 @@ void product_int8(const MatmulTask& t) {
     constexpr std::size_t kCodeBytes = code_bytes(Step::kLayout);
     for (int i = 0; i < t.n_groups; ++i) {
         const std::uint8_t* codes = t.codes + static_cast<std::size_t>(i) * t.code_stride;
-        typename Step::S scales{t.scales + static_cast<std::size_t>(i) * t.scale_stride};
+        typename Step::S scales{{t.scales + static_cast<std::size_t>(i) * t.scale_stride}};
         const std::uint8_t* record = t.tile;
         f32x16 sum[nc];
 #pragma GCC unroll 16
@@ -214,7 +214,7 @@ void product_f32(const MatmulTask& t) {
         for (int c = 0; c < nc; ++c) sum[c] = zero_f32();
         [[maybe_unused]] auto scales = [&] {
             if constexpr (is_integer(format)) {
-                return Scales<Step::kLayout.scales>{t.scales + static_cast<std::size_t>(i) * t.scale_stride};
+                return WeightScales<format>{{t.scales + static_cast<std::size_t>(i) * t.scale_stride}};
             } else {
                 return 0;
             }

@@ -95,32 +95,37 @@ template <ScaleLayout layout>
 struct Scales;
 
 // A stream with `bytes` of scales per k-group.
-template <int bytes, bool min>
+template <int bytes, int halves, bool min>
 struct GroupStream {
-    static constexpr int kHalves = 1;
+    static constexpr int kHalves = halves;
     static constexpr bool kMin = min;
     const std::uint8_t* p;
     KVSPLIT_INLINE void next() { p += bytes; }
 };
 
 template <>
-struct Scales<ScaleLayout::kGroup> : GroupStream<32, false> {
+struct Scales<ScaleLayout::kGroup> : GroupStream<32, 1, false> {
     KVSPLIT_INLINE f32x16 scale(int) const { return load_f16(as_f16(p)); }
 };
 
 template <>
-struct Scales<ScaleLayout::kGroupMin> : GroupStream<64, true> {
+struct Scales<ScaleLayout::kGroupMin> : GroupStream<64, 1, true> {
     KVSPLIT_INLINE f32x16 scale(int) const { return load_f16(as_f16(p)); }
     KVSPLIT_INLINE f32x16 min(int) const { return load_f16(as_f16(p + 32)); }
 };
 
 template <>
-struct Scales<ScaleLayout::kGroupE8M0> : GroupStream<16, false> {
+struct Scales<ScaleLayout::kGroupE8M0> : GroupStream<16, 1, false> {
     // In two factors: the largest and the two smallest powers are not exponents of normal numbers.
     KVSPLIT_INLINE f32x16 scale(int) const {
         const i32x16 e = load_u8_i32(p), half = shift_right_logical<1>(e), offset = set1(std::int32_t{64});
         return power_of_two(half - offset) * power_of_two(e - half - offset);
     }
+};
+
+template <>
+struct Scales<ScaleLayout::kHalves> : GroupStream<64, 2, false> {
+    KVSPLIT_INLINE f32x16 scale(int h) const { return load_f16(as_f16(p + 32 * h)); }
 };
 
 // A stream with `bytes` of scales per 8 k-groups, of which the first are f16 numbers d, and dmin. These are
@@ -139,6 +144,11 @@ struct SuperStream {
     }
     KVSPLIT_INLINE f32x16 d() const { return load_f16(as_f16(p)); }
     KVSPLIT_INLINE f32x16 dmin() const { return load_f16(as_f16(p + 32)); }
+};
+
+template <>
+struct Scales<ScaleLayout::kBlock> : SuperStream<32, 1, false> {
+    KVSPLIT_INLINE f32x16 scale(int) const { return d(); }
 };
 
 template <>
@@ -166,6 +176,16 @@ struct Scales<ScaleLayout::kSuperHalvesMin> : SuperStream<320, 2, true> {
     KVSPLIT_INLINE i32x16 pair(int h) const { return load_u8_i32(p + 64 + 32 * g + 16 * h); }
     KVSPLIT_INLINE f32x16 scale(int h) const { return d() * to_f32(pair(h) & set1(std::int32_t{15})); }
     KVSPLIT_INLINE f32x16 min(int h) const { return -(dmin() * to_f32(shift_right_logical<4>(pair(h)))); }
+};
+
+// With the format's factor.
+template <PackedFormat format>
+struct WeightScales : Scales<layout_of(format).scales> {
+    KVSPLIT_INLINE f32x16 scale(int h) const {
+        constexpr float factor = layout_of(format).factor;
+        const f32x16 s = Scales<layout_of(format).scales>::scale(h);
+        return factor == 1 ? s : s * set1(factor);
+    }
 };
 
 }  // namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE

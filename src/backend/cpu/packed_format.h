@@ -19,6 +19,8 @@
 //   kGroup         per k-group: f16 d[16]                      weight = d * code
 //   kGroupMin      per k-group: f16 d[16], f16 m[16]           weight = d * code + m
 //   kGroupE8M0     per k-group: u8 e[16]                       weight = 2^(e - 128) * code
+//   kHalves        per 16 columns: f16 d[16]                   weight = d * code
+//   kBlock         per 8 k-groups: f16 d[16]                   weight = d * code
 //   kSuper         per 8 k-groups: f16 d[16], then per k-group i8 sc[16]
 //                                                              weight = d * sc * code
 //   kSuperMin      per 8 k-groups: f16 d[16], f16 dmin[16], then per k-group u8 sc[16], u8 mn[16]
@@ -27,6 +29,7 @@
 //                                                              weight = d * sc * code
 //   kSuperHalvesMin  per 8 k-groups: f16 d[16], f16 dmin[16], then per 16 columns u8 s[16], its low half sc,
 //                    its high half mn                          weight = d * sc * code - dmin * mn
+// A format may have a constant factor, a power of two, in all its scales.
 // These are the numbers of the file; every weight is exactly what the file's format defines.
 #pragma once
 
@@ -54,18 +57,28 @@ enum class PackedFormat : std::uint8_t {
     kIQ4_NL,
     kIQ4_XS,
     kMXFP4,
+    kNVFP4,
+    kTQ,  // both kinds
+    kIQ2_XXS,
+    kIQ2,  // XS and S
+    kIQ3_XXS,
+    kIQ3_S,
+    kIQ1_S,
+    kIQ1_M,
     kF16,
     kBF16,
     kF32
 };
-inline constexpr int kPackedFormats = 16;
-inline constexpr int kIntegerFormats = 13;  // those before kF16
+inline constexpr int kPackedFormats = 24;
+inline constexpr int kIntegerFormats = 21;  // those before kF16
 
 enum class ScaleLayout : std::uint8_t {
     kNone,
     kGroup,
     kGroupMin,
     kGroupE8M0,
+    kHalves,
+    kBlock,
     kSuper,  // and the layouts after it: with numbers per 8 k-groups
     kSuperMin,
     kSuperHalves,
@@ -84,12 +97,17 @@ constexpr LevelTable level_table(const std::int8_t (&levels)[n], int zero) {
 }
 inline constexpr LevelTable kIq4Table = level_table(gguf::kIq4Levels, 128);
 inline constexpr LevelTable kFp4Table = level_table(gguf::kFp4Levels, 16);
+inline constexpr LevelTable kIq2Table = level_table(gguf::kIq2Levels, 64);
+inline constexpr LevelTable kIq3XxsTable = level_table(gguf::kIq3XxsLevels, 64);
+inline constexpr LevelTable kIq3STable = level_table(gguf::kIq3SLevels, 16);
+inline constexpr LevelTable kIq1Table = level_table(gguf::kIq1Levels, 16);
 
 struct FormatLayout {
     int bits;  // per code; 16 or 32 for the float formats
     int zero;  // subtracted from codes or levels; a power of two, or 0
     ScaleLayout scales;
     const LevelTable* levels = nullptr;
+    float factor = 1;
 };
 
 constexpr FormatLayout layout_of(PackedFormat format) {
@@ -120,6 +138,22 @@ constexpr FormatLayout layout_of(PackedFormat format) {
             return {4, 128, ScaleLayout::kSuper, &kIq4Table};
         case PackedFormat::kMXFP4:
             return {4, 16, ScaleLayout::kGroupE8M0, &kFp4Table};
+        case PackedFormat::kNVFP4:
+            return {4, 16, ScaleLayout::kHalves, &kFp4Table, 128};
+        case PackedFormat::kTQ:
+            return {2, 1, ScaleLayout::kBlock};
+        case PackedFormat::kIQ2_XXS:
+            return {3, 64, ScaleLayout::kSuper, &kIq2Table, 0.125f};
+        case PackedFormat::kIQ2:
+            return {3, 64, ScaleLayout::kSuperHalves, &kIq2Table, 0.125f};
+        case PackedFormat::kIQ3_XXS:
+            return {4, 64, ScaleLayout::kSuper, &kIq3XxsTable, 0.25f};
+        case PackedFormat::kIQ3_S:
+            return {4, 16, ScaleLayout::kSuper, &kIq3STable};
+        case PackedFormat::kIQ1_S:
+            return {3, 16, ScaleLayout::kSuper, &kIq1Table, 0.125f};
+        case PackedFormat::kIQ1_M:
+            return {3, 16, ScaleLayout::kSuperHalves, &kIq1Table, 0.125f};
         case PackedFormat::kF16:
         case PackedFormat::kBF16:
             return {16, 0, ScaleLayout::kNone};
@@ -172,6 +206,10 @@ constexpr std::size_t scale_offset(ScaleLayout scales, int g) {
             return i * 64;
         case ScaleLayout::kGroupE8M0:
             return i * 16;
+        case ScaleLayout::kHalves:
+            return i * 64;
+        case ScaleLayout::kBlock:
+            return block * 32;
         case ScaleLayout::kSuper:
             return block * 160;
         case ScaleLayout::kSuperMin:

@@ -41,6 +41,24 @@ std::optional<PackedFormat> format_of(gguf::TensorType type) {
             return PackedFormat::kIQ4_XS;
         case TensorType::kMXFP4:
             return PackedFormat::kMXFP4;
+        case TensorType::kNVFP4:
+            return PackedFormat::kNVFP4;
+        case TensorType::kTQ1_0:
+        case TensorType::kTQ2_0:
+            return PackedFormat::kTQ;
+        case TensorType::kIQ2_XXS:
+            return PackedFormat::kIQ2_XXS;
+        case TensorType::kIQ2_XS:
+        case TensorType::kIQ2_S:
+            return PackedFormat::kIQ2;
+        case TensorType::kIQ3_XXS:
+            return PackedFormat::kIQ3_XXS;
+        case TensorType::kIQ3_S:
+            return PackedFormat::kIQ3_S;
+        case TensorType::kIQ1_S:
+            return PackedFormat::kIQ1_S;
+        case TensorType::kIQ1_M:
+            return PackedFormat::kIQ1_M;
         case TensorType::kF16:
             return PackedFormat::kF16;
         case TensorType::kBF16:
@@ -184,6 +202,12 @@ void pack_scales(const UnpackedGroup& group, ScaleLayout layout, int k_groups, s
             case ScaleLayout::kGroupE8M0:
                 write.exponent(g);
                 break;
+            case ScaleLayout::kHalves:
+                for (const int h : {0, 1}) write.d(2 * g + h);
+                break;
+            case ScaleLayout::kBlock:
+                if (g % 8 == 0) write.d(g / 8);
+                break;
             case ScaleLayout::kSuper:
                 write.sc(g);
                 break;
@@ -237,7 +261,7 @@ void pack_float_group(const WeightSource& source, int first, std::int64_t cols, 
 }
 
 std::size_t scale_bytes(ScaleLayout layout, int k_groups) {
-    // The super layouts' k-groups come in eights: their types have blocks of 256.
+    // The k-groups of layouts with numbers per 8 k-groups come in eights: their types have blocks of 256.
     return scale_offset(layout, k_groups);
 }
 
@@ -270,6 +294,10 @@ Affine affine_at(ScaleLayout layout, const std::uint8_t* scales, int g, int h, i
             return {f16_at(p, r), f16_at(p + 32, r)};
         case ScaleLayout::kGroupE8M0:
             return {gguf::scale_value(gguf::ScaleNumber::kE8M0, p[r]), 0};
+        case ScaleLayout::kHalves:
+            return {f16_at(p + 32 * h, r), 0};
+        case ScaleLayout::kBlock:
+            return {f16_at(p, r), 0};
         case ScaleLayout::kSuper:
             return {f16_at(p, r) * static_cast<float>(as_i8(p[32 + 16 * (g % 8) + r])), 0};
         case ScaleLayout::kSuperMin: {
@@ -390,7 +418,7 @@ void PackedMatrix::get_row(int row, float* out) const {
         const Affine affine = affine_at(layout.scales, scales, g, h, r);
         for (int j = 0; j < 16; ++j) {
             const int q = code_value(layout, code_at(layout.bits, group, r, 16 * h + j));
-            const float product = affine.scale * static_cast<float>(q);
+            const float product = affine.scale * layout.factor * static_cast<float>(q);
             out[k + j] = has_min(layout.scales) ? product + affine.offset : product;
         }
     }
