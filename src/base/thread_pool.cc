@@ -1,6 +1,7 @@
 #include "base/thread_pool.h"
 
 #include <algorithm>
+#include <chrono>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -17,78 +18,95 @@ inline void cpu_relax() {
 #endif
 }
 
-// About 30 microseconds of spinning: longer than the serial stretches between regions of one step, much
-// shorter than the time between two steps of an idle program.
-constexpr int kSpins = 2000;
-
-// Spins, yields, then (if `sleep`) sleeps until value differs from old.
-template <typename T>
-void wait_while(const std::atomic<T>& value, T old, bool sleep) {
-    for (int i = 0; i < kSpins; ++i) {
-        if (value.load(std::memory_order_acquire) != old) return;
-        cpu_relax();
-    }
-    while (value.load(std::memory_order_acquire) == old) {
-        if (sleep) {
-            value.wait(old, std::memory_order_acquire);
-        } else {
-            std::this_thread::yield();  // more threads than cores: let the one we wait for run
-        }
-    }
+// Turns of a spinning loop that last about 50 microseconds: longer than the serial stretches between the
+// regions of a step, much shorter than the time between two steps of an idle program. A pause takes 10 to 140
+// cycles, depending on the processor.
+int spins_before_sleep() {
+    using Clock = std::chrono::steady_clock;
+    constexpr int kTurns = 500;
+    const auto begin = Clock::now();
+    for (int i = 0; i < kTurns; ++i) cpu_relax();
+    const std::chrono::duration<double, std::micro> taken = Clock::now() - begin;
+    return std::clamp(static_cast<int>(50.0 * kTurns / std::max(taken.count(), 0.1)), 200, 50000);
 }
+
+std::uint32_t items_left(std::uint64_t offer) { return static_cast<std::uint32_t>(offer); }
 
 }  // namespace
 
-ThreadPool::ThreadPool(int n_threads) : n_threads_(std::max(1, n_threads)) {
+ThreadPool::ThreadPool(int n_threads)
+    : n_threads_(std::max(1, n_threads)), spins_(n_threads_ > 1 ? spins_before_sleep() : 0) {
     threads_.reserve(static_cast<std::size_t>(n_threads_ - 1));
     for (int t = 1; t < n_threads_; ++t) threads_.emplace_back([this, t] { worker(t); });
 }
 
 ThreadPool::~ThreadPool() {
-    stop_.store(true, std::memory_order_relaxed);
-    generation_.fetch_add(1, std::memory_order_release);
-    generation_.notify_all();
+    stop_.store(true);
+    wakes_.fetch_add(1);
+    wakes_.notify_all();
     for (auto& t : threads_) t.join();
 }
 
-void ThreadPool::worker(int thread) {
-    std::uint32_t seen = 0;
-    for (;;) {
-        wait_while(generation_, seen, true);
-        seen = generation_.load(std::memory_order_acquire);
-        if (stop_.load(std::memory_order_relaxed)) return;
-        fn_(context_, thread);
-        running_.fetch_sub(1, std::memory_order_release);
+// Takes and does items while there are any.
+void ThreadPool::take_items(int thread) {
+    std::uint64_t offer = offer_.load(std::memory_order_acquire);
+    while (items_left(offer) > 0) {
+        if (!offer_.compare_exchange_weak(offer, offer - 1, std::memory_order_acquire)) continue;
+        // The region cannot end before this item is done: its description stays.
+        work_(context_, n_items_ - static_cast<int>(items_left(offer)), thread);
+        if (unfinished_.fetch_sub(1, std::memory_order_acq_rel) == 1) unfinished_.notify_all();
+        offer = offer_.load(std::memory_order_acquire);
     }
 }
 
-void ThreadPool::run_erased(void (*fn)(void*, int), void* context) {
-    if (n_threads_ > 1) {
-        fn_ = fn;
-        context_ = context;
-        running_.store(n_threads_ - 1, std::memory_order_relaxed);
-        generation_.fetch_add(1, std::memory_order_release);
-        generation_.notify_all();
+// Whether there is something to do after the offer that was seen, within the time that spinning is worth.
+bool ThreadPool::wait_for_work(std::uint64_t seen) const {
+    for (int i = 0; i < spins_; ++i) {
+        if (offer_.load(std::memory_order_acquire) != seen || stop_.load(std::memory_order_relaxed))
+            return true;
+        cpu_relax();
     }
-    fn(context, 0);
-    for (int i = 0; running_.load(std::memory_order_acquire) != 0; ++i) {
-        if (i < kSpins) {
-            cpu_relax();
-        } else {
-            std::this_thread::yield();
+    return false;
+}
+
+void ThreadPool::sleep(std::uint64_t seen) {
+    sleepers_.fetch_add(1);
+    const std::uint32_t wakes = wakes_.load();
+    // Whoever offers work after this look sees a sleeper and changes wakes_.
+    if (offer_.load() == seen && !stop_.load()) wakes_.wait(wakes);
+    sleepers_.fetch_sub(1);
+}
+
+void ThreadPool::worker(int thread) {
+    while (!stop_.load(std::memory_order_relaxed)) {
+        const std::uint64_t seen = offer_.load(std::memory_order_acquire);
+        if (items_left(seen) > 0) {
+            take_items(thread);
+        } else if (!wait_for_work(seen)) {
+            sleep(seen);
         }
     }
 }
 
-void ThreadPool::barrier() {
-    if (n_threads_ == 1) return;
-    const std::uint32_t phase = phase_.load(std::memory_order_relaxed);
-    if (arrived_.fetch_add(1, std::memory_order_acq_rel) == n_threads_ - 1) {
-        arrived_.store(0, std::memory_order_relaxed);
-        phase_.fetch_add(1, std::memory_order_release);
-        return;
+void ThreadPool::run_region(int n, Work work, void* context) {
+    work_ = work;
+    context_ = context;
+    n_items_ = n;
+    unfinished_.store(static_cast<std::uint32_t>(n), std::memory_order_relaxed);
+    const std::uint64_t number = (offer_.load(std::memory_order_relaxed) >> 32) + 1;
+    offer_.store(number << 32 | static_cast<std::uint32_t>(n));
+    if (sleepers_.load() > 0) {
+        wakes_.fetch_add(1);
+        wakes_.notify_all();
     }
-    wait_while(phase_, phase, false);
+    take_items(0);
+    for (int i = 0; i < spins_; ++i) {
+        if (unfinished_.load(std::memory_order_acquire) == 0) return;
+        cpu_relax();
+    }
+    for (std::uint32_t left; (left = unfinished_.load(std::memory_order_acquire)) != 0;) {
+        unfinished_.wait(left, std::memory_order_acquire);
+    }
 }
 
 }  // namespace kvsplit

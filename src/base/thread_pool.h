@@ -1,65 +1,76 @@
-// ThreadPool: a fixed team that runs one function on all its threads, again and again, with little delay.
+// ThreadPool: a fixed team that shares out the items of short parallel regions with little delay.
 //
-// A step of a model is hundreds of short parallel regions, microseconds apart. Workers therefore spin briefly
-// for the next region before they sleep. The caller is thread 0 of the team.
+// A step of a model is hundreds of regions, microseconds apart. Workers therefore spin briefly for the next
+// region before they sleep. A region is over when its items are done, not when every thread has come: a
+// worker that the system has put aside between two items keeps nobody waiting. The caller is thread 0.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <thread>
 #include <type_traits>
-#include <utility>
 #include <vector>
 
 namespace kvsplit {
 
-// One caller at a time: run() must not be entered from two threads at once, nor from inside a region.
+// One caller at a time: for_each() must not be entered from two threads at once, nor from inside a region.
 class ThreadPool {
   public:
-    explicit ThreadPool(int n_threads);
+    explicit ThreadPool(int n_threads);  // at least one
     ~ThreadPool();
     ThreadPool(const ThreadPool&) = delete;
     ThreadPool& operator=(const ThreadPool&) = delete;
 
     int size() const { return n_threads_; }
 
-    // fn(thread) on every thread, thread in [0, size()). fn must not throw. Returns when all are done.
-    template <typename F>
-    void run(F&& fn) {
-        using Fn = std::remove_reference_t<F>;
-        run_erased([](void* f, int thread) { (*static_cast<Fn*>(f))(thread); },
-                   const_cast<void*>(static_cast<const void*>(&fn)));
-    }
-
-    // fn(item) for each item in [0, n), shared out dynamically in any order.
+    // fn(item), or fn(item, thread) with thread in [0, size()), for each item in [0, n). Items are taken in
+    // order by whichever thread is free; what one thread does, it does one item after the other. fn must not
+    // throw. Returns when all items are done.
     template <typename F>
     void for_each(int n, F&& fn) {
+        using Fn = std::remove_reference_t<F>;
         if (n <= 1 || n_threads_ == 1) {
-            for (int i = 0; i < n; ++i) fn(i);
+            for (int i = 0; i < n; ++i) call(fn, i, 0);
             return;
         }
-        next_.store(0, std::memory_order_relaxed);
-        run([&](int) {
-            for (int i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < n;) fn(i);
-        });
+        run_region(
+            n, [](void* f, int item, int thread) { call(*static_cast<Fn*>(f), item, thread); },
+            const_cast<void*>(static_cast<const void*>(&fn)));
     }
 
-    // Waits until every thread of the team is here. Only inside run(), by all threads alike.
-    void barrier();
-
   private:
-    void run_erased(void (*fn)(void*, int), void* context);
-    void worker(int thread);
+    using Work = void (*)(void* context, int item, int thread);
 
-    int n_threads_;
+    template <typename F>
+    static void call(F& fn, int item, int thread) {
+        if constexpr (std::is_invocable_v<F&, int, int>) {
+            fn(item, thread);
+        } else {
+            fn(item);
+        }
+    }
+
+    void run_region(int n, Work work, void* context);
+    void take_items(int thread);
+    void worker(int thread);
+    bool wait_for_work(std::uint64_t seen) const;
+    void sleep(std::uint64_t seen);
+
+    const int n_threads_;
+    const int spins_;  // so many turns of a loop before a thread sleeps
     std::vector<std::thread> threads_;
-    void (*fn_)(void*, int) = nullptr;
+
+    // The region: written before its items are offered, read only by threads that hold one of them.
+    Work work_ = nullptr;
     void* context_ = nullptr;
-    alignas(64) std::atomic<std::uint32_t> generation_{0};  // counts regions; a change starts one
-    alignas(64) std::atomic<int> running_{0};               // workers still inside the region
-    alignas(64) std::atomic<int> arrived_{0};               // threads at the barrier
-    alignas(64) std::atomic<std::uint32_t> phase_{0};       // counts barriers
-    alignas(64) std::atomic<int> next_{0};                  // for_each's counter
+    int n_items_ = 0;
+
+    // Number of the region << 32 | items that nobody has taken. One word, so that an item cannot be taken
+    // from another region than the one that was seen.
+    alignas(64) std::atomic<std::uint64_t> offer_{0};
+    alignas(64) std::atomic<std::uint32_t> unfinished_{0};  // items of the region that are not done
+    alignas(64) std::atomic<std::uint32_t> wakes_{0};       // what sleeping workers wait on
+    std::atomic<int> sleepers_{0};
     std::atomic<bool> stop_{false};
 };
 

@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <numeric>
+#include <thread>
 #include <vector>
 
 namespace kvsplit {
@@ -13,13 +15,41 @@ namespace {
 
 class ThreadPoolTest : public testing::TestWithParam<int> {};
 
-TEST_P(ThreadPoolTest, RunsOnEveryThreadOnce) {
+// What a thread keeps to itself is written by one item at a time.
+TEST_P(ThreadPoolTest, ThreadsDoOneItemAfterTheOther) {
     ThreadPool pool(GetParam());
     ASSERT_EQ(pool.size(), GetParam());
-    std::vector<int> calls(static_cast<std::size_t>(pool.size()), 0);
+    std::vector<int> done(static_cast<std::size_t>(pool.size()), 0);
     for (int region = 0; region < 200; ++region)
-        pool.run([&](int t) { ++calls[static_cast<std::size_t>(t)]; });
-    for (int n : calls) EXPECT_EQ(n, 200);
+        pool.for_each(50, [&](int, int thread) { ++done[static_cast<std::size_t>(thread)]; });
+    EXPECT_EQ(std::accumulate(done.begin(), done.end(), 0), 200 * 50);
+}
+
+// A thread that is held up keeps nobody waiting beyond its item.
+TEST_P(ThreadPoolTest, OthersTakeTheItemsOfOneThatIsHeldUp) {
+    ThreadPool pool(GetParam());
+    std::atomic<int> done{0};
+    pool.for_each(20, [&](int i) {
+        if (i == 0 && pool.size() > 1) {
+            while (done.load() < 19) std::this_thread::yield();
+        }
+        ++done;
+    });
+    EXPECT_EQ(done, 20);
+}
+
+// Workers that have gone to sleep wake for the next region.
+TEST_P(ThreadPoolTest, WakesAfterAPause) {
+    ThreadPool pool(GetParam());
+    for (int region = 0; region < 5; ++region) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+        std::atomic<int> arrived{0};
+        pool.for_each(pool.size(), [&](int) {  // an item for each thread, or it would not end
+            ++arrived;
+            while (arrived.load() < pool.size()) std::this_thread::yield();
+        });
+        EXPECT_EQ(arrived, pool.size());
+    }
 }
 
 TEST_P(ThreadPoolTest, ForEachTakesEachItemOnce) {
@@ -29,23 +59,6 @@ TEST_P(ThreadPoolTest, ForEachTakesEachItemOnce) {
         pool.for_each(n, [&](int i) { ++taken[static_cast<std::size_t>(i)]; });
         EXPECT_EQ(std::accumulate(taken.begin(), taken.end(), 0), n);
         for (int count : taken) EXPECT_EQ(count, 1);
-    }
-}
-
-TEST_P(ThreadPoolTest, BarrierSeparatesPhases) {
-    ThreadPool pool(GetParam());
-    const std::size_t n = static_cast<std::size_t>(pool.size());
-    for (int region = 0; region < 50; ++region) {
-        std::vector<std::size_t> first(n, 0), second(n, 0);
-        pool.run([&](int t) {
-            const std::size_t me = static_cast<std::size_t>(t);
-            first[me] = me + 1;
-            pool.barrier();
-            second[me] = first[(me + 1) % n];  // written by another thread before the barrier
-            pool.barrier();
-            first[me] = second[(me + 1) % n];
-        });
-        for (std::size_t t = 0; t < n; ++t) EXPECT_EQ(first[t], (t + 2) % n + 1);
     }
 }
 
@@ -68,8 +81,8 @@ TEST(ThreadPool, SizeIsAtLeastOne) {
     ThreadPool pool(0);
     EXPECT_EQ(pool.size(), 1);
     std::atomic<int> calls{0};
-    pool.run([&](int) { ++calls; });
-    EXPECT_EQ(calls, 1);
+    pool.for_each(3, [&](int) { ++calls; });
+    EXPECT_EQ(calls, 3);
 }
 
 }  // namespace

@@ -484,59 +484,45 @@ void Attention::run(const AttentionParams& params, std::span<const SequenceRun> 
         any_prepare |= pages.prepare;
     }
     const bool prepare_at_once = any_prepare && !any_first_seal;
-    for (Counter& counter : counters_) counter.next.store(0, std::memory_order_relaxed);
-    pool_.run([&](int thread) {
-        const auto share = [&](int phase, std::size_t count, auto&& work) {
-            std::atomic<int>& next = counters_[phase].next;
-            for (int i; (i = next.fetch_add(1, std::memory_order_relaxed)) < static_cast<int>(count);)
-                work(i);
-        };
-        const auto block_of = [&](int i) -> const Block& {
-            return blocks_[static_cast<std::size_t>(i / n_kv)];
-        };
-        const std::size_t n_blocks = blocks_.size() * static_cast<std::size_t>(n_kv);
-        share(0, n_blocks, [&](int i) {
-            append(call, block_of(i), i % n_kv, thread);
-            const Pages& pages = pages_[static_cast<std::size_t>(block_of(i).run)];
-            if (prepare_at_once && pages.prepare) prepare(call, block_of(i), i % n_kv, thread);
+    const auto block_of = [&](int i) -> const Block& { return blocks_[static_cast<std::size_t>(i / n_kv)]; };
+    const auto pages_of = [&](const Block& block) -> const Pages& {
+        return pages_[static_cast<std::size_t>(block.run)];
+    };
+    const int n_seals = static_cast<int>(seals_.size()) * n_kv,
+              n_runs = static_cast<int>(pages_.size()) * n_kv;
+
+    pool_.for_each(n_tiles, [&](int i, int thread) {
+        append(call, block_of(i), i % n_kv, thread);
+        if (prepare_at_once && pages_of(block_of(i)).prepare) prepare(call, block_of(i), i % n_kv, thread);
+    });
+    if (any_early) {
+        pool_.for_each(n_runs, [&](int i) {
+            Pages& pages = pages_[static_cast<std::size_t>(i / n_kv)];
+            if (pages.early) gather_statistics(call, pages, i % n_kv);
         });
-        pool_.barrier();
-        if (any_early) {
-            share(1, pages_.size() * static_cast<std::size_t>(n_kv), [&](int i) {
-                Pages& pages = pages_[static_cast<std::size_t>(i / n_kv)];
-                if (pages.early) gather_statistics(call, pages, i % n_kv);
-            });
-            pool_.barrier();
-        }
-        if (!seals_.empty()) {
-            share(2, seals_.size() * static_cast<std::size_t>(n_kv),
-                  [&](int i) { seal(call, seals_[static_cast<std::size_t>(i / n_kv)], i % n_kv); });
-            if (any_first_seal) {
-                share(3, n_blocks, [&](int i) {
-                    if (pages_[static_cast<std::size_t>(block_of(i).run)].prepare) {
-                        prepare(call, block_of(i), i % n_kv, thread);
-                    }
-                });
-            }
-            pool_.barrier();
-        }
-        if (!split) {
-            // Later blocks see more pages: take them first, so that the last ones to finish are short.
-            share(4, n_blocks, [&](int i) {
-                const int j = static_cast<int>(n_blocks) - 1 - i;
-                attend_tile(call, block_of(j), j % n_kv, thread);
-            });
-            return;
-        }
-        share(5, items_.size(),
-              [&](int i) { attend_item(call, items_[static_cast<std::size_t>(i)], thread); });
-        pool_.barrier();
-        share(6, merges_.size(), [&](int i) {
+    }
+    pool_.for_each(n_seals, [&](int i) { seal(call, seals_[static_cast<std::size_t>(i / n_kv)], i % n_kv); });
+    if (any_first_seal) {
+        pool_.for_each(n_tiles, [&](int i, int thread) {
+            if (pages_of(block_of(i)).prepare) prepare(call, block_of(i), i % n_kv, thread);
+        });
+    }
+    if (split) {
+        pool_.for_each(static_cast<int>(items_.size()), [&](int i, int thread) {
+            attend_item(call, items_[static_cast<std::size_t>(i)], thread);
+        });
+        pool_.for_each(static_cast<int>(merges_.size()), [&](int i) {
             const Merge& merge = merges_[static_cast<std::size_t>(i)];
             merge_chunks(call, blocks_[static_cast<std::size_t>(merge.block)], merge.kv_head, merge.n_chunks,
                          floats(states_) + merge.memory);
         });
-    });
+    } else {
+        // Later blocks see more pages: take them first, so that the last ones to finish are short.
+        pool_.for_each(n_tiles, [&](int i, int thread) {
+            const int j = n_tiles - 1 - i;
+            attend_tile(call, block_of(j), j % n_kv, thread);
+        });
+    }
     for (const Pages& pages : pages_) {
         if (pages.first_seal) pages.layer->smoothing_frozen = true;
         pages.cache->retire(params.layer, pages.n_tokens);

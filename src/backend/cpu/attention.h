@@ -1,7 +1,6 @@
 // Attention of a batch over caches, on the CPU: what is done where, and by which thread.
 #pragma once
 
-#include <atomic>
 #include <vector>
 
 #include "backend/backend.h"
@@ -97,11 +96,6 @@ class Attention {
     std::vector<std::int32_t> positions_;  // (n, group) for the rows of a tile
     AlignedBuffer queries_, codes_, scales_, sums_, states_;
     std::vector<AlignedBuffer> thread_memory_;
-    static constexpr int kPhases = 8;
-    struct alignas(64) Counter {
-        std::atomic<int> next{0};
-    };
-    Counter counters_[kPhases];
 };
 
 }  // namespace kvsplit::cpu

@@ -9,22 +9,18 @@ namespace kvsplit::cpu {
 
 MatmulScratch::Size MatmulScratch::needed(const PackedMatrix& w, int n) { return tile_bytes(w, n); }
 
-// One call of matmul(), seen by all threads of the team.
+// One call of matmul().
 struct MatmulRun {
     RowTiles rows;
     float* out;
     std::ptrdiff_t out_stride;
     bool accumulate;
-    std::atomic<int>& next_chunk;
-    int chunk = 1;  // row groups that a thread takes at a time
+    int chunk = 1;     // row groups of an item
+    int n_chunks = 0;  // through all segments
 
     MatmulRun(const MatmulKernels& kernels, const PackedMatrix& w, int n, float* to, std::ptrdiff_t stride,
               bool add, int n_threads, MatmulScratch& scratch)
-        : rows{kernels, w, n, nullptr, nullptr},
-          out(to),
-          out_stride(stride),
-          accumulate(add),
-          next_chunk(scratch.next_chunk_) {
+        : rows{kernels, w, n, nullptr, nullptr}, out(to), out_stride(stride), accumulate(add) {
         const MatmulScratch::Size needed = MatmulScratch::needed(w, n);
         scratch.quantized_.reserve(needed.quantized);
         scratch.floats_.reserve(needed.floats);
@@ -35,25 +31,17 @@ struct MatmulRun {
         // Small enough to even out threads of unequal speed; with several tiles also to stay in the L2 cache.
         chunk = std::max(1, n_groups / (n_threads * 4));
         if (n > 1) chunk = std::min(chunk, 16);
-        next_chunk.store(0, std::memory_order_relaxed);
+        for (const PackedMatrix::Segment& s : w.segments()) n_chunks += chunks(s);
     }
+    int chunks(const PackedMatrix::Segment& s) const { return (s.n_groups + chunk - 1) / chunk; }
 
-    void multiply_chunks() const {
-        for (;;) {
-            // Chunks are numbered through all segments.
-            int id = next_chunk.fetch_add(1, std::memory_order_relaxed);
-            const PackedMatrix::Segment* found = nullptr;
-            for (const PackedMatrix::Segment& s : rows.w.segments()) {
-                const int n_chunks = (s.n_groups + chunk - 1) / chunk;
-                if (id < n_chunks) {
-                    found = &s;
-                    break;
-                }
-                id -= n_chunks;
+    void multiply(int id) const {
+        for (const PackedMatrix::Segment& s : rows.w.segments()) {
+            if (id < chunks(s)) {
+                return rows.multiply(s, id * chunk, std::min(chunk, s.n_groups - id * chunk),
+                                     out + s.first_row, out_stride, accumulate);
             }
-            if (!found) return;
-            rows.multiply(*found, id * chunk, std::min(chunk, found->n_groups - id * chunk),
-                          out + found->first_row, out_stride, accumulate);
+            id -= chunks(s);
         }
     }
 };
@@ -63,11 +51,10 @@ void matmul(ThreadPool& pool, const Kernels& kernels, const PackedMatrix& w, con
     KVSPLIT_CHECK(n >= 0 && w.rows() > 0 && out_stride >= w.rows());
     if (n == 0) return;
     const MatmulRun run(kernels.matmul, w, n, out, out_stride, accumulate, pool.size(), scratch);
-    pool.run([&](int thread) {
-        run.rows.prepare(x, thread, pool.size());
-        pool.barrier();
-        run.multiply_chunks();
-    });
+    // A single row is rounded sooner than a second thread would begin.
+    const int parts = n == 1 ? 1 : pool.size();
+    pool.for_each(parts, [&](int i) { run.rows.prepare(x, i, parts); });
+    pool.for_each(run.n_chunks, [&](int i) { run.multiply(i); });
 }
 
 }  // namespace kvsplit::cpu

@@ -1,7 +1,6 @@
 // Matrix products of packed weights with rows of activations.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 
 #include "backend/cpu/aligned_buffer.h"
@@ -25,7 +24,6 @@ class MatmulScratch {
     friend struct MatmulRun;
     AlignedBuffer quantized_;  // activations as int8 with scales, in tiles; one or two rows for each of x
     AlignedBuffer floats_;     // activations as f32, in tiles
-    alignas(64) std::atomic<int> next_chunk_{0};
 };
 
 // out[i][r] = sum over k of w[r][k] * x[i][k], or += with `accumulate`.
