@@ -66,7 +66,7 @@ void attend(benchmark::State& state, const cpu::Kernels& kernels, const Case& c)
     const auto rows = static_cast<std::size_t>(c.group * c.n_queries),
                dim = static_cast<std::size_t>(c.head_dim);
     std::mt19937 rng(1);
-    std::vector<float> q(rows * dim), scales(rows, 0.01f), max(rows), sum(rows),
+    std::vector<float> q(rows * dim), scales(rows, 0.01f), max(rows), sum(rows * 16),
         acc(rows * static_cast<std::size_t>(head.padded_dim));
     std::vector<std::int8_t> codes(rows * dim);
     std::vector<std::int32_t> sums(rows * static_cast<std::size_t>(head.n_groups), 3),

@@ -85,7 +85,8 @@ struct Problem {
                           shape.key_bits,  shape.value_bits, 0, kPageTokens};
         const QueryTile tile{kRows,       q.data(),         codes.data(), scales.data(),
                              sums.data(), positions.data(), window};
-        std::vector<float> max(rows, -std::numeric_limits<float>::infinity()), sum(rows), acc(rows * padded);
+        std::vector<float> max(rows, -std::numeric_limits<float>::infinity()), sum(rows * 16),
+            acc(rows * padded);
         SoftmaxState state{max.data(), sum.data(), acc.data()}, none{nullptr, nullptr, nullptr};
         kernels.attend(shape, run, &tile, &state);
         std::vector<float> out(rows * d);

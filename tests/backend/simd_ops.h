@@ -30,12 +30,12 @@ struct SimdOps {
     };
 
     // Equal on every set, bit for bit.
-    NamedF1 unary[6];
+    NamedF1 unary[12];
     NamedF2 binary[12];
-    NamedI2 integer[9];
-    NamedBytes bytes[12];  // 64 bytes each
+    NamedI2 integer[10];
+    NamedBytes bytes[15];  // 64 bytes each
     // Equal on the fused sets; the portable set's differ in the last bits.
-    NamedF1 fused[5];
+    NamedF1 fused[6];
 
     float (*reduce_add)(const float* a);
     float (*reduce_max)(const float* a);

@@ -36,6 +36,16 @@ bytes64 both(bytes64 a, bytes64 b) { return a & b; }
 bytes64 either(bytes64 a, bytes64 b) { return a | b; }
 bytes64 differing(bytes64 a, bytes64 b) { return a ^ b; }
 f32x16 negate(f32x16 a) { return -a; }
+// Of what is finite, in a range where the fraction is not lost.
+f32x16 finite_fraction(f32x16 a) { return fraction(min(max(a, set1(-1e6f)), set1(1e6f))); }
+// 1.25 * 2^a down to 0.
+f32x16 power_of_halves(f32x16 a) { return times_power(set1(1.25f), min(a, set1(120.0f))); }
+// exp2_below of what it is for
+f32x16 exp2_negative(f32x16 a) { return exp2_below(-abs(a)); }
+f32x16 row_maxima(f32x16 a) {
+    const f32x16 finite = min(max(a, set1(-3e38f)), set1(3e38f));
+    return max_of_4(finite, -finite, swap_lanes<4>(finite) * set1(0.5f), abs(finite));
+}
 f32x16 power(f32x16 a) { return power_of_two(to_i32(a)); }
 f32x16 select_lt(f32x16 a, f32x16 b) { return select(lt(a, b), a, b); }
 f32x16 select_le(f32x16 a, f32x16 b) { return select(le(a, b), a, b); }
@@ -45,6 +55,21 @@ i32x16 select_lt_i32(i32x16 a, i32x16 b) { return select(lt(a, b), a, b); }
 i32x16 select_eq_i32(i32x16 a, i32x16 b) { return select(eq(a, b), set1(1), zero_i32()); }
 i32x16 shifts(i32x16 a, i32x16 b) {
     return shift_left<3>(a) + shift_right_signed<5>(a) + shift_right_logical<7>(b);
+}
+i32x16 row_sums(i32x16 a, i32x16 b) { return add_of_4(a, b, a + b, a & b); }
+i32x16 masked_ints(bytes64 a, std::int32_t mask) { return as_i32(a) & set1(mask); }
+bytes64 packed_bytes(bytes64 a, bytes64 b) {
+    const i32x16 v[4] = {masked_ints(a, 0xff), masked_ints(b, 0xff), masked_ints(a + b, 0xff),
+                         masked_ints(a ^ b, 0xff)};
+    return pack_bytes(v);
+}
+template <bool high>
+bytes64 packed_words(bytes64 a, bytes64 b) {
+    const i32x16 v[4] = {masked_ints(a, 0xffff), masked_ints(b, 0xffff), masked_ints(a + b, 0xffff),
+                         masked_ints(a ^ b, 0xffff)};
+    bytes64 halves[2];
+    pack_words(v, halves[0], halves[1]);
+    return halves[high];
 }
 bytes64 low(bytes64 a, bytes64) { return low_nibbles(a); }
 bytes64 high(bytes64 a, bytes64) { return high_nibbles(a); }
@@ -68,7 +93,13 @@ const test::SimdOps simd_ops = {
     .unary = {{"negate", f1<negate>},
               {"abs", f1<abs>},
               {"sqrt", f1<sqrt>},
-              {"swap_pairs", f1<swap_pairs>},
+              {"swap_lanes 1", f1<swap_lanes<1>>},
+              {"swap_lanes 2", f1<swap_lanes<2>>},
+              {"swap_lanes 4", f1<swap_lanes<4>>},
+              {"swap_lanes 8", f1<swap_lanes<8>>},
+              {"fraction", f1<finite_fraction>},
+              {"times_power", f1<power_of_halves>},
+              {"max_of_4", f1<row_maxima>},
               {"power_of_two", f1<power>},
               {"copy", [](const float* a, float* out) { store(out, load(a)); }}},
     .binary = {{"add", f2<plus>},
@@ -90,6 +121,7 @@ const test::SimdOps simd_ops = {
                 {"select lt", i2<select_lt_i32>},
                 {"select eq", i2<select_eq_i32>},
                 {"shifts", i2<shifts>},
+                {"add_of_4", i2<row_sums>},
                 {"set1", [](const auto* a, const auto*, auto* out) { store(out, set1(a[9])); }},
                 {"low bytes",
                  [](const auto* a, const auto* b, auto* out) {
@@ -107,12 +139,16 @@ const test::SimdOps simd_ops = {
               {"lookup16", lookup},
               {"add_where", masked},
               {"set1_4bytes", four},
-              {"as_i32", cast}},
+              {"as_i32", cast},
+              {"pack_bytes", b2<packed_bytes>},
+              {"pack_words low", b2<packed_words<false>>},
+              {"pack_words high", b2<packed_words<true>>}},
     .fused = {{"exp", f1<exp>},
               {"sigmoid", f1<sigmoid>},
               {"silu", f1<silu>},
               {"gelu_tanh", f1<gelu_tanh>},
-              {"tanh", f1<tanh>}},
+              {"tanh", f1<tanh>},
+              {"exp2_below", f1<exp2_negative>}},
     .reduce_add = [](const float* a) { return reduce_add(load(a)); },
     .reduce_max = [](const float* a) { return reduce_max(load(a)); },
     .reduce_add_i32 = [](const std::int32_t* a) { return reduce_add(load(a)); },

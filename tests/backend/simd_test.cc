@@ -148,7 +148,12 @@ TEST(Simd, ByteOperationsMeetTheirMeaning) {
                  {"lookup16", [](auto*a, auto*b, int i) { return unsigned{b[a[i] % 16]}; }},
                  {"add_where",
                   [](auto*a, auto*b, int i) { return (a[i] + (b[i / 8] >> i % 8 & 1) * 200u) % 256; }},
-                 {"set1_4bytes", [](auto*a, auto*, int i) { return unsigned{a[5 + i % 4]}; }}}) {
+                 {"set1_4bytes", [](auto*a, auto*, int i) { return unsigned{a[5 + i % 4]}; }},
+                 {"pack_bytes", [](auto*a, auto*b, int i) {  // of a, b, a + b, a ^ b: the lowest byte of lane
+                      const int lane = i / 16 * 4 + i % 4, x = a[4 * lane], y = b[4 * lane];
+                      const int of[4] = {x, y, (x + y) % 256, x ^ y};
+                      return static_cast<unsigned>(of[i / 4 % 4]);
+                  }}}) {
             run(name);
             for (int i = 0; i < 64; ++i) ASSERT_EQ(out[i], meaning(p, q, i)) << set.name << " " << name;
         }
@@ -295,6 +300,8 @@ TEST(Simd, FunctionsMeetTheirBounds) {
         EXPECT_LT(worst_error(f[0].op, -104, 88.7, true, [](double x) { return std::exp(x); }), 2e-7)
             << set.name;
         EXPECT_LT(worst_error(f[0].op, -1, 1, true, [](double x) { return std::exp(x); }), 2e-7) << set.name;
+        EXPECT_LT(worst_error(f[5].op, 0, 125.9, true, [](double x) { return std::exp2(-x); }), 2e-7)
+            << set.name;
         EXPECT_LT(worst_error(f[1].op, -20, 20, true, [](double x) { return 1 / (1 + std::exp(-x)); }), 4e-7);
         EXPECT_LT(worst_error(f[2].op, -80, 80, true, [](double x) { return x / (1 + std::exp(-x)); }), 4e-7);
         const auto gelu = [](double x) {

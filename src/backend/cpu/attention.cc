@@ -20,17 +20,17 @@ float* floats(const AlignedBuffer& buffer) {
 
 // A state of n_rows rows inside `memory`; state_floats(n_rows, dim) floats.
 std::size_t state_floats(int n_rows, int dim) {
-    return round_up(static_cast<std::size_t>(n_rows) * static_cast<std::size_t>(dim + 2), 16);
+    return round_up(static_cast<std::size_t>(n_rows) * static_cast<std::size_t>(dim + 16 + 1), 16);
 }
 SoftmaxState state_at(float* memory, int n_rows, int dim) {
-    float* max = memory + static_cast<std::ptrdiff_t>(n_rows) * dim;
-    return {max, max + n_rows, memory};
+    float* sum = memory + static_cast<std::ptrdiff_t>(n_rows) * dim;
+    return {sum + static_cast<std::ptrdiff_t>(n_rows) * 16, sum, memory};
 }
 SoftmaxState fresh_state(float* memory, int n_rows, int dim) {
     SoftmaxState state = state_at(memory, n_rows, dim);
     std::fill_n(state.acc, static_cast<std::ptrdiff_t>(n_rows) * dim, 0.0f);
     std::fill_n(state.max, n_rows, -std::numeric_limits<float>::infinity());
-    std::fill_n(state.sum, n_rows, 0.0f);
+    std::fill_n(state.sum, static_cast<std::ptrdiff_t>(n_rows) * 16, 0.0f);
     return state;
 }
 

@@ -8,13 +8,11 @@
 #include "backend/cpu/attention_kernels.h"
 #include "backend/cpu/code_loader.h"
 #include "backend/cpu/simd/simd.h"
+#include "backend/cpu/softmax_impl.h"
 #include "backend/cpu/width_dispatch.h"
 
 namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
 
-inline constexpr int kTokens = codec::kPageTokens;
-inline constexpr int kVectors = kTokens / 16;  // token vectors of a page
-inline constexpr int kRowBlock = 4;
 #if defined(KVSPLIT_ISA_AVX512)
 inline constexpr int kTokenBlock = 4;    // token vectors held in accumulators at once
 inline constexpr int kChannelBlock = 4;  // channel vectors likewise
@@ -22,19 +20,12 @@ inline constexpr int kChannelBlock = 4;  // channel vectors likewise
 inline constexpr int kTokenBlock = 1;
 inline constexpr int kChannelBlock = 1;
 #endif
-inline constexpr float kMinusInfinity = -__builtin_inff();
-
-struct RowBlock {
-    alignas(64) float scores[kRowBlock][kTokens];  // logits, then weights
-    float rescale[kRowBlock];                      // what the accumulators so far are multiplied with
-};
-
-// ---- scores: logits of R rows against a page's 64 keys
+// ---- scores: logits of R rows against a page's 64 keys, times log2(e)
 
 KVSPLIT_INLINE f32x16 load_number(const std::uint16_t* p) { return load_f16(p); }
 KVSPLIT_INLINE f32x16 load_number(const float* p) { return load(p); }
 
-// s[r][t] = sum over channels of q[r][c] k[c][t], for the first n_vectors * 16 tokens
+// s[r][t] = log2(e) * sum over channels of q[r][c] k[c][t], for the first n_vectors * 16 tokens
 template <int R, int V, typename Number>
 KVSPLIT_INLINE void score_exact_block(const float* q, int dim, const Number* keys, float* scores) {
     f32x16 acc[R][V];
@@ -50,7 +41,7 @@ KVSPLIT_INLINE void score_exact_block(const float* q, int dim, const Number* key
         }
     }
     for (int r = 0; r < R; ++r) {
-        for (int v = 0; v < V; ++v) store(scores + r * kTokens + v * 16, acc[r][v]);
+        for (int v = 0; v < V; ++v) store(scores + r * kTokens + v * 16, acc[r][v] * set1(kLog2E));
     }
 }
 
@@ -138,11 +129,11 @@ void score_codes(const PageRun& run, const std::byte* page, int kv_head, const Q
         const f32x16 mean = load_i8_f32(means + c);
         for (int r = 0; r < R; ++r) dot[r] = fmadd(load(q + r * head.head_dim + c), mean, dot[r]);
     }
-    const float unit = scalar_f16(*mean_scale);
+    const float unit = scalar_f16(*mean_scale) * kLog2E;
     f32x16 offset[R], factor[R];
     for (int r = 0; r < R; ++r) {
         offset[r] = set1(reduce_add(dot[r]) * unit);
-        factor[r] = set1(tile.code_scale[row + r] * KeyGrid<bits>::kHalfFactor);
+        factor[r] = set1(tile.code_scale[row + r] * (KeyGrid<bits>::kHalfFactor * kLog2E));
     }
     const CodeLoader<bits> loader(0x80);
     for (int v = 0; v < kVectors; v += kTokenBlock) {
@@ -155,42 +146,6 @@ void score_codes(const PageRun& run, const std::byte* page, int kv_head, const Q
             }
         }
     }
-}
-
-// ---- softmax
-
-// Logits to weights e^(logit - max), with the state's max and sum brought up to date. Tokens outside [low,
-// high) get 0.
-KVSPLIT_INLINE void soften(float* scores, int low, int high, float& max_state, float& sum_state,
-                           float& rescale) {
-    f32x16 s[kVectors];
-    for (int v = 0; v < kVectors; ++v) s[v] = load(scores + v * 16);
-    if (low > 0 || high < kTokens) {
-        for (int v = 0; v < kVectors; ++v) {
-            const int lo = low - v * 16 < 0 ? 0 : low - v * 16 > 16 ? 16 : low - v * 16;
-            const int hi = high - v * 16 < 0 ? 0 : high - v * 16 > 16 ? 16 : high - v * 16;
-            s[v] = select(mask_first(hi), s[v], set1(kMinusInfinity));
-            s[v] = select(mask_first(lo), set1(kMinusInfinity), s[v]);
-        }
-    }
-    const float page_max = reduce_max(max(max(s[0], s[1]), max(s[2], s[3])));
-    const float new_max = page_max > max_state ? page_max : max_state;
-    if (new_max == kMinusInfinity) {  // nothing visible here nor before
-        for (int v = 0; v < kVectors; ++v) store(scores + v * 16, zero_f32());
-        rescale = 1.0f;
-        return;
-    }
-    alignas(64) float factor[16];
-    store(factor, exp(set1(max_state - new_max)));
-    rescale = factor[0];
-    f32x16 total = zero_f32();
-    for (int v = 0; v < kVectors; ++v) {
-        s[v] = exp(s[v] - set1(new_max));
-        store(scores + v * 16, s[v]);
-        total = total + s[v];
-    }
-    max_state = new_max;
-    sum_state = sum_state * rescale + reduce_add(total);
 }
 
 // ---- values: acc[r] = acc[r] * rescale[r] + sum over tokens of weight[r][t] * value[t]
@@ -224,42 +179,6 @@ void accumulate_exact(const RowBlock& block, const Number* values, int dim, int 
     for (; c < dim; c += 16) accumulate_exact_block<R, 1>(block, values + c, dim, low, high, acc + c);
 }
 
-// Softmax weights times value scales as integers: `planes` bytes each, most significant plane first.
-template <int R>
-struct IntegerWeights {
-    alignas(64) std::uint8_t plane[2][R][kTokens];
-    float unit[R];  // weight = unit * integer
-    float sum[R];   // of the integers
-};
-
-template <int R, bool wide>
-KVSPLIT_INLINE void round_weights(const RowBlock& block, const std::uint16_t* scales,
-                                  IntegerWeights<R>& out) {
-    constexpr float kTop = wide ? 65535.0f : 255.0f;
-    f32x16 scale[kVectors];
-    for (int v = 0; v < kVectors; ++v) scale[v] = load_f16(scales + v * 16);
-    for (int r = 0; r < R; ++r) {
-        f32x16 w[kVectors];
-        for (int v = 0; v < kVectors; ++v) w[v] = load(block.scores[r] + v * 16) * scale[v];
-        const float top = reduce_max(max(max(w[0], w[1]), max(w[2], w[3])));
-        // A top so small that its inverse overflows carries nothing.
-        const float inverse = top > 1e-30f ? kTop / top : 0.0f;
-        i32x16 sum = zero_i32();
-        for (int v = 0; v < kVectors; ++v) {
-            const i32x16 n = to_i32(w[v] * set1(inverse));
-            sum = sum + n;
-            if constexpr (wide) {
-                store_low_bytes(out.plane[0][r] + v * 16, shift_right_logical<8>(n));
-                store_low_bytes(out.plane[1][r] + v * 16, n);
-            } else {
-                store_low_bytes(out.plane[0][r] + v * 16, n);
-            }
-        }
-        out.unit[r] = top / kTop;
-        out.sum[r] = static_cast<float>(reduce_add(sum));
-    }
-}
-
 // sum[p][r][c] += weights . value codes over half a unit: 8 tokens.
 template <int half, int bits, int P, int R, int C>
 KVSPLIT_INLINE void accumulate_half(const CodeLoader<bits>& loader, const IntegerWeights<R>& weights,
@@ -272,7 +191,7 @@ KVSPLIT_INLINE void accumulate_half(const CodeLoader<bits>& loader, const Intege
     for (int o = 0; o < 2; ++o) {
         for (int p = 0; p < P; ++p) {
             for (int r = 0; r < R; ++r) {
-                const bytes64 w = set1_4bytes(weights.plane[p][r] + unit * 16 + half * 8 + o * 4);
+                const bytes64 w = set1_4bytes(weights.quad(p, r, unit, 2 * half + o));
                 for (int c = 0; c < C; ++c) sum[p][r][c] = dot_codes<bits>(sum[p][r][c], w, v[c][o]);
             }
         }
@@ -300,7 +219,7 @@ KVSPLIT_INLINE void accumulate_codes_block(const CodeLoader<bits>& loader, const
         for (int c = 0; c < C; ++c) {
             f32x16 s = to_f32(sum[0][r][c]);
             if constexpr (wide) s = fmadd(s, set1(256.0f), to_f32(sum[1][r][c]));
-            if constexpr (kOffset != 0.0f) s = s + set1(weights.sum[r] * kOffset);
+            if constexpr (kOffset != 0.0f) s = s + set1(static_cast<float>(weights.sum[r]) * kOffset);
             float* a = acc + r * dim + c * 16;
             store(a, fmadd(s, unit, load(a) * set1(block.rescale[r])));
         }
@@ -319,7 +238,7 @@ void accumulate_codes(const PageRun& run, const std::byte* page, int kv_head, co
     const int dim = head.padded_dim;
     IntegerWeights<R> weights;
     for (int g = 0; g < head.n_groups; ++g) {
-        round_weights<R, wide>(block, scales + g * kTokens, weights);
+        round_weights<R, wide, ValueGrid<bits>::kOffset != 0.0f>(block, scales + g * kTokens, weights);
         int c = g * head.group;
         const int end = c + head.group;
         for (; c + kBlock * 16 <= end; c += kBlock * 16) {
@@ -390,9 +309,7 @@ void attend_page(const PageRun& run, int index, int kv_head, const QueryTile& ti
     const int n_vectors = (max_high + 15) / 16;
     RowBlock block;
     score_page<R>(run, run.pages[index], kv_head, tile, row, shape.head, n_vectors, block);
-    for (int r = 0; r < R; ++r) {
-        soften(block.scores[r], low[r], high[r], state.max[row + r], state.sum[row + r], block.rescale[r]);
-    }
+    soften<R>(block, low, high, state.max + row, state.sum + row * 16);
     accumulate_page<R>(run, run.pages[index], kv_head, shape, block, min_low, max_high,
                        state.acc + static_cast<std::ptrdiff_t>(row) * shape.head.padded_dim);
 }
@@ -436,131 +353,6 @@ void attend(const AttentionShape& shape, const PageRun& run, const QueryTile* ti
                 prefetch_block(run, page + 1, run.head);
             }
             attend_head(shape, run, page, head, tiles[head - run.head], states[head - run.head]);
-        }
-    }
-}
-
-KVSPLIT_INLINE float exp_scalar(float x) {
-    alignas(64) float y[16];
-    store(y, exp(set1(x)));
-    return y[0];
-}
-
-// into = into + from; both over dim channels.
-void merge_states(SoftmaxState& into, const SoftmaxState& from, int n_rows, int dim) {
-    for (int r = 0; r < n_rows; ++r) {
-        if (from.max[r] == kMinusInfinity) continue;
-        const float top = into.max[r] > from.max[r] ? into.max[r] : from.max[r];
-        const float a = exp_scalar(into.max[r] - top), b = exp_scalar(from.max[r] - top);
-        into.max[r] = top;
-        into.sum[r] = into.sum[r] * a + from.sum[r] * b;
-        float* x = into.acc + r * dim;
-        const float* y = from.acc + r * dim;
-        for (int c = 0; c < dim; c += 16) store(x + c, fmadd(load(y + c), set1(b), load(x + c) * set1(a)));
-    }
-}
-
-// x[n] in blocks of `size`, orthonormal; n is a multiple of 16 or smaller than 16.
-void hadamard(float* x, int n, int size) {
-    for (int base = 0; base < n; base += size) {
-        float* b = x + base;
-        for (int h = 1; h < size && h < 16; h *= 2) {
-            for (int i = 0; i < size; i += 2 * h) {
-                for (int j = i; j < i + h; ++j) {
-                    const float u = b[j], v = b[j + h];
-                    b[j] = u + v;
-                    b[j + h] = u - v;
-                }
-            }
-        }
-        for (int h = 16; h < size; h *= 2) {
-            for (int i = 0; i < size; i += 2 * h) {
-                for (int j = i; j < i + h; j += 16) {
-                    const f32x16 u = load(b + j), v = load(b + j + h);
-                    store(b + j, u + v);
-                    store(b + j + h, u - v);
-                }
-            }
-        }
-    }
-    const float norm = 1.0f / __builtin_sqrtf(static_cast<float>(size));
-    for (int i = 0; i < n; ++i) x[i] *= norm;
-}
-
-// One query row: q (dim) already scaled; smoothing (dim). Writes codes (dim) and the group sums (n_groups);
-// returns the scale. `rotated` is scratch of dim floats.
-float prepare_query(const codec::HeadShape& head, const float* q, const float* smoothing, float* rotated,
-                    std::int8_t* codes, std::int32_t* sums) {
-    const int dim = head.head_dim;
-    for (int c = 0; c < dim; c += 16) store(rotated + c, load(q + c) / load(smoothing + c));
-    hadamard(rotated, dim, head.hadamard_size);
-    f32x16 top = zero_f32();
-    for (int c = 0; c < dim; c += 16) top = max(abs(load(rotated + c)), top);
-    const float amax = reduce_max(top);
-    const f32x16 inverse = set1(amax > 0 ? 127.0f / amax : 0.0f);
-    for (int g = 0; g < head.n_groups; ++g) {
-        i32x16 sum = zero_i32();
-        for (int c = g * head.group; c < (g + 1) * head.group; c += 16) {
-            store_i8(codes + c, load(rotated + c) * inverse);
-            sum = sum + load_i8_i32(codes + c);
-        }
-        sums[g] = reduce_add(sum);
-    }
-    return amax / 127.0f;
-}
-
-KVSPLIT_INLINE void store_number(std::uint16_t* p, f32x16 a) { store_f16(p, a); }
-KVSPLIT_INLINE void store_number(float* p, f32x16 a) { store(p, a); }
-
-// One token of one head into an open page: keys [dim][64] and values [64][padded_dim], f16 or f32.
-template <typename Number>
-void append_numbers(const codec::HeadShape& head, const float* key, const float* value, int token,
-                    Number* keys, Number* values) {
-    const int dim = head.head_dim;
-    alignas(64) Number stored[16];
-    for (int c = 0; c < dim; c += 16) {
-        const int n = dim - c < 16 ? dim - c : 16;
-        store_number(stored, n == 16 ? load(key + c) : load_first(key + c, n));
-        for (int i = 0; i < n; ++i) keys[(c + i) * kTokens + token] = stored[i];
-        store_number(values + token * head.padded_dim + c,
-                     n == 16 ? load(value + c) : load_first(value + c, n));
-    }
-}
-void append_token(const codec::HeadShape& head, const float* key, const float* value, int token, int bits,
-                  std::byte* keys, std::byte* values) {
-    if (bits == 32) {
-        return append_numbers(head, key, value, token, reinterpret_cast<float*>(keys),
-                              reinterpret_cast<float*>(values));
-    }
-    append_numbers(head, key, value, token, reinterpret_cast<std::uint16_t*>(keys),
-                   reinterpret_cast<std::uint16_t*>(values));
-}
-
-// The attention output of n_rows rows: (rotated part undone + plain part) / sum. Either state may be absent
-// (null max). out(r) = out + (r / group) * token_stride + (r % group) * dim
-void finish_rows(const codec::HeadShape& head, SoftmaxState& rotated, const SoftmaxState& plain, int n_rows,
-                 int group, float* out, std::ptrdiff_t token_stride) {
-    const int dim = head.padded_dim;
-    for (int r = 0; r < n_rows; ++r) {
-        const bool has_rotated = rotated.max && rotated.max[r] != kMinusInfinity;
-        const bool has_plain = plain.max && plain.max[r] != kMinusInfinity;
-        const float mr = has_rotated ? rotated.max[r] : kMinusInfinity,
-                    mp = has_plain ? plain.max[r] : kMinusInfinity;
-        const float top = mr > mp ? mr : mp;
-        const float a = has_rotated ? exp_scalar(mr - top) : 0.0f,
-                    b = has_plain ? exp_scalar(mp - top) : 0.0f;
-        const float sum = (has_rotated ? rotated.sum[r] * a : 0.0f) + (has_plain ? plain.sum[r] * b : 0.0f);
-        const float inverse = sum > 0 ? 1.0f / sum : 0.0f;
-        float* x = rotated.max ? rotated.acc + r * dim : nullptr;
-        const float* y = plain.max ? plain.acc + r * dim : nullptr;
-        if (has_rotated) hadamard(x, head.head_dim, head.hadamard_size);
-        float* row = out + (r / group) * token_stride + (r % group) * head.head_dim;
-        for (int c = 0; c < head.head_dim; c += 16) {
-            const int n = head.head_dim - c < 16 ? head.head_dim - c : 16;
-            f32x16 s = zero_f32();
-            if (has_rotated) s = load(x + c) * set1(a * inverse);
-            if (has_plain) s = fmadd(load(y + c), set1(b * inverse), s);
-            store_first(row + c, s, n);
         }
     }
 }

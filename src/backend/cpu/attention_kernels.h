@@ -40,11 +40,11 @@ struct PageRun {
     int n_tokens;     // tokens of each page from this one on are left out; 64 but for the sinks themselves
 };
 
-// An online softmax over some keys, mergeable: weights are e^(logit - max), sum is theirs, acc the weighted
-// sum of values. (flash decoding; the state of Milakov & Gimelshein, arXiv:1805.02867.)
+// An online softmax over some keys, mergeable: weights are e^(logit - max), sum is theirs in sixteen parts,
+// acc the weighted sum of values. (flash decoding; the state of Milakov & Gimelshein, arXiv:1805.02867.)
 struct SoftmaxState {
-    float* max;  // (n_rows), -inf: no key yet
-    float* sum;  // (n_rows)
+    float* max;  // (n_rows), times log2(e); -inf: no key yet
+    float* sum;  // (n_rows, 16)
     float* acc;  // (n_rows, padded_dim)
 };
 

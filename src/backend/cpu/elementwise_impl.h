@@ -84,7 +84,7 @@ void rope_pairs(float* x, int n_heads, int stride, int n_pairs, const float* cos
         for (int h = 0; h < n_heads; ++h) {
             float* head = x + static_cast<std::ptrdiff_t>(h) * stride + 2 * i;
             const f32x16 a = load_block(head, 2 * pairs);
-            store_block(head, fmadd(swap_pairs(a), s, a * c), 2 * pairs);
+            store_block(head, fmadd(swap_lanes<1>(a), s, a * c), 2 * pairs);
         }
     }
 }

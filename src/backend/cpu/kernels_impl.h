@@ -3,6 +3,7 @@
 #pragma once
 
 #include "backend/cpu/attention_impl.h"
+#include "backend/cpu/attention_rows.h"
 #include "backend/cpu/elementwise_impl.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/matmul_impl.h"

@@ -22,19 +22,23 @@
 //   fmadd(a, b, c) = a * b + c, fnmadd(a, b, c) = c - a * b, sqrt, abs
 //   max(a, b) = a > b ? a : b   so a NaN in either argument gives b; min(a, b) = a < b ? a : b
 //   shift_left<n>, shift_right_signed<n>, shift_right_logical<n>, power_of_two    on i32x16
-//   swap_pairs(v)               lanes 2i and 2i + 1 exchanged
+//   swap_lanes<n>(v)            lanes i and i ^ n exchanged, n = 1, 2, 4 or 8
+//   fraction(v) = v - floor(v)  times_power(a, b) = a * 2^floor(b) where b >= -126, else 0; for a in [1, 2]
 //   lt, le, eq                  mask16; select(m, a, b) = m ? a : b; mask_first(n); mask_bits(m)
 //   reduce_add, reduce_max      halves are folded: lane i with i + 8, then i + 4, i + 2, i + 1
+//   max_of_4(a, b, c, d), add_of_4   lanes 0 to 3: reduce_max or reduce_add of each; the other lanes are 0
 //   to_f32, to_i32              to_i32 rounds to nearest even; NaN and values out of range give INT32_MIN
 //   load_f16, store_f16, load_bf16, load_i8_f32, load_i8_i32, load_u8_i32
 //   store_i8(p, v)              rounds and saturates; store_low_bytes(p, v): the lowest byte of each i32 lane
+//   pack_bytes(v)               of i32x16 v[4] in 0..255: quad 4i + j of the result is that of v[j] from 4i on
+//   pack_words(v, low, high)    the same of v[4] in 0..65535, low and high bytes apart
 //   dot4(acc, a, b)             acc[i] += sum over j < 4 of u8 a[4i+j] * s8 b[4i+j], exact
 //   dot4_small(acc, a, b)       the same for a <= 127, cheaper on AVX2
 //   set1_4bytes(p)              the four bytes at p in every lane
 //   low_nibbles, high_nibbles, shift_left_bytes<n>, shift_right_bytes<n>
 //   lookup16(load_table16(p), index < 16)
 //   load_mask64(p)              bit i of the 8 bytes at p; add_where(m, a, b) = a + (m ? b : 0) per byte
-//   exp, sigmoid, silu, gelu_tanh, tanh
+//   exp, exp2_below, sigmoid, silu, gelu_tanh, tanh
 // clang-format on
 #pragma once
 

@@ -158,9 +158,26 @@ KVSPLIT_INLINE i32x16 select(mask16 m, i32x16 a, i32x16 b) {
             _mm256_blendv_epi8(b.hi, a.hi, _mm256_castps_si256(m.hi))};
 }
 
-// Lanes 2i and 2i + 1 exchanged
-KVSPLIT_INLINE f32x16 swap_pairs(f32x16 a) {
-    return {_mm256_permute_ps(a.lo, 0xb1), _mm256_permute_ps(a.hi, 0xb1)};
+// Lanes i and i ^ n exchanged
+template <int n>
+KVSPLIT_INLINE f32x16 swap_lanes(f32x16 a) {
+    if constexpr (n == 1) return {_mm256_permute_ps(a.lo, 0xb1), _mm256_permute_ps(a.hi, 0xb1)};
+    if constexpr (n == 2) return {_mm256_permute_ps(a.lo, 0x4e), _mm256_permute_ps(a.hi, 0x4e)};
+    if constexpr (n == 4) {
+        return {_mm256_permute2f128_ps(a.lo, a.lo, 1), _mm256_permute2f128_ps(a.hi, a.hi, 1)};
+    }
+    return {a.hi, a.lo};
+}
+
+// Powers of two
+KVSPLIT_INLINE f32x16 fraction(f32x16 a) { return a - f32x16{_mm256_floor_ps(a.lo), _mm256_floor_ps(a.hi)}; }
+KVSPLIT_INLINE __m256 times_power_256(__m256 a, __m256 b) {
+    const __m256 large = _mm256_cmp_ps(b, _mm256_set1_ps(-126.0f), _CMP_GE_OQ);
+    const __m256i n = _mm256_slli_epi32(_mm256_cvtps_epi32(_mm256_floor_ps(b)), 23);
+    return _mm256_and_ps(large, _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), n)));
+}
+KVSPLIT_INLINE f32x16 times_power(f32x16 a, f32x16 b) {
+    return {times_power_256(a.lo, b.lo), times_power_256(a.hi, b.hi)};
 }
 
 // Reductions
@@ -181,6 +198,24 @@ KVSPLIT_INLINE std::int32_t reduce_add(i32x16 a) {
     const __m128i h4 = _mm_add_epi32(_mm256_castsi256_si128(h8), _mm256_extracti128_si256(h8, 1));
     const __m128i h2 = _mm_add_epi32(h4, _mm_shuffle_epi32(h4, 0x4e));
     return _mm_cvtsi128_si32(_mm_add_epi32(h2, _mm_shuffle_epi32(h2, 0xb1)));
+}
+
+// Of four vectors at once: lane r of each 128 bits comes from vector r, then the 128 bits are folded.
+KVSPLIT_INLINE f32x16 max_of_4(f32x16 a, f32x16 b, f32x16 c, f32x16 d) {
+    const __m256 a8 = _mm256_max_ps(a.lo, a.hi), b8 = _mm256_max_ps(b.lo, b.hi);
+    const __m256 c8 = _mm256_max_ps(c.lo, c.hi), d8 = _mm256_max_ps(d.lo, d.hi);
+    const __m256 ab = _mm256_max_ps(_mm256_unpacklo_ps(a8, b8), _mm256_unpackhi_ps(a8, b8));
+    const __m256 cd = _mm256_max_ps(_mm256_unpacklo_ps(c8, d8), _mm256_unpackhi_ps(c8, d8));
+    const __m256 all = _mm256_max_ps(_mm256_shuffle_ps(ab, cd, 0x44), _mm256_shuffle_ps(ab, cd, 0xee));
+    const __m128 h4 = _mm_max_ps(_mm256_castps256_ps128(all), _mm256_extractf128_ps(all, 1));
+    return {_mm256_zextps128_ps256(h4), _mm256_setzero_ps()};
+}
+KVSPLIT_INLINE i32x16 add_of_4(i32x16 a, i32x16 b, i32x16 c, i32x16 d) {
+    const __m256i ab = _mm256_hadd_epi32(_mm256_add_epi32(a.lo, a.hi), _mm256_add_epi32(b.lo, b.hi));
+    const __m256i cd = _mm256_hadd_epi32(_mm256_add_epi32(c.lo, c.hi), _mm256_add_epi32(d.lo, d.hi));
+    const __m256i all = _mm256_hadd_epi32(ab, cd);
+    const __m128i h4 = _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
+    return {_mm256_zextsi128_si256(h4), _mm256_setzero_si256()};
 }
 
 // Conversions
@@ -225,6 +260,22 @@ KVSPLIT_INLINE void store_low_bytes(std::uint8_t* p, i32x16 a) {
 }
 
 // Bytes
+KVSPLIT_INLINE bytes64 pack_bytes(const i32x16 (&v)[4]) {
+    return {
+        _mm256_packus_epi16(_mm256_packus_epi32(v[0].lo, v[1].lo), _mm256_packus_epi32(v[2].lo, v[3].lo)),
+        _mm256_packus_epi16(_mm256_packus_epi32(v[0].hi, v[1].hi), _mm256_packus_epi32(v[2].hi, v[3].hi))};
+}
+KVSPLIT_INLINE void pack_words_256(__m256i a, __m256i b, __m256i& low, __m256i& high) {
+    const __m256i mask = _mm256_set1_epi16(0xff);
+    low = _mm256_packus_epi16(_mm256_and_si256(a, mask), _mm256_and_si256(b, mask));
+    high = _mm256_packus_epi16(_mm256_srli_epi16(a, 8), _mm256_srli_epi16(b, 8));
+}
+KVSPLIT_INLINE void pack_words(const i32x16 (&v)[4], bytes64& low, bytes64& high) {
+    pack_words_256(_mm256_packus_epi32(v[0].lo, v[1].lo), _mm256_packus_epi32(v[2].lo, v[3].lo), low.lo,
+                   high.lo);
+    pack_words_256(_mm256_packus_epi32(v[0].hi, v[1].hi), _mm256_packus_epi32(v[2].hi, v[3].hi), low.hi,
+                   high.hi);
+}
 // Even and odd bytes of a apart: each 16-bit sum then holds one product and cannot saturate.
 KVSPLIT_INLINE __m256i dot4_256(__m256i acc, __m256i a, __m256i b) {
     const __m256i even = _mm256_set1_epi16(0x00ff), ones = _mm256_set1_epi16(1);

@@ -84,8 +84,24 @@ KVSPLIT_INLINE i32x16 select(mask16 m, i32x16 a, i32x16 b) {
     return {_mm512_mask_blend_epi32(m.v, b.v, a.v)};
 }
 
-// Lanes 2i and 2i + 1 exchanged
-KVSPLIT_INLINE f32x16 swap_pairs(f32x16 a) { return {_mm512_permute_ps(a.v, 0xb1)}; }
+// Lanes i and i ^ n exchanged
+template <int n>
+KVSPLIT_INLINE f32x16 swap_lanes(f32x16 a) {
+    if constexpr (n == 1) return {_mm512_permute_ps(a.v, 0xb1)};
+    if constexpr (n == 2) return {_mm512_permute_ps(a.v, 0x4e)};
+    if constexpr (n == 4) return {_mm512_shuffle_f32x4(a.v, a.v, 0xb1)};
+    return {_mm512_shuffle_f32x4(a.v, a.v, 0x4e)};
+}
+
+// Powers of two
+// Not _mm512_reduce_ps, which rounds the difference down too.
+KVSPLIT_INLINE f32x16 fraction(f32x16 a) {
+    return a - f32x16{_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEG_INF)};
+}
+KVSPLIT_INLINE f32x16 times_power(f32x16 a, f32x16 b) {
+    const __mmask16 large = _mm512_cmp_ps_mask(b.v, _mm512_set1_ps(-126.0f), _CMP_GE_OQ);
+    return {_mm512_maskz_scalef_ps(large, a.v, b.v)};
+}
 
 // Reductions
 KVSPLIT_INLINE float reduce_add(f32x16 a) {
@@ -106,6 +122,24 @@ KVSPLIT_INLINE std::int32_t reduce_add(i32x16 a) {
     const __m128i h4 = _mm_add_epi32(_mm256_castsi256_si128(h8), _mm256_extracti128_si256(h8, 1));
     const __m128i h2 = _mm_add_epi32(h4, _mm_shuffle_epi32(h4, 0x4e));
     return _mm_cvtsi128_si32(_mm_add_epi32(h2, _mm_shuffle_epi32(h2, 0xb1)));
+}
+
+// Of four vectors at once: lane r of each 128 bits comes from vector r, then the 128 bits are folded.
+KVSPLIT_INLINE f32x16 max_of_4(f32x16 a, f32x16 b, f32x16 c, f32x16 d) {
+    const __m512 ab = _mm512_max_ps(_mm512_unpacklo_ps(a.v, b.v), _mm512_unpackhi_ps(a.v, b.v));
+    const __m512 cd = _mm512_max_ps(_mm512_unpacklo_ps(c.v, d.v), _mm512_unpackhi_ps(c.v, d.v));
+    const __m512 all = _mm512_max_ps(_mm512_shuffle_ps(ab, cd, 0x44), _mm512_shuffle_ps(ab, cd, 0xee));
+    const __m256 h8 = _mm256_max_ps(_mm512_castps512_ps256(all), _mm512_extractf32x8_ps(all, 1));
+    const __m128 h4 = _mm_max_ps(_mm256_castps256_ps128(h8), _mm256_extractf128_ps(h8, 1));
+    return {_mm512_zextps128_ps512(h4)};
+}
+KVSPLIT_INLINE i32x16 add_of_4(i32x16 a, i32x16 b, i32x16 c, i32x16 d) {
+    const __m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a.v, b.v), _mm512_unpackhi_epi32(a.v, b.v));
+    const __m512i cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c.v, d.v), _mm512_unpackhi_epi32(c.v, d.v));
+    const __m512i all = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+    const __m256i h8 = _mm256_add_epi32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64(all, 1));
+    const __m128i h4 = _mm_add_epi32(_mm256_castsi256_si128(h8), _mm256_extracti128_si256(h8, 1));
+    return {_mm512_zextsi128_si512(h4)};
 }
 
 // Conversions
@@ -135,6 +169,15 @@ KVSPLIT_INLINE void store_low_bytes(std::uint8_t* p, i32x16 a) {
 }
 
 // Bytes
+KVSPLIT_INLINE bytes64 pack_bytes(const i32x16 (&v)[4]) {
+    return {_mm512_packus_epi16(_mm512_packus_epi32(v[0].v, v[1].v), _mm512_packus_epi32(v[2].v, v[3].v))};
+}
+KVSPLIT_INLINE void pack_words(const i32x16 (&v)[4], bytes64& low, bytes64& high) {
+    const __m512i a = _mm512_packus_epi32(v[0].v, v[1].v), b = _mm512_packus_epi32(v[2].v, v[3].v);
+    const __m512i mask = _mm512_set1_epi16(0xff);
+    low.v = _mm512_packus_epi16(_mm512_and_si512(a, mask), _mm512_and_si512(b, mask));
+    high.v = _mm512_packus_epi16(_mm512_srli_epi16(a, 8), _mm512_srli_epi16(b, 8));
+}
 KVSPLIT_INLINE i32x16 dot4(i32x16 acc, bytes64 a, bytes64 b) {
     return {_mm512_dpbusd_epi32(acc.v, a.v, b.v)};
 }

@@ -112,11 +112,24 @@ KVSPLIT_INLINE mask16 eq(i32x16 a, i32x16 b) { return {a.v == b.v}; }
 KVSPLIT_INLINE f32x16 select(mask16 m, f32x16 a, f32x16 b) { return {m.v ? a.v : b.v}; }
 KVSPLIT_INLINE i32x16 select(mask16 m, i32x16 a, i32x16 b) { return {m.v ? a.v : b.v}; }
 
-// Lanes 2i and 2i + 1 exchanged
-KVSPLIT_LANEWISE f32x16 swap_pairs(f32x16 a) {
+// Lanes i and i ^ n exchanged
+template <int n>
+KVSPLIT_INLINE f32x16 swap_lanes(f32x16 a) {
     f32x16 r;
-    for (int i = 0; i < 16; ++i) r.v[i] = a.v[i ^ 1];
+    for (int i = 0; i < 16; ++i) r.v[i] = a.v[i ^ n];
     return r;
+}
+
+// Powers of two
+KVSPLIT_LANEWISE f32x16 fraction(f32x16 a) {
+    for (int i = 0; i < 16; ++i) a.v[i] = a.v[i] - __builtin_floorf(a.v[i]);
+    return a;
+}
+KVSPLIT_LANEWISE f32x16 times_power(f32x16 a, f32x16 b) {
+    for (int i = 0; i < 16; ++i)
+        a.v[i] =
+            b.v[i] >= -126.0f ? __builtin_scalbnf(a.v[i], static_cast<int>(__builtin_floorf(b.v[i]))) : 0;
+    return a;
 }
 
 // Reductions
@@ -137,6 +150,13 @@ KVSPLIT_LANEWISE std::int32_t reduce_add(i32x16 a) {
     std::uint32_t sum = 0;
     for (int i = 0; i < 16; ++i) sum += u[i];
     return static_cast<std::int32_t>(sum);
+}
+
+KVSPLIT_INLINE f32x16 max_of_4(f32x16 a, f32x16 b, f32x16 c, f32x16 d) {
+    return {vec_f32{reduce_max(a), reduce_max(b), reduce_max(c), reduce_max(d)}};
+}
+KVSPLIT_INLINE i32x16 add_of_4(i32x16 a, i32x16 b, i32x16 c, i32x16 d) {
+    return {vec_i32{reduce_add(a), reduce_add(b), reduce_add(c), reduce_add(d)}};
 }
 
 // Conversions
@@ -219,6 +239,20 @@ KVSPLIT_LANEWISE void store_low_bytes(std::uint8_t* p, i32x16 a) {
 }
 
 // Bytes
+KVSPLIT_LANEWISE bytes64 pack_bytes(const i32x16 (&v)[4]) {
+    bytes64 r;
+    for (int i = 0; i < 64; ++i) r.v[i] = static_cast<std::uint8_t>(v[i / 4 % 4].v[i / 16 * 4 + i % 4]);
+    return r;
+}
+KVSPLIT_INLINE void pack_words(const i32x16 (&v)[4], bytes64& low, bytes64& high) {
+    i32x16 l[4], h[4];
+    for (int i = 0; i < 4; ++i) {
+        l[i] = v[i] & set1(std::int32_t{0xff});
+        h[i] = shift_right_logical<8>(v[i]);
+    }
+    low = pack_bytes(l);
+    high = pack_bytes(h);
+}
 KVSPLIT_INLINE bytes64 as_bytes(i32x16 a) { return {reinterpret_cast<vec_u8>(a.v)}; }
 KVSPLIT_INLINE i32x16 as_i32(bytes64 a) { return {reinterpret_cast<vec_i32>(a.v)}; }
 // Byte j of each lane of a, unsigned, times that of b, signed.

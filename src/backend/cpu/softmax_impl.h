@@ -1,0 +1,134 @@
+// The online softmax of attention, and its weights as integers. Part of a kernel translation unit (simd.h).
+//
+// Rows are taken together, so that what is one number for each of them (a maximum, a scale) takes one
+// operation for all; a row's numbers are the same in whatever company it is. Logits come times log2(e):
+// weights are powers of two.
+#pragma once
+
+#include "backend/cpu/attention_kernels.h"
+#include "backend/cpu/simd/simd.h"
+
+namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
+
+inline constexpr int kTokens = codec::kPageTokens;
+inline constexpr int kVectors = kTokens / 16;  // token vectors of a page
+inline constexpr int kRowBlock = 4;            // rows taken together, at most
+inline constexpr float kMinusInfinity = -__builtin_inff();
+inline constexpr float kLog2E = 1.44269504088896341f;
+
+struct RowBlock {
+    alignas(64) float scores[kRowBlock][kTokens];  // logits, then weights
+    alignas(64) float rescale[16];                 // of each row: what its sums so far are multiplied with
+};
+
+// The largest element of each row: row r in lane r.
+template <int R>
+KVSPLIT_INLINE f32x16 row_maxima(const f32x16 (&x)[R][kVectors]) {
+    f32x16 top[kRowBlock];
+    for (int r = 0; r < kRowBlock; ++r) {
+        const f32x16(&row)[kVectors] = x[r < R ? r : 0];
+        top[r] = max(max(row[0], row[1]), max(row[2], row[3]));
+    }
+    return max_of_4(top[0], top[1], top[2], top[3]);
+}
+
+// Tokens outside [low, high) get the logit -infinity.
+KVSPLIT_INLINE void mask_tokens(f32x16 (&s)[kVectors], int low, int high) {
+    for (int v = 0; v < kVectors; ++v) {
+        const int lo = low - v * 16 < 0 ? 0 : low - v * 16 > 16 ? 16 : low - v * 16;
+        const int hi = high - v * 16 < 0 ? 0 : high - v * 16 > 16 ? 16 : high - v * 16;
+        s[v] = select(mask_first(hi), s[v], set1(kMinusInfinity));
+        s[v] = select(mask_first(lo), set1(kMinusInfinity), s[v]);
+    }
+}
+
+// Logits to weights 2^(logit - max), with the state's maxima and sums brought up to date. Tokens outside
+// [low[r], high[r]) get 0. max (R), sum (R, 16 partial sums).
+template <int R>
+KVSPLIT_INLINE void soften(RowBlock& block, const int (&low)[R], const int (&high)[R], float* max_state,
+                           float* sum_state) {
+    f32x16 s[R][kVectors];
+    for (int r = 0; r < R; ++r) {
+        for (int v = 0; v < kVectors; ++v) s[r][v] = load(block.scores[r] + v * 16);
+        if (low[r] > 0 || high[r] < kTokens) mask_tokens(s[r], low[r], high[r]);
+    }
+    const f32x16 old = load_first(max_state, R);
+    const f32x16 top = max(old, row_maxima<R>(s));
+    store_first(max_state, top, R);
+    // A row that has seen nothing yet: any number will do, so that weights are 0 and not NaN.
+    const f32x16 reference = select(eq(top, set1(kMinusInfinity)), zero_f32(), top);
+    store(block.rescale, exp2_below(old - reference));
+    alignas(64) float references[16];
+    store(references, reference);
+    for (int r = 0; r < R; ++r) {
+        f32x16 total = zero_f32();
+        for (int v = 0; v < kVectors; ++v) {
+            const f32x16 weight = exp2_below(s[r][v] - set1(references[r]));
+            store(block.scores[r] + v * 16, weight);
+            total = total + weight;
+        }
+        float* sum = sum_state + r * 16;
+        store(sum, fmadd(load(sum), set1(block.rescale[r]), total));
+    }
+}
+
+// Softmax weights times value scales as integers: one or two planes of bytes each, most significant first, in
+// the order of pack_bytes.
+template <int R>
+struct IntegerWeights {
+    alignas(64) std::uint8_t plane[2][R][kTokens];
+    alignas(64) float unit[16];        // of each row: weight = unit * integer
+    alignas(64) std::int32_t sum[16];  // of each row's integers
+
+    // The weights of tokens 16 unit + 4 i .. + 3.
+    KVSPLIT_INLINE const std::uint8_t* quad(int p, int r, int unit_of_tokens, int i) const {
+        return plane[p][r] + 16 * i + 4 * unit_of_tokens;
+    }
+};
+
+template <int R, bool wide, bool with_sums>
+KVSPLIT_INLINE void round_weights(const RowBlock& block, const std::uint16_t* scales,
+                                  IntegerWeights<R>& out) {
+    constexpr float kTop = wide ? 65535.0f : 255.0f;
+    f32x16 w[R][kVectors];
+    for (int v = 0; v < kVectors; ++v) {
+        const f32x16 scale = load_f16(scales + v * 16);
+        for (int r = 0; r < R; ++r) w[r][v] = load(block.scores[r] + v * 16) * scale;
+    }
+    const f32x16 top = row_maxima<R>(w);
+    store(out.unit, top / set1(kTop));
+    alignas(64) float inverses[16];
+    // A top so small that its inverse overflows carries nothing.
+    store(inverses, select(lt(set1(1e-30f), top), set1(kTop) / top, zero_f32()));
+    i32x16 sum[kRowBlock] = {zero_i32(), zero_i32(), zero_i32(), zero_i32()};
+    for (int r = 0; r < R; ++r) {
+        i32x16 n[kVectors];
+        for (int v = 0; v < kVectors; ++v) n[v] = to_i32(w[r][v] * set1(inverses[r]));
+        if constexpr (with_sums) sum[r] = (n[0] + n[1]) + (n[2] + n[3]);
+        if constexpr (wide) {
+            bytes64 low, high;
+            pack_words(n, low, high);
+            store_bytes(out.plane[0][r], high);
+            store_bytes(out.plane[1][r], low);
+        } else {
+            store_bytes(out.plane[0][r], pack_bytes(n));
+        }
+    }
+    if constexpr (with_sums) store(out.sum, add_of_4(sum[0], sum[1], sum[2], sum[3]));
+}
+
+// into = into + from; both over dim channels.
+inline void merge_states(SoftmaxState& into, const SoftmaxState& from, int n_rows, int dim) {
+    for (int r = 0; r < n_rows; ++r) {
+        if (from.max[r] == kMinusInfinity) continue;
+        const float top = into.max[r] > from.max[r] ? into.max[r] : from.max[r];
+        const f32x16 a = exp2_below(set1(into.max[r] - top)), b = exp2_below(set1(from.max[r] - top));
+        into.max[r] = top;
+        float *sum = into.sum + r * 16, *acc = into.acc + r * dim;
+        store(sum, fmadd(load(from.sum + r * 16), b, load(sum) * a));
+        const float* add = from.acc + r * dim;
+        for (int c = 0; c < dim; c += 16) store(acc + c, fmadd(load(add + c), b, load(acc + c) * a));
+    }
+}
+
+}  // namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE
