@@ -95,8 +95,7 @@ void register_all() {
     struct Shape {
         int head_dim, group;
     };
-    for (CpuIsa isa : {CpuIsa::kPortable, CpuIsa::kAvx2, CpuIsa::kAvx512}) {
-        if (isa > detect_isa()) continue;
+    for (const CpuIsa isa : available_isas()) {
         for (const Shape& shape : {Shape{64, 3}, {64, 1}, {128, 4}, {128, 8}, {256, 4}}) {
             for (int n_queries : {1, 64}) {
                 for (int key : kv_widths()) {

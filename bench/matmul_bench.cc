@@ -53,8 +53,7 @@ void register_all() {
         output{"output131072x1024", 131072, 1024};
     for (const gguf::TensorType type : test::kWeightTypes) {
         const Shape fit = gguf::block_size(type) == 256 ? wide : layer;
-        for (const CpuIsa isa : {CpuIsa::kAvx512, CpuIsa::kAvx2, CpuIsa::kPortable}) {
-            if (isa > detect_isa()) continue;
+        for (const CpuIsa isa : available_isas()) {
             for (const Mode mode : {Mode{"int8", Activations::kInt8}, Mode{"int16", Activations::kInt16},
                                     Mode{"exact", Activations::kF32}}) {
                 const auto add = [&](const Shape& shape, int n, int threads) {

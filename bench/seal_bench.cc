@@ -68,9 +68,7 @@ void register_all() {
     };
     static const cpu::SealKernels reference = {encode_key_page, encode_value_page};
     add("reference", reference);
-    for (CpuIsa isa : {CpuIsa::kPortable, CpuIsa::kAvx2, CpuIsa::kAvx512}) {
-        if (isa <= detect_isa()) add(std::string(isa_name(isa)), cpu::kernels(isa).seal);
-    }
+    for (const CpuIsa isa : available_isas()) add(std::string(isa_name(isa)), cpu::kernels(isa).seal);
 }
 
 }  // namespace

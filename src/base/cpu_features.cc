@@ -1,6 +1,9 @@
 #include "base/cpu_features.h"
 
 #include <sched.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 #include <algorithm>
 #include <cstdlib>
@@ -13,45 +16,76 @@
 
 namespace kvsplit {
 
+namespace {
+
+bool always() { return true; }
+#if defined(__x86_64__)
+bool has_avx2() {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+}
+// CPUID leaf 7.1, which gcc 12's __builtin_cpu_supports does not read.
+bool has_avxvnni() {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    return has_avx2() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 4);
+}
+bool has_avx512() {
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vnni");
+}
+#endif
+
+struct IsaInfo {
+    CpuIsa isa;
+    std::string_view name;
+    bool (*available)();
+};
+// Of this processor family, the best one last.
+constexpr IsaInfo kIsas[] = {
+    {CpuIsa::kPortable, "portable", always},
+#if defined(__x86_64__)
+    {CpuIsa::kAvx2, "avx2", has_avx2},
+    {CpuIsa::kAvxVnni, "avxvnni", has_avxvnni},
+    {CpuIsa::kAvx512, "avx512", has_avx512},
+#endif
+};
+
+}  // namespace
+
 std::string_view isa_name(CpuIsa isa) {
-    switch (isa) {
-        case CpuIsa::kAvx512:
-            return "avx512";
-        case CpuIsa::kAvx2:
-            return "avx2";
-        case CpuIsa::kPortable:
-            break;
+    for (const IsaInfo& info : kIsas) {
+        if (info.isa == isa) return info.name;
     }
-    return "portable";
+    return "unknown";
 }
 
-CpuIsa detect_isa() {
-#if defined(__x86_64__)
-    __builtin_cpu_init();
-    const bool avx2 =
-        __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
-    const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-                        __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vnni");
-    if (avx512) return CpuIsa::kAvx512;
-    if (avx2) return CpuIsa::kAvx2;
-#endif
-    return CpuIsa::kPortable;
+const std::vector<CpuIsa>& available_isas() {
+    static const std::vector<CpuIsa> isas = [] {
+        std::vector<CpuIsa> found;
+        for (const IsaInfo& info : kIsas) {
+            if (info.available()) found.push_back(info.isa);
+        }
+        return found;
+    }();
+    return isas;
 }
+
+CpuIsa detect_isa() { return available_isas().back(); }
 
 CpuIsa choose_isa() {
-    const CpuIsa best = detect_isa();
     const char* forced = std::getenv("KVSPLIT_CPU");
-    if (!forced || !*forced) return best;
-    for (CpuIsa isa : {CpuIsa::kPortable, CpuIsa::kAvx2, CpuIsa::kAvx512}) {
-        if (isa_name(isa) != forced) continue;
-        if (isa > best) {
+    if (!forced || !*forced) return detect_isa();
+    std::string names;
+    for (const IsaInfo& info : kIsas) {
+        names += fmt::format("{}{}", names.empty() ? "" : ", ", info.name);
+        if (info.name != forced) continue;
+        if (!info.available()) {
             fail(ErrorCode::kUnsupported, "KVSPLIT_CPU={}: this processor only offers {}", forced,
-                 isa_name(best));
+                 isa_name(detect_isa()));
         }
-        return isa;
+        return info.isa;
     }
-    fail(ErrorCode::kInvalidArgument, "KVSPLIT_CPU={}: unknown; use portable, avx2 or avx512", forced);
+    fail(ErrorCode::kInvalidArgument, "KVSPLIT_CPU={}: unknown; use one of {}", forced, names);
 }
 
 int physical_cores() {

@@ -3,14 +3,19 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace kvsplit {
 
-enum class CpuIsa { kPortable = 0, kAvx2 = 1, kAvx512 = 2 };  // kAvx512: F, BW, DQ, VL, VBMI and VNNI
+// kAvx2: with FMA and F16C. kAvxVnni: that and VNNI on 256 bits. kAvx512: F, BW, DQ, VL, VBMI and VNNI.
+enum class CpuIsa { kPortable, kAvx2, kAvxVnni, kAvx512 };
 
-std::string_view isa_name(CpuIsa isa);  // "portable", "avx2", "avx512"
+std::string_view isa_name(CpuIsa isa);  // "portable", "avx2", "avxvnni", "avx512"
 
-// The best set that both this build and this processor have.
+// The sets that both this build and this processor have, the best one last; the first is the portable one.
+const std::vector<CpuIsa>& available_isas();
+
+// The best of them.
 CpuIsa detect_isa();
 
 // detect_isa(), or the lower one that the environment variable KVSPLIT_CPU names. Throws Error for an unknown

@@ -11,14 +11,6 @@
 namespace kvsplit::cpu {
 namespace {
 
-std::vector<CpuIsa> available_sets() {
-    std::vector<CpuIsa> sets;
-    for (CpuIsa isa : {CpuIsa::kPortable, CpuIsa::kAvx2, CpuIsa::kAvx512}) {
-        if (isa <= detect_isa()) sets.push_back(isa);
-    }
-    return sets;
-}
-
 std::vector<float> random_vector(int n, std::mt19937& rng) {
     std::normal_distribution<float> normal(0, 3);
     std::vector<float> x(static_cast<std::size_t>(n));
@@ -35,7 +27,7 @@ TEST(Elementwise, RmsNorm) {
         double squares = 0;
         for (float v : x) squares += double{v} * v;
         const double factor = 1 / std::sqrt(squares / n + 1e-5);
-        for (const CpuIsa isa : available_sets()) {
+        for (const CpuIsa isa : available_isas()) {
             std::vector<float> out(x.size(), 2.0f), plain = x;
             kernels(isa).add_rms_norm(x.data(), gain.data(), n, 1e-5f, out.data());
             kernels(isa).rms_norm(plain.data(), nullptr, n, 1e-5f, plain.data());
@@ -51,7 +43,7 @@ TEST(Elementwise, GatedActivations) {
     std::mt19937 rng(2);
     for (const int n : kLengths) {
         const std::vector<float> gate = random_vector(n, rng), up = random_vector(n, rng);
-        for (const CpuIsa isa : available_sets()) {
+        for (const CpuIsa isa : available_isas()) {
             std::vector<float> silu(gate.size()), gelu = up;
             kernels(isa).silu_mul(gate.data(), up.data(), n, silu.data());
             kernels(isa).gelu_tanh_mul(gate.data(), gelu.data(), n, gelu.data());
@@ -69,7 +61,7 @@ TEST(Elementwise, AddAndScale) {
     std::mt19937 rng(3);
     for (const int n : kLengths) {
         const std::vector<float> x = random_vector(n, rng);
-        for (const CpuIsa isa : available_sets()) {
+        for (const CpuIsa isa : available_isas()) {
             std::vector<float> sum(x.size(), 1.0f), scaled(x.size());
             kernels(isa).add(x.data(), n, sum.data());
             kernels(isa).scale(x.data(), 0.3f, n, scaled.data());
@@ -92,7 +84,7 @@ TEST(Elementwise, Rope) {
             sin[i] = static_cast<float>(std::sin(0.7 * static_cast<double>(i)));
         }
         const std::vector<float> x = random_vector(n_heads * stride, rng);
-        for (const CpuIsa isa : available_sets()) {
+        for (const CpuIsa isa : available_isas()) {
             for (const bool halves : {false, true}) {
                 std::vector<float> out = x;
                 (halves ? kernels(isa).rope_halves : kernels(isa).rope_pairs)(
@@ -116,21 +108,22 @@ TEST(Elementwise, Rope) {
 }
 
 TEST(Elementwise, FusedSetsAgreeBitForBit) {
-    if (detect_isa() < CpuIsa::kAvx512) GTEST_SKIP() << "this processor has no second fused set";
+    const std::vector<CpuIsa>& isas = available_isas();
+    if (isas.size() < 3) GTEST_SKIP() << "this processor has no second fused set";
     std::mt19937 rng(5);
     const int n = 577;
     const std::vector<float> x = random_vector(n, rng), y = random_vector(n, rng);
-    std::vector<float> out[2];
-    for (const CpuIsa isa : {CpuIsa::kAvx2, CpuIsa::kAvx512}) {
-        std::vector<float>& o = out[isa == CpuIsa::kAvx512];
-        o = y;
+    std::vector<std::vector<float>> out;
+    for (std::size_t i = 1; i < isas.size(); ++i) {  // all but the portable set
+        const CpuIsa isa = isas[i];
+        std::vector<float>& o = out.emplace_back(y);
         kernels(isa).add_rms_norm(x.data(), y.data(), n, 1e-6f, o.data());
         kernels(isa).silu_mul(o.data(), x.data(), n, o.data());
         kernels(isa).gelu_tanh_mul(x.data(), o.data(), n, o.data());
         kernels(isa).rope_pairs(o.data(), 4, 128, 64, x.data(), y.data());
         kernels(isa).rope_halves(o.data(), 4, 128, 64, y.data(), x.data());
     }
-    EXPECT_EQ(out[0], out[1]);
+    for (const auto& o : out) EXPECT_EQ(o, out[0]);
 }
 
 }  // namespace

@@ -20,14 +20,6 @@ using gguf::TensorType;
 using test::random_rows;
 using test::random_weights;
 
-std::vector<CpuIsa> available_sets() {
-    std::vector<CpuIsa> sets;
-    for (CpuIsa isa : {CpuIsa::kPortable, CpuIsa::kAvx2, CpuIsa::kAvx512}) {
-        if (isa <= detect_isa()) sets.push_back(isa);
-    }
-    return sets;
-}
-
 constexpr Activations kActivations[] = {Activations::kInt8, Activations::kInt16, Activations::kF32};
 
 std::size_t size(std::int64_t n) { return static_cast<std::size_t>(n); }
@@ -162,7 +154,7 @@ TEST_P(MatmulTypes, ExactMeetsDoublePrecision) {
         const PackedMatrix packed = w.pack(Activations::kF32);
         for (const int n : {1, 2, 3, 9, 13}) {
             const std::vector<float> x = random_rows(n, w.cols, rng);
-            for (const CpuIsa isa : available_sets()) {
+            for (const CpuIsa isa : available_isas()) {
                 EXPECT_LT(relative_error(w, x, multiply(packed, x, isa)), 2e-7) << isa_name(isa);
             }
         }
@@ -177,7 +169,7 @@ TEST_P(MatmulIntegerTypes, MeetTheirDefinition) {
     const int n = 13;
     const std::vector<float> x = random_rows(n, w.cols, rng);
     std::vector<std::vector<float>> out;
-    for (const CpuIsa isa : available_sets()) out.push_back(multiply(packed, x, isa));
+    for (const CpuIsa isa : available_isas()) out.push_back(multiply(packed, x, isa));
     gguf::AffineRow row;
     for (int r = 0; r < w.rows; ++r) {
         gguf::unpack_row(w.type, w.data.data() + w.data.size() / size(w.rows) * size(r), w.cols, row);
@@ -185,11 +177,11 @@ TEST_P(MatmulIntegerTypes, MeetTheirDefinition) {
             const float expected = int8_reference(*spec, row, x.data() + i * w.cols, w.cols);
             for (std::size_t s = 0; s < out.size(); ++s) {
                 const float got = out[s][size(i * w.rows + r)];
-                if (available_sets()[s] == CpuIsa::kPortable) {
+                if (available_isas()[s] == CpuIsa::kPortable) {
                     // Two roundings in place of one: 2^-24 of each of some 32 partial sums.
                     EXPECT_NEAR(got, expected, 2e-5 * (1 + std::abs(expected)));
                 } else {
-                    EXPECT_EQ(got, expected) << isa_name(available_sets()[s]) << " row " << r << " x " << i;
+                    EXPECT_EQ(got, expected) << isa_name(available_isas()[s]) << " row " << r << " x " << i;
                 }
             }
         }
@@ -204,7 +196,7 @@ TEST_P(MatmulIntegerTypes, SixteenBitsComeCloseToExact) {
     const PackedMatrix packed = w.pack(Activations::kInt16);
     for (const int n : {1, 2, 7, 13}) {
         const std::vector<float> x = random_rows(n, w.cols, rng);
-        for (const CpuIsa isa : available_sets()) {
+        for (const CpuIsa isa : available_isas()) {
             EXPECT_LT(relative_error(w, x, multiply(packed, x, isa)), 1.5e-5) << isa_name(isa) << " " << n;
         }
     }
@@ -215,7 +207,7 @@ TEST_P(MatmulTypes, SplitsOfTheWorkAreBitIdentical) {
     const Weights w(GetParam(), 83, 256, rng);
     for (const Activations activations : kActivations) {
         const PackedMatrix packed = w.pack(activations);
-        for (const CpuIsa isa : available_sets()) {
+        for (const CpuIsa isa : available_isas()) {
             const int total = isa == CpuIsa::kPortable ? 30 : 300;
             const std::vector<float> x = random_rows(total, w.cols, rng);
             const std::vector<float> whole = multiply(packed, x, isa);
@@ -240,7 +232,7 @@ TEST_P(MatmulTypes, AccumulateAddsToTheOutput) {
     const Weights w(GetParam(), 19, 256, rng);
     const PackedMatrix packed = w.pack(Activations::kInt8);
     const std::vector<float> x = random_rows(5, w.cols, rng);
-    for (const CpuIsa isa : available_sets()) {
+    for (const CpuIsa isa : available_isas()) {
         const std::vector<float> plain = multiply(packed, x, isa), added = multiply(packed, x, isa, 2, 3.0f);
         for (std::size_t i = 0; i < plain.size(); ++i) EXPECT_EQ(added[i], 3.0f + plain[i]);
     }
@@ -257,7 +249,7 @@ TEST_P(MatmulTypes, HostileBytesDoNotCrash) {
     x[700] = 1e-40f;
     for (const Activations activations : kActivations) {
         const PackedMatrix packed = w.pack(activations);
-        for (const CpuIsa isa : available_sets()) multiply(packed, x, isa);
+        for (const CpuIsa isa : available_isas()) multiply(packed, x, isa);
         std::vector<float> row(256);
         for (int r = 0; r < w.rows; ++r) packed.get_row(r, row.data());
     }
@@ -302,7 +294,7 @@ TEST(Matmul, FloatMatricesOfAnyWidth) {
         const Weights w(TensorType::kF16, 5, cols, rng);
         const PackedMatrix packed = w.pack(Activations::kInt8);
         const std::vector<float> x = random_rows(3, cols, rng);
-        for (const CpuIsa isa : available_sets()) {
+        for (const CpuIsa isa : available_isas()) {
             EXPECT_LT(relative_error(w, x, multiply(packed, x, isa)), 2e-7);
         }
     }

@@ -52,6 +52,9 @@ struct SimdOps {
     unsigned (*mask_first)(int n);
     void (*fmadd)(const float* a, const float* b, const float* c, float* out);
     void (*dot4)(const std::int32_t* acc, const std::uint8_t* a, const std::uint8_t* b, std::int32_t* out);
+    // dot4_keys of plain signed bytes, with what kKeyFlip adds taken off again
+    void (*dot4_keys)(const std::int32_t* acc, const std::uint8_t* a, const std::uint8_t* b,
+                      std::int32_t* out);
     void (*dot4_small)(const std::int32_t* acc, const std::uint8_t* a, const std::uint8_t* b,
                        std::int32_t* out);
 };

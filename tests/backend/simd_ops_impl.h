@@ -64,11 +64,11 @@ bytes64 packed_bytes(bytes64 a, bytes64 b) {
     return pack_bytes(v);
 }
 template <bool high>
-bytes64 packed_words(bytes64 a, bytes64 b) {
-    const i32x16 v[4] = {masked_ints(a, 0xffff), masked_ints(b, 0xffff), masked_ints(a + b, 0xffff),
-                         masked_ints(a ^ b, 0xffff)};
+bytes64 packed_sevens(bytes64 a, bytes64 b) {
+    const i32x16 v[4] = {masked_ints(a, 0x3fff), masked_ints(b, 0x3fff), masked_ints(a + b, 0x3fff),
+                         masked_ints(a ^ b, 0x3fff)};
     bytes64 halves[2];
-    pack_words(v, halves[0], halves[1]);
+    pack_sevens(v, halves[0], halves[1]);
     return halves[high];
 }
 bytes64 low(bytes64 a, bytes64) { return low_nibbles(a); }
@@ -141,8 +141,8 @@ const test::SimdOps simd_ops = {
               {"set1_4bytes", four},
               {"as_i32", cast},
               {"pack_bytes", b2<packed_bytes>},
-              {"pack_words low", b2<packed_words<false>>},
-              {"pack_words high", b2<packed_words<true>>}},
+              {"pack_sevens low", b2<packed_sevens<false>>},
+              {"pack_sevens high", b2<packed_sevens<true>>}},
     .fused = {{"exp", f1<exp>},
               {"sigmoid", f1<sigmoid>},
               {"silu", f1<silu>},
@@ -169,6 +169,12 @@ const test::SimdOps simd_ops = {
         },
     .dot4 = [](const auto* acc, const auto* a, const auto* b,
                auto* out) { store(out, dot4(load(acc), load_bytes(a), load_bytes(b))); },
+    .dot4_keys =
+        [](const auto* acc, const auto* a, const auto* b, auto* out) {
+            const i32x16 sums = dot4(zero_i32(), set1_byte(1), load_bytes(b));
+            const bytes64 operand = load_bytes(a) ^ set1_byte(kKeyFlip);
+            store(out, dot4_keys(load(acc), operand, load_bytes(b)) - sums * set1(std::int32_t{kKeyFlip}));
+        },
     .dot4_small = [](const auto* acc, const auto* a, const auto* b,
                      auto* out) { store(out, dot4_small(load(acc), load_bytes(a), load_bytes(b))); },
 };

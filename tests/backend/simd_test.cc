@@ -21,6 +21,9 @@ extern const test::SimdOps simd_ops;
 namespace avx2 {
 extern const test::SimdOps simd_ops;
 }
+namespace avxvnni {
+extern const test::SimdOps simd_ops;
+}
 namespace avx512 {
 extern const test::SimdOps simd_ops;
 }
@@ -38,8 +41,11 @@ struct Set {
 std::vector<Set> sets() {
     std::vector<Set> all = {{"portable", &portable::simd_ops, false}};
 #if defined(__x86_64__)
-    if (detect_isa() >= CpuIsa::kAvx2) all.push_back({"avx2", &avx2::simd_ops, true});
-    if (detect_isa() >= CpuIsa::kAvx512) all.push_back({"avx512", &avx512::simd_ops, true});
+    for (const CpuIsa isa : available_isas()) {
+        if (isa == CpuIsa::kAvx2) all.push_back({"avx2", &avx2::simd_ops, true});
+        if (isa == CpuIsa::kAvxVnni) all.push_back({"avxvnni", &avxvnni::simd_ops, true});
+        if (isa == CpuIsa::kAvx512) all.push_back({"avx512", &avx512::simd_ops, true});
+    }
 #endif
     return all;
 }
@@ -180,6 +186,29 @@ TEST(Simd, DotProductsAreExactAtTheExtremes) {
                     for (int j = 4 * i; j < 4 * i + 4; ++j) sum += codes[j] * static_cast<std::int8_t>(b[j]);
                     ASSERT_EQ(out[i], static_cast<std::int32_t>(static_cast<std::uint32_t>(sum))) << set.name;
                 }
+            }
+        }
+    }
+}
+
+TEST(Simd, DotProductsOfKeysAreExact) {
+    Source source;
+    for (int round = 0; round < 1000; ++round) {
+        std::int32_t acc[16], out[16];
+        std::uint8_t a[64], b[64];
+        source.fill_bits(acc, 16);
+        source.fill_bits(a, 64);
+        source.fill_bits(b, 64);
+        if (round % 3 == 0) std::memset(a, round % 2 ? 128 : 127, 64);
+        if (round % 4 == 0) std::memset(b, round % 8 ? 127 : 129, 64);
+        for (std::uint8_t& x : b) x = x == 128 ? 129 : x;
+        for (const Set& set : sets()) {
+            set.ops->dot4_keys(acc, a, b, out);
+            for (int i = 0; i < 16; ++i) {
+                std::int64_t sum = acc[i];
+                for (int j = 4 * i; j < 4 * i + 4; ++j)
+                    sum += static_cast<std::int8_t>(a[j]) * static_cast<std::int8_t>(b[j]);
+                ASSERT_EQ(out[i], static_cast<std::int32_t>(static_cast<std::uint32_t>(sum))) << set.name;
             }
         }
     }
@@ -337,8 +366,10 @@ TEST(Simd, FunctionsAgreeBetweenTheFusedSets) {
         source.fill(a);
         for (std::size_t i = 0; i < std::size(all[1].ops->fused); ++i) {
             all[1].ops->fused[i].op(a, x);
-            all[2].ops->fused[i].op(a, y);
-            EXPECT_SAME_LANES(x, y, 16, all[1].ops->fused[i].name);
+            for (std::size_t s = 2; s < all.size(); ++s) {
+                all[s].ops->fused[i].op(a, y);
+                EXPECT_SAME_LANES(x, y, 16, all[s].name + std::string(" ") + all[1].ops->fused[i].name);
+            }
         }
     }
 }

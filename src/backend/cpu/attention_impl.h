@@ -59,7 +59,7 @@ void score_exact(const float* q, int dim, const Number* keys, int n_vectors, Row
 // acc[r][v] += query codes . key codes over half a unit: 8 channels. q: the rows' codes at the unit's first
 // channel.
 template <int half, int bits, int R, int V>
-KVSPLIT_INLINE void score_half(const CodeLoader<bits>& loader, const std::uint8_t* low,
+KVSPLIT_INLINE void score_half(const CodeLoader<bits, kKey>& loader, const std::uint8_t* low,
                                const std::uint8_t* high, const std::int8_t* q, int dim, int unit,
                                i32x16 (&acc)[R][V]) {
     bytes64 k[V][2];
@@ -69,13 +69,13 @@ KVSPLIT_INLINE void score_half(const CodeLoader<bits>& loader, const std::uint8_
     for (int o = 0; o < 2; ++o) {
         for (int r = 0; r < R; ++r) {
             const bytes64 x = set1_4bytes(q + r * dim + half * 8 + o * 4);
-            for (int v = 0; v < V; ++v) acc[r][v] = dot_codes<bits>(acc[r][v], k[v][o], x);
+            for (int v = 0; v < V; ++v) acc[r][v] = dot_keys<bits>(acc[r][v], k[v][o], x);
         }
     }
 }
 
 template <int bits, int R, int V>
-KVSPLIT_INLINE void score_codes_block(const CodeLoader<bits>& loader, const std::uint8_t* low,
+KVSPLIT_INLINE void score_codes_block(const CodeLoader<bits, kKey>& loader, const std::uint8_t* low,
                                       const std::uint8_t* high, const std::uint16_t* scales,
                                       const QueryTile& tile, int row, const codec::HeadShape& head, int token,
                                       f32x16 (*out)[V]) {
@@ -135,7 +135,7 @@ void score_codes(const PageRun& run, const std::byte* page, int kv_head, const Q
         offset[r] = set1(reduce_add(dot[r]) * unit);
         factor[r] = set1(tile.code_scale[row + r] * (KeyGrid<bits>::kHalfFactor * kLog2E));
     }
-    const CodeLoader<bits> loader(0x80);
+    const CodeLoader<bits, kKey> loader;
     for (int v = 0; v < kVectors; v += kTokenBlock) {
         f32x16 s[R][kTokenBlock];
         score_codes_block<bits, R, kTokenBlock>(loader, codes, codes + l.key_high_plane, scales, tile, row,
@@ -181,7 +181,7 @@ void accumulate_exact(const RowBlock& block, const Number* values, int dim, int 
 
 // sum[p][r][c] += weights . value codes over half a unit: 8 tokens.
 template <int half, int bits, int P, int R, int C>
-KVSPLIT_INLINE void accumulate_half(const CodeLoader<bits>& loader, const IntegerWeights<R>& weights,
+KVSPLIT_INLINE void accumulate_half(const CodeLoader<bits, kValue>& loader, const IntegerWeights<R>& weights,
                                     const std::uint8_t* low, const std::uint8_t* high, int dim, int unit,
                                     i32x16 (&sum)[P][R][C]) {
     bytes64 v[C][2];
@@ -192,16 +192,17 @@ KVSPLIT_INLINE void accumulate_half(const CodeLoader<bits>& loader, const Intege
         for (int p = 0; p < P; ++p) {
             for (int r = 0; r < R; ++r) {
                 const bytes64 w = set1_4bytes(weights.quad(p, r, unit, 2 * half + o));
-                for (int c = 0; c < C; ++c) sum[p][r][c] = dot_codes<bits>(sum[p][r][c], w, v[c][o]);
+                for (int c = 0; c < C; ++c) sum[p][r][c] = dot_values<bits, P == 2>(sum[p][r][c], w, v[c][o]);
             }
         }
     }
 }
 
 template <int bits, int R, bool wide, int C>
-KVSPLIT_INLINE void accumulate_codes_block(const CodeLoader<bits>& loader, const IntegerWeights<R>& weights,
-                                           const RowBlock& block, const std::uint8_t* low,
-                                           const std::uint8_t* high, int dim, float* acc) {
+KVSPLIT_INLINE void accumulate_codes_block(const CodeLoader<bits, kValue>& loader,
+                                           const IntegerWeights<R>& weights, const RowBlock& block,
+                                           const std::uint8_t* low, const std::uint8_t* high, int dim,
+                                           float* acc) {
     constexpr int kPlanes = wide ? 2 : 1;
     i32x16 sum[kPlanes][R][C];
     for (int p = 0; p < kPlanes; ++p) {
@@ -218,7 +219,7 @@ KVSPLIT_INLINE void accumulate_codes_block(const CodeLoader<bits>& loader, const
         const f32x16 unit = set1(weights.unit[r] * ValueGrid<bits>::kFactor);
         for (int c = 0; c < C; ++c) {
             f32x16 s = to_f32(sum[0][r][c]);
-            if constexpr (wide) s = fmadd(s, set1(256.0f), to_f32(sum[1][r][c]));
+            if constexpr (wide) s = fmadd(s, set1(128.0f), to_f32(sum[1][r][c]));
             if constexpr (kOffset != 0.0f) s = s + set1(static_cast<float>(weights.sum[r]) * kOffset);
             float* a = acc + r * dim + c * 16;
             store(a, fmadd(s, unit, load(a) * set1(block.rescale[r])));
@@ -234,7 +235,7 @@ void accumulate_codes(const PageRun& run, const std::byte* page, int kv_head, co
     const auto* low = reinterpret_cast<const std::uint8_t*>(page + l.value_codes.at(kv_head));
     const std::uint8_t* high = low + l.value_high_plane;
     const auto* scales = reinterpret_cast<const std::uint16_t*>(page + l.value_scales.at(kv_head));
-    const CodeLoader<bits> loader(0);
+    const CodeLoader<bits, kValue> loader;
     const int dim = head.padded_dim;
     IntegerWeights<R> weights;
     for (int g = 0; g < head.n_groups; ++g) {

@@ -12,7 +12,7 @@ namespace kvsplit::cpu {
 struct AttentionShape {
     codec::HeadShape head;
     int key_bits, value_bits;
-    // Softmax weights times value scales are rounded to 16 bits where keys have 6 bits and more, else to 8:
+    // Softmax weights times value scales are rounded to 14 bits where keys have 6 bits and more, else to 8:
     // the error of 8 bits shows beside accurate keys only.
     bool wide_weights() const { return key_bits >= 6; }
 };

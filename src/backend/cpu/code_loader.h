@@ -8,6 +8,8 @@
 
 namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
 
+enum Side { kKey, kValue };
+
 // The field of w bits from bit `from` of every byte, moved to bit `to`.
 template <int w, int from, int to>
 KVSPLIT_INLINE bytes64 field(bytes64 x) {
@@ -22,15 +24,15 @@ KVSPLIT_INLINE bytes64 field(bytes64 x) {
 
 // Codes of one width in planes (codec.h) as operands of dot4. A unit is four quads: 16 channels of keys, or
 // 16 tokens of values. It comes in two halves, so that the operands of several vectors fit into registers.
-template <int bits>
+template <int bits, Side side>
 class CodeLoader {
   public:
-    KVSPLIT_INLINE explicit CodeLoader(int flip) {
+    KVSPLIT_INLINE CodeLoader() {
         if constexpr (codec::has_levels(bits))
-            levels_ = load_table16(codec::lloyd_max(bits)) ^ set1_byte(flip);
+            levels_ = load_table16(codec::lloyd_max(bits)) ^ set1_byte(side == kKey ? kKeyFlip : 0);
     }
-    // Quads 4 unit + 2 half and the next. stride: bytes between the blocks of a plane. Even grids: the code
-    // as stored; tables: the level, its sign bit turned where `flip` is 0x80.
+    // Quads 4 unit + 2 half and the next. stride: bytes between the blocks of a plane. Tables give the level,
+    // even grids of 8 bits the signed code, for keys as dot4_keys wants them; 6 and 5 bits come as stored.
     template <int half>
     KVSPLIT_INLINE void load(const std::uint8_t* low, const std::uint8_t* high, int unit,
                              std::ptrdiff_t stride, bytes64 (&out)[2]) const {
@@ -46,6 +48,10 @@ class CodeLoader {
             if (unit % 2 != 0) x = shift_right_bytes<4>(x);
             out[0] = out[0] | field<1, half * 2, planes.low>(x);
             out[1] = out[1] | field<1, half * 2 + 1, planes.low>(x);
+        }
+        if constexpr (bits == 8 && side == kKey && kKeyFlip == 0) {  // stored with its sign bit turned
+            out[0] = out[0] ^ set1_byte(0x80);
+            out[1] = out[1] ^ set1_byte(0x80);
         }
         if constexpr (codec::has_levels(bits)) {
             out[0] = lookup16(levels_, out[0]);
@@ -73,21 +79,26 @@ class CodeLoader {
     bytes64 levels_;
 };
 
-// acc + the dot products of a (unsigned) and b (signed). Products with codes of an even grid of 6 or 5 bits,
-// on either side, stay small.
+// Codes of 6 and 5 bits, which products meet as they are stored: small and without a sign.
+constexpr bool is_small(int bits) { return bits == 6 || bits == 5; }
+
+// acc + key codes . query codes
 template <int bits>
-KVSPLIT_INLINE i32x16 dot_codes(i32x16 acc, bytes64 a, bytes64 b) {
-    if constexpr (bits == 6 || bits == 5) {
-        return dot4_small(acc, a, b);
-    } else {
-        return dot4(acc, a, b);
-    }
+KVSPLIT_INLINE i32x16 dot_keys(i32x16 acc, bytes64 keys, bytes64 query) {
+    return is_small(bits) ? dot4_small(acc, keys, query) : dot4_keys(acc, keys, query);
+}
+// acc + weights . value codes; small_weights: at most 7 bits
+template <int bits, bool small_weights>
+KVSPLIT_INLINE i32x16 dot_values(i32x16 acc, bytes64 weights, bytes64 values) {
+    return is_small(bits) || small_weights ? dot4_small(acc, weights, values) : dot4(acc, weights, values);
 }
 
 // value = scale * kHalfFactor * (2 * operand - kZero2)
 template <int bits>
 struct KeyGrid {
-    static constexpr std::int32_t kZero2 = codec::has_levels(bits) ? 256 : (1 << bits) - 1;
+    static constexpr std::int32_t kZero2 = is_small(bits)            ? (1 << bits) - 1
+                                           : codec::has_levels(bits) ? 2 * kKeyFlip
+                                                                     : 2 * kKeyFlip - 1;
     static constexpr float kHalfFactor = codec::has_levels(bits) ? 0.5f / 127 : 0.5f;
 };
 

@@ -1,5 +1,7 @@
 #include "backend/cpu/kernels.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 
 namespace kvsplit::cpu {
@@ -10,17 +12,22 @@ extern const Kernels table;
 namespace avx2 {
 extern const Kernels table;
 }
+namespace avxvnni {
+extern const Kernels table;
+}
 namespace avx512 {
 extern const Kernels table;
 }
 #endif
 
 const Kernels& kernels(CpuIsa isa) {
-    KVSPLIT_CHECK(isa <= detect_isa());
+    KVSPLIT_CHECK(std::ranges::count(available_isas(), isa) == 1);
     switch (isa) {
 #if defined(__x86_64__)
         case CpuIsa::kAvx512:
             return avx512::table;
+        case CpuIsa::kAvxVnni:
+            return avxvnni::table;
         case CpuIsa::kAvx2:
             return avx2::table;
 #endif

@@ -50,7 +50,7 @@ struct Kernels {
     SealKernels seal;      // pages into codes
 };
 
-// The table for `isa`, which must not exceed detect_isa().
+// The table for `isa`, one of available_isas().
 const Kernels& kernels(CpuIsa isa);
 
 }  // namespace kvsplit::cpu

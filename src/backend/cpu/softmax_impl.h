@@ -72,7 +72,7 @@ KVSPLIT_INLINE void soften(RowBlock& block, const int (&low)[R], const int (&hig
     }
 }
 
-// Softmax weights times value scales as integers: one or two planes of bytes each, most significant first, in
+// Softmax weights times value scales as integers: one plane of 8 bits, or two of 7, the higher ones first, in
 // the order of pack_bytes.
 template <int R>
 struct IntegerWeights {
@@ -89,7 +89,7 @@ struct IntegerWeights {
 template <int R, bool wide, bool with_sums>
 KVSPLIT_INLINE void round_weights(const RowBlock& block, const std::uint16_t* scales,
                                   IntegerWeights<R>& out) {
-    constexpr float kTop = wide ? 65535.0f : 255.0f;
+    constexpr float kTop = wide ? 16383.0f : 255.0f;
     f32x16 w[R][kVectors];
     for (int v = 0; v < kVectors; ++v) {
         const f32x16 scale = load_f16(scales + v * 16);
@@ -107,7 +107,7 @@ KVSPLIT_INLINE void round_weights(const RowBlock& block, const std::uint16_t* sc
         if constexpr (with_sums) sum[r] = (n[0] + n[1]) + (n[2] + n[3]);
         if constexpr (wide) {
             bytes64 low, high;
-            pack_words(n, low, high);
+            pack_sevens(n, low, high);
             store_bytes(out.plane[0][r], high);
             store_bytes(out.plane[1][r], low);
         } else {

@@ -1,11 +1,11 @@
 // Sixteen-lane vectors: kernels are written once against these types and compiled once per instruction set.
 //
-// A kernel's translation unit defines KVSPLIT_ISA_NAMESPACE (portable, avx2 or avx512) and exactly one of
-// KVSPLIT_ISA_PORTABLE, KVSPLIT_ISA_AVX2, KVSPLIT_ISA_AVX512, and is compiled with that set's flags (see
-// kvsplit_isa_sources in src/backend/CMakeLists.txt). Everything here and in the kernels lives in
-// namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE: a function compiled for AVX-512 then never has the same name
-// as one compiled for AVX2, and the linker cannot pick the wrong copy. For the same reason kernels use no
-// templates or inline functions of the standard library.
+// A kernel's translation unit defines KVSPLIT_ISA_NAMESPACE (portable, avx2, ...) and exactly one of
+// KVSPLIT_ISA_PORTABLE, KVSPLIT_ISA_AVX2 (beside it KVSPLIT_ISA_AVXVNNI, or not), KVSPLIT_ISA_AVX512, and is
+// compiled with that set's flags (see kvsplit_isa_sources in src/backend/CMakeLists.txt). Everything here and
+// in the kernels lives in namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE: a function compiled for AVX-512 then
+// never has the same name as one compiled for AVX2, and the linker cannot pick the wrong copy. For the same
+// reason kernels use no templates or inline functions of the standard library.
 //
 // Types: f32x16, i32x16, bytes64 (64 raw bytes, signed or not as the operation says), mask16, mask64.
 // Lane i of a 16-lane type lies over bytes 4i .. 4i+3 of a bytes64.
@@ -31,9 +31,11 @@
 //   load_f16, store_f16, load_bf16, load_i8_f32, load_i8_i32, load_u8_i32
 //   store_i8(p, v)              rounds and saturates; store_low_bytes(p, v): the lowest byte of each i32 lane
 //   pack_bytes(v)               of i32x16 v[4] in 0..255: quad 4i + j of the result is that of v[j] from 4i on
-//   pack_words(v, low, high)    the same of v[4] in 0..65535, low and high bytes apart
+//   pack_sevens(v, low, high)   the same of v[4] in 0..16383: their lowest seven bits, and the next seven
 //   dot4(acc, a, b)             acc[i] += sum over j < 4 of u8 a[4i+j] * s8 b[4i+j], exact
 //   dot4_small(acc, a, b)       the same for a <= 127, cheaper on AVX2
+//   dot4_keys(acc, a, b)        acc[i] += sum of s8 x s8 b[4i+j], b > -128; a holds x ^ kKeyFlip, and where that is
+//                               0x80 the sum is larger by 128 times that of b
 //   set1_4bytes(p)              the four bytes at p in every lane
 //   low_nibbles, high_nibbles, shift_left_bytes<n>, shift_right_bytes<n>
 //   lookup16(load_table16(p), index < 16)

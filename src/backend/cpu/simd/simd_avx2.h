@@ -265,33 +265,51 @@ KVSPLIT_INLINE bytes64 pack_bytes(const i32x16 (&v)[4]) {
         _mm256_packus_epi16(_mm256_packus_epi32(v[0].lo, v[1].lo), _mm256_packus_epi32(v[2].lo, v[3].lo)),
         _mm256_packus_epi16(_mm256_packus_epi32(v[0].hi, v[1].hi), _mm256_packus_epi32(v[2].hi, v[3].hi))};
 }
-KVSPLIT_INLINE void pack_words_256(__m256i a, __m256i b, __m256i& low, __m256i& high) {
-    const __m256i mask = _mm256_set1_epi16(0xff);
+KVSPLIT_INLINE void pack_sevens_256(__m256i a, __m256i b, __m256i& low, __m256i& high) {
+    const __m256i mask = _mm256_set1_epi16(0x7f);
     low = _mm256_packus_epi16(_mm256_and_si256(a, mask), _mm256_and_si256(b, mask));
-    high = _mm256_packus_epi16(_mm256_srli_epi16(a, 8), _mm256_srli_epi16(b, 8));
+    high = _mm256_packus_epi16(_mm256_srli_epi16(a, 7), _mm256_srli_epi16(b, 7));
 }
-KVSPLIT_INLINE void pack_words(const i32x16 (&v)[4], bytes64& low, bytes64& high) {
-    pack_words_256(_mm256_packus_epi32(v[0].lo, v[1].lo), _mm256_packus_epi32(v[2].lo, v[3].lo), low.lo,
-                   high.lo);
-    pack_words_256(_mm256_packus_epi32(v[0].hi, v[1].hi), _mm256_packus_epi32(v[2].hi, v[3].hi), low.hi,
-                   high.hi);
+KVSPLIT_INLINE void pack_sevens(const i32x16 (&v)[4], bytes64& low, bytes64& high) {
+    pack_sevens_256(_mm256_packus_epi32(v[0].lo, v[1].lo), _mm256_packus_epi32(v[2].lo, v[3].lo), low.lo,
+                    high.lo);
+    pack_sevens_256(_mm256_packus_epi32(v[0].hi, v[1].hi), _mm256_packus_epi32(v[2].hi, v[3].hi), low.hi,
+                    high.hi);
+}
+#if defined(KVSPLIT_ISA_AVXVNNI)
+KVSPLIT_INLINE i32x16 dot4(i32x16 acc, bytes64 a, bytes64 b) {
+    return {_mm256_dpbusd_avx_epi32(acc.lo, a.lo, b.lo), _mm256_dpbusd_avx_epi32(acc.hi, a.hi, b.hi)};
+}
+KVSPLIT_INLINE i32x16 dot4_small(i32x16 acc, bytes64 a, bytes64 b) { return dot4(acc, a, b); }
+inline constexpr int kKeyFlip = 0x80;
+KVSPLIT_INLINE i32x16 dot4_keys(i32x16 acc, bytes64 a, bytes64 b) { return dot4(acc, a, b); }
+#else
+// acc + the 16-bit numbers of each lane
+KVSPLIT_INLINE __m256i add_pairs(__m256i acc, __m256i pairs) {
+    return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 // Even and odd bytes of a apart: each 16-bit sum then holds one product and cannot saturate.
 KVSPLIT_INLINE __m256i dot4_256(__m256i acc, __m256i a, __m256i b) {
-    const __m256i even = _mm256_set1_epi16(0x00ff), ones = _mm256_set1_epi16(1);
-    const __m256i p = _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_and_si256(a, even), b), ones);
-    const __m256i q = _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_andnot_si256(even, a), b), ones);
-    return _mm256_add_epi32(_mm256_add_epi32(acc, p), q);
+    const __m256i even = _mm256_set1_epi16(0x00ff);
+    acc = add_pairs(acc, _mm256_maddubs_epi16(_mm256_and_si256(a, even), b));
+    return add_pairs(acc, _mm256_maddubs_epi16(_mm256_andnot_si256(even, a), b));
 }
 KVSPLIT_INLINE i32x16 dot4(i32x16 acc, bytes64 a, bytes64 b) {
     return {dot4_256(acc.lo, a.lo, b.lo), dot4_256(acc.hi, a.hi, b.hi)};
 }
 KVSPLIT_INLINE i32x16 dot4_small(i32x16 acc, bytes64 a, bytes64 b) {
-    const __m256i ones = _mm256_set1_epi16(1);
-    const __m256i lo = _mm256_madd_epi16(_mm256_maddubs_epi16(a.lo, b.lo), ones);
-    const __m256i hi = _mm256_madd_epi16(_mm256_maddubs_epi16(a.hi, b.hi), ones);
-    return {_mm256_add_epi32(acc.lo, lo), _mm256_add_epi32(acc.hi, hi)};
+    return {add_pairs(acc.lo, _mm256_maddubs_epi16(a.lo, b.lo)),
+            add_pairs(acc.hi, _mm256_maddubs_epi16(a.hi, b.hi))};
 }
+// Of the sizes of a, with the signs given to b: sums of two products then fit 16 bits.
+inline constexpr int kKeyFlip = 0;
+KVSPLIT_INLINE __m256i dot4_keys_256(__m256i acc, __m256i a, __m256i b) {
+    return add_pairs(acc, _mm256_maddubs_epi16(_mm256_abs_epi8(a), _mm256_sign_epi8(b, a)));
+}
+KVSPLIT_INLINE i32x16 dot4_keys(i32x16 acc, bytes64 a, bytes64 b) {
+    return {dot4_keys_256(acc.lo, a.lo, b.lo), dot4_keys_256(acc.hi, a.hi, b.hi)};
+}
+#endif
 KVSPLIT_INLINE bytes64 set1_4bytes(const void* p) {
     std::int32_t word;
     std::memcpy(&word, p, 4);

@@ -172,16 +172,18 @@ KVSPLIT_INLINE void store_low_bytes(std::uint8_t* p, i32x16 a) {
 KVSPLIT_INLINE bytes64 pack_bytes(const i32x16 (&v)[4]) {
     return {_mm512_packus_epi16(_mm512_packus_epi32(v[0].v, v[1].v), _mm512_packus_epi32(v[2].v, v[3].v))};
 }
-KVSPLIT_INLINE void pack_words(const i32x16 (&v)[4], bytes64& low, bytes64& high) {
+KVSPLIT_INLINE void pack_sevens(const i32x16 (&v)[4], bytes64& low, bytes64& high) {
     const __m512i a = _mm512_packus_epi32(v[0].v, v[1].v), b = _mm512_packus_epi32(v[2].v, v[3].v);
-    const __m512i mask = _mm512_set1_epi16(0xff);
+    const __m512i mask = _mm512_set1_epi16(0x7f);
     low.v = _mm512_packus_epi16(_mm512_and_si512(a, mask), _mm512_and_si512(b, mask));
-    high.v = _mm512_packus_epi16(_mm512_srli_epi16(a, 8), _mm512_srli_epi16(b, 8));
+    high.v = _mm512_packus_epi16(_mm512_srli_epi16(a, 7), _mm512_srli_epi16(b, 7));
 }
 KVSPLIT_INLINE i32x16 dot4(i32x16 acc, bytes64 a, bytes64 b) {
     return {_mm512_dpbusd_epi32(acc.v, a.v, b.v)};
 }
 KVSPLIT_INLINE i32x16 dot4_small(i32x16 acc, bytes64 a, bytes64 b) { return dot4(acc, a, b); }
+inline constexpr int kKeyFlip = 0x80;
+KVSPLIT_INLINE i32x16 dot4_keys(i32x16 acc, bytes64 a, bytes64 b) { return dot4(acc, a, b); }
 KVSPLIT_INLINE bytes64 set1_4bytes(const void* p) {
     std::int32_t word;
     std::memcpy(&word, p, 4);

@@ -244,11 +244,11 @@ KVSPLIT_LANEWISE bytes64 pack_bytes(const i32x16 (&v)[4]) {
     for (int i = 0; i < 64; ++i) r.v[i] = static_cast<std::uint8_t>(v[i / 4 % 4].v[i / 16 * 4 + i % 4]);
     return r;
 }
-KVSPLIT_INLINE void pack_words(const i32x16 (&v)[4], bytes64& low, bytes64& high) {
+KVSPLIT_INLINE void pack_sevens(const i32x16 (&v)[4], bytes64& low, bytes64& high) {
     i32x16 l[4], h[4];
     for (int i = 0; i < 4; ++i) {
-        l[i] = v[i] & set1(std::int32_t{0xff});
-        h[i] = shift_right_logical<8>(v[i]);
+        l[i] = v[i] & set1(std::int32_t{0x7f});
+        h[i] = shift_right_logical<7>(v[i]);
     }
     low = pack_bytes(l);
     high = pack_bytes(h);
@@ -267,6 +267,8 @@ KVSPLIT_INLINE i32x16 dot4(i32x16 acc, bytes64 a, bytes64 b) {
            byte_products<3>(a, b);
 }
 KVSPLIT_INLINE i32x16 dot4_small(i32x16 acc, bytes64 a, bytes64 b) { return dot4(acc, a, b); }
+inline constexpr int kKeyFlip = 0x80;
+KVSPLIT_INLINE i32x16 dot4_keys(i32x16 acc, bytes64 a, bytes64 b) { return dot4(acc, a, b); }
 KVSPLIT_INLINE bytes64 set1_4bytes(const void* p) {
     std::int32_t word;
     std::memcpy(&word, p, 4);
