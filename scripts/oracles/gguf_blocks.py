@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes tests/golden/gguf_blocks: packed blocks and what the `gguf` package dequantises them to.
 
-    pip install gguf numpy
+    pip install gguf llama-cpp-python numpy
     python3 scripts/oracles/gguf_blocks.py
 
 One file per type: packed blocks, then their float32 values (little-endian), for N_BLOCKS blocks (plain
@@ -10,6 +10,7 @@ scale occurs; the f16 scales cycle through ordinary, tiny (subnormal), zero, lar
 NaN values, and other kinds of scales through their extremes. The types of LATER have two more blocks: of
 zeros, and of ones.
 """
+import ctypes
 import pathlib
 
 import numpy as np
@@ -27,7 +28,7 @@ F16_FIELDS = {
 LATER = {
     T.Q2_K: [80, 82], T.Q3_K: [108], T.IQ4_NL: [0], T.IQ4_XS: [0], T.MXFP4: [], T.NVFP4: [],
     T.TQ1_0: [52], T.TQ2_0: [64], T.IQ2_XXS: [0], T.IQ2_XS: [0], T.IQ2_S: [0], T.IQ3_XXS: [0], T.IQ3_S: [0],
-    T.IQ1_S: [0], T.IQ1_M: [],
+    T.IQ1_S: [0], T.IQ1_M: [], T.Q1_0: [0],
 }
 # 1.0, smallest subnormal, largest subnormal, smallest normal, 0, -0, largest, -largest, inf, NaN
 SPECIAL = [0x3C00, 0x0001, 0x03FF, 0x0400, 0x0000, 0x8000, 0x7BFF, 0xFBFF, 0x7C00, 0x7E00]
@@ -66,13 +67,26 @@ def blocks(kind: T, rng: np.random.Generator) -> np.ndarray:
     return packed.reshape(1, -1)
 
 
+def dequantize_q1_0(packed: np.ndarray) -> np.ndarray:
+    """By llama.cpp's library: the `gguf` package knows the type, but does not dequantise it."""
+    import llama_cpp
+
+    library = ctypes.CDLL(str(pathlib.Path(llama_cpp.__file__).parent / "lib" / "libggml-base.so"))
+    packed = np.ascontiguousarray(packed)
+    values = np.empty(packed.size // 18 * 128, dtype=np.float32)
+    library.dequantize_row_q1_0(ctypes.c_void_p(packed.ctypes.data), ctypes.c_void_p(values.ctypes.data),
+                                ctypes.c_int64(values.size))
+    return values
+
+
 def main() -> None:
     OUT.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(20240607)
     for kind in (T.F32, T.F16, T.BF16, *F16_FIELDS, *LATER):
         packed = blocks(kind, rng)
         with np.errstate(all="ignore"):
-            values = dequantize(packed, kind).astype("<f4").ravel()
+            values = dequantize_q1_0(packed) if kind == T.Q1_0 else dequantize(packed, kind)
+            values = values.astype("<f4").ravel()
         (OUT / f"{kind.name}.bin").write_bytes(packed.tobytes() + values.tobytes())
         print(f"{kind.name}: {packed.size} bytes, {values.size} values")
 

@@ -220,6 +220,16 @@ inline std::uint16_t scale_bits(const BlockNVFP4& b, int g) {
     return static_cast<std::uint16_t>(b.d[g] == 0x7f ? 0 : (b.d[g] & 0x7f) << 7);
 }
 
+// Scales count per 32 elements, as those of other formats do.
+template <>
+struct Format<BlockQ1_0> {
+    static constexpr TensorType kType = TensorType::kQ1_0;
+    static constexpr AffineSpec kSpec{1, 32, 0, false, false, kQ1Levels};
+    static void codes(const BlockQ1_0& b, std::uint8_t* out) {
+        for (int i = 0; i < 128; ++i) out[i] = b.qs[i / 8] >> (i % 8) & 1;
+    }
+};
+
 template <>
 struct Format<BlockTQ1_0> {
     static constexpr TensorType kType = TensorType::kTQ1_0;

@@ -130,6 +130,13 @@ struct BlockNVFP4 {
     std::uint8_t qs[32];  // eight bytes per group of 16: low halves first, as Q4_0
 };
 
+// value[i] = d where bit i is set, else -d. 1.125 bits per element.
+struct BlockQ1_0 {
+    static constexpr int kSize = 128;
+    std::uint8_t d[2];    // f16 scale
+    std::uint8_t qs[16];  // bit i % 8 of qs[i / 8]
+};
+
 // value[i] = d * (q - 1), q in 0..2. 1.6875 bits per element.
 struct BlockTQ1_0 {
     static constexpr int kSize = 256;

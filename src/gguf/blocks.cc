@@ -81,10 +81,10 @@ struct BlockList {
     }
 };
 
-using AllBlocks =
-    BlockList<BlockQ4_0, BlockQ4_1, BlockQ5_0, BlockQ5_1, BlockQ8_0, BlockQ2_K, BlockQ3_K, BlockQ4_K,
-              BlockQ5_K, BlockQ6_K, BlockIQ4_NL, BlockIQ4_XS, BlockMXFP4, BlockNVFP4, BlockTQ1_0, BlockTQ2_0,
-              BlockIQ2_XXS, BlockIQ2_XS, BlockIQ2_S, BlockIQ3_XXS, BlockIQ3_S, BlockIQ1_S, BlockIQ1_M>;
+using AllBlocks = BlockList<BlockQ1_0, BlockQ4_0, BlockQ4_1, BlockQ5_0, BlockQ5_1, BlockQ8_0, BlockQ2_K,
+                            BlockQ3_K, BlockQ4_K, BlockQ5_K, BlockQ6_K, BlockIQ4_NL, BlockIQ4_XS, BlockMXFP4,
+                            BlockNVFP4, BlockTQ1_0, BlockTQ2_0, BlockIQ2_XXS, BlockIQ2_XS, BlockIQ2_S,
+                            BlockIQ3_XXS, BlockIQ3_S, BlockIQ1_S, BlockIQ1_M>;
 
 // The first of the row's blocks: byte-aligned structs, so any address will do.
 template <typename Block>

@@ -5,6 +5,9 @@
 
 namespace kvsplit::gguf {
 
+// Q1_0.
+inline constexpr std::int8_t kQ1Levels[2] = {-1, 1};
+
 // IQ4_NL and IQ4_XS.
 inline constexpr std::int8_t kIq4Levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
                                                1,    13,   25,  38,  53,  69,  89,  113};

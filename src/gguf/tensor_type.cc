@@ -45,7 +45,7 @@ constexpr TypeInfo kTypes[] = {
     {TensorType::kTQ2_0, "TQ2_0", 256, 66, true},
     {TensorType::kMXFP4, "MXFP4", 32, 17, true},
     {TensorType::kNVFP4, "NVFP4", 64, 36, true},
-    {TensorType::kQ1_0, "Q1_0", 128, 18, false},
+    {TensorType::kQ1_0, "Q1_0", 128, 18, true},
 };
 
 constexpr TypeInfo kUnknown = {TensorType::kF32, "unknown", 0, 0, false};

@@ -42,7 +42,7 @@ enum class TensorType : std::uint32_t {
     kTQ2_0 = 35,
     kMXFP4 = 39,
     kNVFP4 = 40,
-    kQ1_0 = 41,  // -
+    kQ1_0 = 41,
 };
 
 // "Q4_K"; "unknown" for a number outside the enumeration.

@@ -331,9 +331,10 @@ struct Density {
     std::size_t file, memory;
 };
 constexpr Density kDenserInTheFile[] = {
-    {TensorType::kNVFP4, 144, 160}, {TensorType::kTQ1_0, 54, 66},  {TensorType::kIQ2_XXS, 66, 106},
-    {TensorType::kIQ2_XS, 74, 114}, {TensorType::kIQ2_S, 82, 114}, {TensorType::kIQ3_XXS, 98, 138},
-    {TensorType::kIQ3_S, 110, 138}, {TensorType::kIQ1_S, 50, 106}, {TensorType::kIQ1_M, 56, 114},
+    {TensorType::kQ1_0, 36, 48},     {TensorType::kNVFP4, 144, 160}, {TensorType::kTQ1_0, 54, 66},
+    {TensorType::kIQ2_XXS, 66, 106}, {TensorType::kIQ2_XS, 74, 114}, {TensorType::kIQ2_S, 82, 114},
+    {TensorType::kIQ3_XXS, 98, 138}, {TensorType::kIQ3_S, 110, 138}, {TensorType::kIQ1_S, 50, 106},
+    {TensorType::kIQ1_M, 56, 114},
 };
 
 TEST(PackedMatrix, BytesStayNearTheFilesSize) {

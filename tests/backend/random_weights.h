@@ -58,6 +58,7 @@ inline float scale_size(gguf::TensorType type) {
             return 0.01f;
         case TensorType::kIQ4_XS:
             return 1e-3f;
+        case TensorType::kQ1_0:
         case TensorType::kTQ1_0:
         case TensorType::kTQ2_0:
             return 1;
@@ -129,15 +130,15 @@ inline std::vector<float> random_rows(int n, int cols, std::mt19937& rng) {
 }
 
 inline constexpr gguf::TensorType kWeightTypes[] = {
-    gguf::TensorType::kQ4_0,  gguf::TensorType::kQ4_1,    gguf::TensorType::kQ5_0,
-    gguf::TensorType::kQ5_1,  gguf::TensorType::kQ8_0,    gguf::TensorType::kQ2_K,
-    gguf::TensorType::kQ3_K,  gguf::TensorType::kQ4_K,    gguf::TensorType::kQ5_K,
-    gguf::TensorType::kQ6_K,  gguf::TensorType::kIQ4_NL,  gguf::TensorType::kIQ4_XS,
-    gguf::TensorType::kMXFP4, gguf::TensorType::kNVFP4,   gguf::TensorType::kTQ1_0,
-    gguf::TensorType::kTQ2_0, gguf::TensorType::kIQ2_XXS, gguf::TensorType::kIQ2_XS,
-    gguf::TensorType::kIQ2_S, gguf::TensorType::kIQ3_XXS, gguf::TensorType::kIQ3_S,
-    gguf::TensorType::kIQ1_S, gguf::TensorType::kIQ1_M,   gguf::TensorType::kF16,
-    gguf::TensorType::kBF16,  gguf::TensorType::kF32};
-inline constexpr int kIntegerTypes = 23;  // the first ones
+    gguf::TensorType::kQ1_0,   gguf::TensorType::kQ4_0,  gguf::TensorType::kQ4_1,
+    gguf::TensorType::kQ5_0,   gguf::TensorType::kQ5_1,  gguf::TensorType::kQ8_0,
+    gguf::TensorType::kQ2_K,   gguf::TensorType::kQ3_K,  gguf::TensorType::kQ4_K,
+    gguf::TensorType::kQ5_K,   gguf::TensorType::kQ6_K,  gguf::TensorType::kIQ4_NL,
+    gguf::TensorType::kIQ4_XS, gguf::TensorType::kMXFP4, gguf::TensorType::kNVFP4,
+    gguf::TensorType::kTQ1_0,  gguf::TensorType::kTQ2_0, gguf::TensorType::kIQ2_XXS,
+    gguf::TensorType::kIQ2_XS, gguf::TensorType::kIQ2_S, gguf::TensorType::kIQ3_XXS,
+    gguf::TensorType::kIQ3_S,  gguf::TensorType::kIQ1_S, gguf::TensorType::kIQ1_M,
+    gguf::TensorType::kF16,    gguf::TensorType::kBF16,  gguf::TensorType::kF32};
+inline constexpr int kIntegerTypes = 24;  // the first ones
 
 }  // namespace kvsplit::test

@@ -121,14 +121,14 @@ TEST_P(Blocks, CodesAndScalesRebuildTheValues) {
 
 INSTANTIATE_TEST_SUITE_P(AllTypes, Blocks,
                          testing::Values(TensorType::kF32, TensorType::kF16, TensorType::kBF16,
-                                         TensorType::kQ4_0, TensorType::kQ4_1, TensorType::kQ5_0,
-                                         TensorType::kQ5_1, TensorType::kQ8_0, TensorType::kQ2_K,
-                                         TensorType::kQ3_K, TensorType::kQ4_K, TensorType::kQ5_K,
-                                         TensorType::kQ6_K, TensorType::kIQ4_NL, TensorType::kIQ4_XS,
-                                         TensorType::kMXFP4, TensorType::kNVFP4, TensorType::kTQ1_0,
-                                         TensorType::kTQ2_0, TensorType::kIQ2_XXS, TensorType::kIQ2_XS,
-                                         TensorType::kIQ2_S, TensorType::kIQ3_XXS, TensorType::kIQ3_S,
-                                         TensorType::kIQ1_S, TensorType::kIQ1_M),
+                                         TensorType::kQ1_0, TensorType::kQ4_0, TensorType::kQ4_1,
+                                         TensorType::kQ5_0, TensorType::kQ5_1, TensorType::kQ8_0,
+                                         TensorType::kQ2_K, TensorType::kQ3_K, TensorType::kQ4_K,
+                                         TensorType::kQ5_K, TensorType::kQ6_K, TensorType::kIQ4_NL,
+                                         TensorType::kIQ4_XS, TensorType::kMXFP4, TensorType::kNVFP4,
+                                         TensorType::kTQ1_0, TensorType::kTQ2_0, TensorType::kIQ2_XXS,
+                                         TensorType::kIQ2_XS, TensorType::kIQ2_S, TensorType::kIQ3_XXS,
+                                         TensorType::kIQ3_S, TensorType::kIQ1_S, TensorType::kIQ1_M),
                          [](const auto& test) { return std::string(type_name(test.param)); });
 
 template <typename Block>
@@ -138,6 +138,7 @@ void expect_size(TensorType type) {
 }
 
 TEST(BlockTypes, SizesMatchTheStructs) {
+    expect_size<BlockQ1_0>(TensorType::kQ1_0);
     expect_size<BlockQ4_0>(TensorType::kQ4_0);
     expect_size<BlockQ4_1>(TensorType::kQ4_1);
     expect_size<BlockQ5_0>(TensorType::kQ5_0);

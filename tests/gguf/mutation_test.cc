@@ -50,13 +50,13 @@ GgufWriter tiny_model(std::mt19937& rng) {
     w.add_array("tokenizer.ggml.token_type", std::vector<std::int32_t>(40, 1));
     w.add_array("attention.pattern", std::vector<std::uint8_t>{1, 0, 1});
     for (const TensorType type :
-         {TensorType::kF32,    TensorType::kF16,    TensorType::kBF16,    TensorType::kQ8_0,
-          TensorType::kQ4_0,   TensorType::kQ4_1,   TensorType::kQ5_0,    TensorType::kQ5_1,
-          TensorType::kQ2_K,   TensorType::kQ3_K,   TensorType::kQ4_K,    TensorType::kQ5_K,
-          TensorType::kQ6_K,   TensorType::kIQ4_NL, TensorType::kIQ4_XS,  TensorType::kMXFP4,
-          TensorType::kNVFP4,  TensorType::kTQ1_0,  TensorType::kTQ2_0,   TensorType::kIQ2_XXS,
-          TensorType::kIQ2_XS, TensorType::kIQ2_S,  TensorType::kIQ3_XXS, TensorType::kIQ3_S,
-          TensorType::kIQ1_S,  TensorType::kIQ1_M}) {
+         {TensorType::kF32,     TensorType::kF16,    TensorType::kBF16,   TensorType::kQ8_0,
+          TensorType::kQ4_0,    TensorType::kQ4_1,   TensorType::kQ5_0,   TensorType::kQ5_1,
+          TensorType::kQ2_K,    TensorType::kQ3_K,   TensorType::kQ4_K,   TensorType::kQ5_K,
+          TensorType::kQ6_K,    TensorType::kIQ4_NL, TensorType::kIQ4_XS, TensorType::kMXFP4,
+          TensorType::kQ1_0,    TensorType::kNVFP4,  TensorType::kTQ1_0,  TensorType::kTQ2_0,
+          TensorType::kIQ2_XXS, TensorType::kIQ2_XS, TensorType::kIQ2_S,  TensorType::kIQ3_XXS,
+          TensorType::kIQ3_S,   TensorType::kIQ1_S,  TensorType::kIQ1_M}) {
         const std::int64_t n = gguf::block_size(type) == 1 ? 16 : gguf::block_size(type);
         Bytes data(static_cast<std::size_t>(2 * n / gguf::block_size(type) * gguf::block_bytes(type)));
         for (auto& byte : data) byte = static_cast<std::uint8_t>(rng());

@@ -50,6 +50,7 @@ struct Codes {
                 w = upper;
             }
         }
+        if constexpr (bits == 1) w = {set1_byte(0), set1_byte(0)};
         if constexpr ((bits & 1) != 0) {
             const bytes64 bit = set1_byte(1 << (bits - 1));
             const std::uint8_t* plane = p + kFours + kPairs + 16 * pair;

@@ -65,12 +65,13 @@ enum class PackedFormat : std::uint8_t {
     kIQ3_S,
     kIQ1_S,
     kIQ1_M,
+    kQ1_0,
     kF16,
     kBF16,
     kF32
 };
-inline constexpr int kPackedFormats = 24;
-inline constexpr int kIntegerFormats = 21;  // those before kF16
+inline constexpr int kPackedFormats = 25;
+inline constexpr int kIntegerFormats = 22;  // those before kF16
 
 enum class ScaleLayout : std::uint8_t {
     kNone,
@@ -96,6 +97,7 @@ constexpr LevelTable level_table(const std::int8_t (&levels)[n], int zero) {
     return table;
 }
 inline constexpr LevelTable kIq4Table = level_table(gguf::kIq4Levels, 128);
+inline constexpr LevelTable kQ1Table = level_table(gguf::kQ1Levels, 1);
 inline constexpr LevelTable kFp4Table = level_table(gguf::kFp4Levels, 16);
 inline constexpr LevelTable kIq2Table = level_table(gguf::kIq2Levels, 64);
 inline constexpr LevelTable kIq3XxsTable = level_table(gguf::kIq3XxsLevels, 64);
@@ -154,6 +156,8 @@ constexpr FormatLayout layout_of(PackedFormat format) {
             return {3, 16, ScaleLayout::kSuper, &kIq1Table, 0.125f};
         case PackedFormat::kIQ1_M:
             return {3, 16, ScaleLayout::kSuperHalves, &kIq1Table, 0.125f};
+        case PackedFormat::kQ1_0:
+            return {1, 1, ScaleLayout::kGroup, &kQ1Table};
         case PackedFormat::kF16:
         case PackedFormat::kBF16:
             return {16, 0, ScaleLayout::kNone};

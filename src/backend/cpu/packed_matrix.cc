@@ -59,6 +59,8 @@ std::optional<PackedFormat> format_of(gguf::TensorType type) {
             return PackedFormat::kIQ1_S;
         case TensorType::kIQ1_M:
             return PackedFormat::kIQ1_M;
+        case TensorType::kQ1_0:
+            return PackedFormat::kQ1_0;
         case TensorType::kF16:
             return PackedFormat::kF16;
         case TensorType::kBF16:
