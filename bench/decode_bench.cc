@@ -1,0 +1,82 @@
+// What part of the memory's speed attention reaches while decoding: one query token over long caches of several
+// layers, all KV heads, all threads, through the backend as a model does it.
+//
+//   decode_bench [--benchmark_filter=d64/g4/k8v4]
+//
+// Cases: head_dim / query heads of a KV head / precision / tokens. "GB/s" counts what is read of keys and values,
+// "of_memory" sets it against a plain loop that reads with as many threads (in the same minute: machines drift).
+#include <benchmark/benchmark.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+
+#include "base/cpu_features.h"
+#include "cache/kv_traffic.h"
+#include "lab/read_bandwidth.h"
+#include "model/random_fill.h"
+
+namespace kvsplit {
+namespace {
+
+constexpr int kCacheChannels = 512;  // of the KV heads together
+constexpr int kLayers = 6;           // enough that no layer stays in the processor's caches
+
+ModelDescription describe(int head_dim, int group) {
+    ModelDescription d;
+    d.n_layers = kLayers;
+    d.n_kv_heads = kCacheChannels / head_dim;
+    d.n_heads = d.n_kv_heads * group;
+    d.head_dim = head_dim;
+    d.windows.assign(kLayers, 0);
+    return d;
+}
+
+void decode(benchmark::State& state, int head_dim, int group, const std::string& kv, int tokens) {
+    const ModelDescription d = describe(head_dim, group);
+    const auto backend = make_cpu_backend({});
+    KvCache cache(d.geometry(), KvSpec::parse(kv), backend->page_memory());
+    fill_randomly(*backend, d, cache, tokens, 1);
+    const auto qkv = backend->allocate(static_cast<std::size_t>(d.qkv_width()));
+    const auto out = backend->allocate(static_cast<std::size_t>(d.n_heads * d.head_dim));
+    std::fill_n(qkv->data(), qkv->size(), 0.1f);
+    const SequenceRun run{&cache, 0, 1};
+    for (auto _ : state) {
+        for (int layer = 0; layer < d.n_layers; ++layer) {
+            AttentionParams params{};
+            params.layer = layer;
+            params.n_heads = d.n_heads;
+            params.n_kv_heads = d.n_kv_heads;
+            params.head = codec::head_shape(d.head_dim);
+            params.scale = 0.125f;
+            backend->attention(params, {&run, 1}, qkv->data(), 1, out->data());
+        }
+    }
+    const double speed = static_cast<double>(kv_bytes_read(cache)) * static_cast<double>(state.iterations());
+    state.counters["GB/s"] = benchmark::Counter(speed / 1e9, benchmark::Counter::kIsRate);
+    state.counters["of_memory"] = benchmark::Counter(
+        speed / 1e9 / lab::measure_read_bandwidth(physical_cores()), benchmark::Counter::kIsRate);
+}
+
+void register_all() {
+    for (const int head_dim : {64, 128, 256}) {
+        for (const int group : {1, 4, 8}) {
+            for (const char* kv : {"f16", "k8v8", "k8v4", "k5v4", "k4v4"}) {
+                benchmark::RegisterBenchmark(fmt::format("d{}/g{}/{}/32768", head_dim, group, kv).c_str(), decode,
+                                             head_dim, group, kv, 32768)
+                    ->Unit(benchmark::kMillisecond)
+                    ->UseRealTime();
+            }
+        }
+    }
+}
+
+}  // namespace
+}  // namespace kvsplit
+
+int main(int argc, char** argv) {
+    kvsplit::register_all();
+    benchmark::Initialize(&argc, argv);
+    benchmark::RunSpecifiedBenchmarks();
+}
