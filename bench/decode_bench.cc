@@ -1,10 +1,11 @@
-// What part of the memory's speed attention reaches while decoding: one query token over long caches of several
-// layers, all KV heads, all threads, through the backend as a model does it.
+// What part of the memory's speed attention reaches while decoding: one query token over long caches of
+// several layers, all KV heads, all threads, through the backend as a model does it.
 //
 //   decode_bench [--benchmark_filter=d64/g4/k8v4]
 //
-// Cases: head_dim / query heads of a KV head / precision / tokens. "GB/s" counts what is read of keys and values,
-// "of_memory" sets it against a plain loop that reads with as many threads (in the same minute: machines drift).
+// Cases: head_dim / query heads of a KV head / precision / tokens. "GB/s" counts what is read of keys and
+// values, "of_memory" sets it against a plain loop that reads with as many threads (in the same minute:
+// machines drift).
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
@@ -63,8 +64,8 @@ void register_all() {
     for (const int head_dim : {64, 128, 256}) {
         for (const int group : {1, 4, 8}) {
             for (const char* kv : {"f16", "k8v8", "k8v4", "k5v4", "k4v4"}) {
-                benchmark::RegisterBenchmark(fmt::format("d{}/g{}/{}/32768", head_dim, group, kv).c_str(), decode,
-                                             head_dim, group, kv, 32768)
+                benchmark::RegisterBenchmark(fmt::format("d{}/g{}/{}/32768", head_dim, group, kv).c_str(),
+                                             decode, head_dim, group, kv, 32768)
                     ->Unit(benchmark::kMillisecond)
                     ->UseRealTime();
             }

@@ -292,9 +292,34 @@ void accumulate_page(const PageRun& run, const std::byte* page, int kv_head, con
     accumulate_exact<R>(block, reinterpret_cast<const std::uint16_t*>(values), dim, low, high, acc);
 }
 
+// What is read next, asked for a slice at a time between the stages of the work: asked for at once it would
+// fill the processor's list of open requests, and the work would wait. Left to the hardware's own
+// prefetching, which starts anew on every page, decoding waits for memory most of the time.
+class ReadAhead {
+  public:
+    // All that `head` reads of a page; with the run's first head also the page's header. Past the last page
+    // there is nothing.
+    KVSPLIT_INLINE ReadAhead(const PageRun& run, int page, int head, int n_slices) {
+        if (page == run.n_pages) return;
+        const codec::PageArray& blocks = run.layout->blocks;
+        const std::byte* block = run.pages[page] + blocks.at(head);
+        next_ = head == run.head ? block - blocks.offset : block;
+        end_ = block + blocks.bytes;
+        slice_ = ((end_ - next_) / n_slices + 63) / 64 * 64;
+    }
+    KVSPLIT_INLINE void slice() {
+        const std::byte* stop = next_ + slice_ < end_ ? next_ + slice_ : end_;
+        for (; next_ < stop; next_ += 64) prefetch(next_);
+    }
+
+  private:
+    const std::byte *next_ = nullptr, *end_ = nullptr;
+    std::ptrdiff_t slice_ = 0;
+};
+
 template <int R>
 void attend_page(const PageRun& run, int index, int kv_head, const QueryTile& tile, int row,
-                 const AttentionShape& shape, SoftmaxState& state) {
+                 const AttentionShape& shape, SoftmaxState& state, ReadAhead& ahead) {
     const int first = (run.first_page + index) * kTokens;
     int low[R], high[R], min_low = kTokens, max_high = 0;
     for (int r = 0; r < R; ++r) {
@@ -309,34 +334,28 @@ void attend_page(const PageRun& run, int index, int kv_head, const QueryTile& ti
     if (min_low >= max_high) return;  // no row sees this page: the state would not change
     const int n_vectors = (max_high + 15) / 16;
     RowBlock block;
+    ahead.slice();
     score_page<R>(run, run.pages[index], kv_head, tile, row, shape.head, n_vectors, block);
+    ahead.slice();
     soften<R>(block, low, high, state.max + row, state.sum + row * 16);
+    ahead.slice();
     accumulate_page<R>(run, run.pages[index], kv_head, shape, block, min_low, max_high,
                        state.acc + static_cast<std::ptrdiff_t>(row) * shape.head.padded_dim);
 }
 
-// All that a head reads of a page; with the run's first head also the page's header. Left to the hardware's
-// own prefetching, which starts anew on every page, decoding waits for memory most of the time.
-KVSPLIT_INLINE void prefetch_block(const PageRun& run, int page, int head) {
-    const codec::PageArray& blocks = run.layout->blocks;
-    const std::size_t first = head == run.head ? blocks.offset : 0;
-    const std::byte* end = run.pages[page] + blocks.at(head) + blocks.bytes;
-    for (const std::byte* p = end - blocks.bytes - first; p < end; p += 64) prefetch(p);
-}
-
 // One head's part of a page.
 KVSPLIT_INLINE void attend_head(const AttentionShape& shape, const PageRun& run, int page, int head,
-                                const QueryTile& tile, SoftmaxState& state) {
+                                const QueryTile& tile, SoftmaxState& state, ReadAhead& ahead) {
     int row = 0;
     for (; row + kRowBlock <= tile.n_rows; row += kRowBlock)
-        attend_page<kRowBlock>(run, page, head, tile, row, shape, state);
+        attend_page<kRowBlock>(run, page, head, tile, row, shape, state, ahead);
     switch (tile.n_rows - row) {
         case 3:
-            return attend_page<3>(run, page, head, tile, row, shape, state);
+            return attend_page<3>(run, page, head, tile, row, shape, state, ahead);
         case 2:
-            return attend_page<2>(run, page, head, tile, row, shape, state);
+            return attend_page<2>(run, page, head, tile, row, shape, state, ahead);
         case 1:
-            return attend_page<1>(run, page, head, tile, row, shape, state);
+            return attend_page<1>(run, page, head, tile, row, shape, state, ahead);
         default:
             return;
     }
@@ -345,15 +364,12 @@ KVSPLIT_INLINE void attend_head(const AttentionShape& shape, const PageRun& run,
 // Adds the keys and values of a run of pages to the states of its heads: tiles and states of run.n_heads.
 // Page by page, so that the pages are read front to back.
 void attend(const AttentionShape& shape, const PageRun& run, const QueryTile* tiles, SoftmaxState* states) {
-    const int end_head = run.head + run.n_heads;
     for (int page = 0; page < run.n_pages; ++page) {
-        for (int head = run.head; head < end_head; ++head) {
-            if (head + 1 < end_head) {
-                prefetch_block(run, page, head + 1);
-            } else if (page + 1 < run.n_pages) {
-                prefetch_block(run, page + 1, run.head);
-            }
-            attend_head(shape, run, page, head, tiles[head - run.head], states[head - run.head]);
+        for (int i = 0; i < run.n_heads; ++i) {
+            const bool last = i + 1 == run.n_heads;
+            const int stages = 3 * ((tiles[i].n_rows + kRowBlock - 1) / kRowBlock);
+            ReadAhead ahead(run, last ? page + 1 : page, last ? run.head : run.head + i + 1, stages);
+            attend_head(shape, run, page, run.head + i, tiles[i], states[i], ahead);
         }
     }
 }
