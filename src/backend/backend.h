@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/activation.h"
 #include "cache/kv_cache.h"
 #include "gguf/gguf.h"
 
@@ -33,8 +34,18 @@ class Buffer {
     virtual std::size_t size() const = 0;  // floats
 };
 
-enum class Activation { kSilu, kGeluTanh };
 enum class RopeKind { kPairs, kHalves };  // which elements turn together: (2i, 2i+1) or (i, i + n/2)
+
+enum class NormKind {
+    kRms,    // x / sqrt(mean(x^2) + eps)
+    kLayer,  // the same of x - mean(x)
+};
+struct Norm {
+    NormKind kind;
+    float eps;
+    const float* gain;  // null: ones
+    const float* bias;  // null: zeros
+};
 
 // A run of consecutive tokens of one sequence inside a batch: rows first_row .. first_row + n_tokens - 1, at
 // positions cache->length() onwards.
@@ -76,11 +87,26 @@ class Backend {
     virtual void embed(const WeightMatrix& w, std::span<const Token> tokens, float scale, float* out) = 0;
     // out (n, w.rows) = x (n, w.cols) w^T, or += with accumulate
     virtual void matmul(const WeightMatrix& w, const float* x, int n, float* out, bool accumulate) = 0;
-    // out (n, dim) = rms_norm(x) * gain, or += with accumulate. out may be x.
-    virtual void rms_norm(const float* x, const float* gain, float eps, int n, int dim, float* out,
-                          bool accumulate) = 0;
+    // out (n, dim) = norm(x) * gain + bias, or += with accumulate. Gain and bias: (dim). out may be x.
+    virtual void norm(const Norm& norm, const float* x, int n, int dim, float* out, bool accumulate) = 0;
+    // In place, each head by itself: row i is n_heads vectors of dim that begin at x + i * stride. Gain and
+    // bias: (n_heads, dim).
+    virtual void norm_heads(const Norm& norm, float* x, std::ptrdiff_t stride, int n, int n_heads,
+                            int dim) = 0;
     // out (n, dim) = f(gate) * up of gate_up (n, [gate | up], 2 dim)
     virtual void gated_activation(Activation f, const float* gate_up, int n, int dim, float* out) = 0;
+    // x (n, dim) = f(x)
+    virtual void activation(Activation f, int n, int dim, float* x) = 0;
+    // out (n, dim) += factor * x
+    virtual void add(const float* x, float factor, int n, int dim, float* out) = 0;
+    // Every row of x (n, dim) += bias (dim)
+    virtual void add_bias(const float* bias, int n, int dim, float* x) = 0;
+    // x (n, dim) = factor * x
+    virtual void scale(float factor, int n, int dim, float* x) = 0;
+    // x (n, dim) = min(max(x, -limit), limit)
+    virtual void clamp(float limit, int n, int dim, float* x) = 0;
+    // x (n, dim) = cap * tanh(x / cap)
+    virtual void soft_cap(float cap, int n, int dim, float* x) = 0;
     // qkv (n, [n_heads q | n_kv_heads k | n_kv_heads v] of head_dim): normalises and rotates q and k, appends
     // k and v to the caches, seals pages that fall due, attends, retires pages. out (n, n_heads * head_dim).
     // The caches' lengths are advanced by the caller after the last layer.

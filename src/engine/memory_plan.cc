@@ -24,7 +24,7 @@ MemoryPlan::MemoryPlan(const std::string& path, const ModelOptions& options)
       program_(measure_program(file_)),
       backend_(make_counting_cpu_backend({options.threads, options.exact ? 32 : options.activation_bits})),
       weights_(load_weights(file_, description_, *backend_)),
-      weights_bytes_(backend_->memory().total()) {}
+      weights_bytes_((backend_->forget_scratch(), backend_->memory().total())) {}
 
 std::size_t MemoryPlan::working(int context) const {
     constexpr int kBatch = ModelImpl::kBatch;
@@ -41,7 +41,7 @@ std::size_t MemoryPlan::working(int context) const {
         forward(*backend_, description_, weights_, workspace,
                 std::span(tokens).first(static_cast<std::size_t>(n)), {&run, 1}, hidden.data());
     }
-    backend_->matmul(weights_.output(), hidden.data(), 1, hidden.data(), false);
+    project(*backend_, description_, weights_, hidden.data(), 1, hidden.data());
     const std::size_t batch = backend_->memory().total() - weights_bytes_;
     const std::size_t session = (hidden.size() + static_cast<std::size_t>(info_.n_vocab)) * sizeof(float);
     const std::size_t waiting = plan_layers(geometry_, f16, kBatch).front().total();

@@ -72,7 +72,7 @@ void ModelImpl::step(std::span<const Token> tokens, std::span<const SequenceRun>
 
 void ModelImpl::project(const float* hidden, int n, float* logits) const {
     std::lock_guard lock(mutex_);
-    backend_->matmul(weights_.output(), hidden, n, logits, false);
+    kvsplit::project(*backend_, description_, weights_, hidden, n, logits);
 }
 
 void ModelImpl::fill_randomly(KvCache& cache, int n_tokens, unsigned seed) const {
@@ -83,7 +83,13 @@ void ModelImpl::fill_randomly(KvCache& cache, int n_tokens, unsigned seed) const
 SessionImpl::SessionImpl(std::shared_ptr<const ModelImpl> model, const KvSpec& spec, int context)
     : model_(std::move(model)),
       context_(context > 0 ? context : model_->info().context_length),
-      cache_(model_->geometry(), spec, model_->page_memory()) {}
+      cache_(model_->geometry(), spec, model_->page_memory()) {
+    const int limit = model_->description().n_positions;
+    if (limit > 0 && context_ > limit) {
+        fail(ErrorCode::kInvalidArgument, "a context of {} tokens: the model knows {} positions", context_,
+             limit);
+    }
+}
 
 SessionImpl::SessionImpl(const SessionImpl& other)
     : model_(other.model_), context_(other.context_), cache_(other.cache_.fork()), logits_(other.logits_) {}

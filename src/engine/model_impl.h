@@ -27,6 +27,7 @@ class ModelImpl final : public Model {
 
     const gguf::File& file() const { return file_; }
     const text::Tokenizer& tokenizer() const { return *tokenizer_; }
+    const ModelDescription& description() const { return description_; }
     const CacheGeometry& geometry() const { return geometry_; }
     PageMemory page_memory() const { return backend_->page_memory(); }
 

@@ -51,6 +51,17 @@ double ArchitectureKeys::positive_or(const std::string& name, double absent) con
     return x;
 }
 
+std::vector<bool> ArchitectureKeys::flags(const std::string& name, int n) const {
+    const gguf::Value* value = find(name);
+    if (!value || !value->is_array()) return {};
+    if (value->count < static_cast<std::uint64_t>(n))
+        file_.reject(*value, fmt::format("has {} entries for {} layers", value->count, n));
+    if (value->element_type == gguf::ValueType::kBool) return file_.get_bool_array(prefix_ + name);
+    std::vector<bool> flags;
+    for (const std::int64_t flag : file_.get_i64_array(prefix_ + name)) flags.push_back(flag != 0);
+    return flags;
+}
+
 std::string ArchitectureKeys::text_or(const std::string& name, std::string_view absent) const {
     return file_.get_string_or(prefix_ + name, absent);
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "gguf/gguf.h"
 
@@ -26,6 +27,8 @@ class ArchitectureKeys {
     // Finite.
     double number_or(const std::string& name, double absent) const;
     double positive_or(const std::string& name, double absent) const;
+    // One for each of n layers; empty where the key is absent or a single number.
+    std::vector<bool> flags(const std::string& name, int n) const;
     std::string text_or(const std::string& name, std::string_view absent) const;
 
     const gguf::File& file() const { return file_; }

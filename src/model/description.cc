@@ -1,10 +1,14 @@
 #include "model/description.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "base/error.h"
-#include "model/architecture_keys.h"
+#include "gguf/printable.h"
+#include "model/architectures/architecture.h"
 
 namespace kvsplit {
 namespace {
@@ -29,7 +33,9 @@ void describe_common(const gguf::File& file, const ArchitectureKeys& in, ModelDe
         fail(ErrorCode::kFormat, "{}: {} heads cannot share {} key-value heads evenly", file.path(),
              d.n_heads, d.n_kv_heads);
     }
-    d.n_ff = in.count("feed_forward_length", 1 << 22);
+    d.n_ff = in.head_count("feed_forward_length", 1 << 22, 0);
+    if (d.n_ff == 0)
+        fail(ErrorCode::kFormat, "{}: {}.feed_forward_length is missing", file.path(), d.architecture);
     d.context_length = in.count("context_length", std::numeric_limits<int>::max() / 2);
     const std::int64_t vocab = file.tensor("token_embd.weight").rows();
     if (vocab > (1 << 24)) file.reject(file.tensor("token_embd.weight"), "has more rows than any vocabulary");
@@ -39,42 +45,31 @@ void describe_common(const gguf::File& file, const ArchitectureKeys& in, ModelDe
     if (rotated % 2 != 0) fail(ErrorCode::kFormat, "{}: an odd rope.dimension_count", file.path());
     d.n_rope_pairs = rotated / 2;
     d.attention_scale = 1.0f / std::sqrt(static_cast<float>(d.head_dim));
+    d.rotary.assign(static_cast<std::size_t>(d.n_layers), true);
     d.windows.assign(static_cast<std::size_t>(d.n_layers), 0);
-}
-
-void describe_llama(const gguf::File& file, const ArchitectureKeys& in, const RopeOptions& user,
-                    ModelDescription& d) {
-    if (in.has("expert_count"))
+    if (in.has("expert_count") && in.number_or("expert_count", 0) > 0)
         fail(ErrorCode::kUnsupported, "{}: mixtures of experts are not supported", file.path());
-    d.rope = read_rope(in, d.n_rope_pairs, d.context_length, user);
 }
 
-void describe_gemma3(const gguf::File&, const ArchitectureKeys& in, const RopeOptions& user,
-                     ModelDescription& d) {
-    d.rope_kind = RopeKind::kHalves;
-    d.activation = Activation::kGeluTanh;
-    d.post_norms = d.qk_norms = true;
-    d.embedding_scale = std::sqrt(static_cast<float>(d.n_embd));
-    // The 27B model alone scales by its embedding's share of a head.
-    if (d.n_layers == 62)
-        d.attention_scale = 1.0f / std::sqrt(static_cast<float>(d.n_embd) / static_cast<float>(d.n_heads));
-    const int window = in.count_or("attention.sliding_window", 1 << 30, 0);
-    constexpr int kGlobalEvery = 6;
-    for (int i = 0; i < d.n_layers; ++i) {
-        if ((i + 1) % kGlobalEvery != 0) d.windows[static_cast<std::size_t>(i)] = window;
-    }
-    d.rope = read_rope(in, d.n_rope_pairs, d.context_length, user, {.base = 1e6});
-    d.window_rope = plain_rope(d.n_rope_pairs, in.positive_or("rope.freq_base_swa", 10000.0));
+void describe_rope(const ArchitectureKeys& in, const RopeOptions& user, const RopeDefaults& defaults,
+                   ModelDescription& d) {
+    if (d.n_rope_pairs == 0) return;
+    d.rope = read_rope(in, d.n_rope_pairs, d.context_length, user, defaults);
+    d.window_rope = d.rope;
+    const double base = in.positive_or("rope.freq_base", defaults.base);
+    const double window_base =
+        in.positive_or("rope.freq_base_swa", defaults.window_base > 0 ? defaults.window_base : base);
+    if (window_base != base || !defaults.windows_stretched)
+        d.window_rope = plain_rope(d.n_rope_pairs, window_base);
+    d.context_length = stretched_context(in, d.context_length, user);
 }
 
-struct Architecture {
-    std::string_view name;
-    void (*describe)(const gguf::File&, const ArchitectureKeys&, const RopeOptions&, ModelDescription&);
-};
-constexpr Architecture kArchitectures[] = {
-    {"llama", describe_llama},
-    {"gemma3", describe_gemma3},
-};
+std::vector<Architecture> all_architectures() {
+    std::vector<Architecture> all;
+    for (const auto family : {llama_family(), gemma_family()})
+        all.insert(all.end(), family.begin(), family.end());
+    return all;
+}
 
 }  // namespace
 
@@ -85,20 +80,23 @@ CacheGeometry ModelDescription::geometry() const {
 ModelDescription describe(const gguf::File& file, const RopeOptions& user) {
     ModelDescription d;
     d.architecture = file.get_string("general.architecture");
-    for (const Architecture& a : kArchitectures) {
+    for (const Architecture& a : all_architectures()) {
         if (a.name != d.architecture) continue;
         const ArchitectureKeys in(file);
         describe_common(file, in, d);
-        a.describe(file, in, user, d);
-        if (d.window_rope.frequencies.empty()) d.window_rope = d.rope;
-        d.context_length = stretched_context(in, d.context_length, user);
+        a.describe(in, d);
+        describe_rope(in, user, a.rope, d);
         return d;
     }
-    std::string known;
-    for (const Architecture& a : kArchitectures)
-        known += fmt::format("{}{}", known.empty() ? "" : ", ", a.name);
     fail(ErrorCode::kUnsupported, "{}: architecture '{}' is not supported; supported: {}", file.path(),
-         d.architecture, known);
+         gguf::printable(d.architecture), fmt::join(known_architectures(), ", "));
+}
+
+std::vector<std::string_view> known_architectures() {
+    std::vector<std::string_view> names;
+    for (const Architecture& a : all_architectures()) names.push_back(a.name);
+    std::sort(names.begin(), names.end());
+    return names;
 }
 
 }  // namespace kvsplit

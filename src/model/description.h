@@ -1,9 +1,10 @@
-// ModelDescription: an architecture as data, filled from a file's metadata. The forward pass reads nothing
-// else.
+// ModelDescription: an architecture as data, filled from a file's metadata. Loading weights and the forward
+// pass read nothing else.
 //
-// A new Llama-like architecture is one more entry in description.cc.
+// A new architecture is one more entry in a file of architectures/.
 #pragma once
 
+#include <string_view>
 #include <vector>
 
 #include "backend/backend.h"
@@ -11,6 +12,14 @@
 #include "model/rope.h"
 
 namespace kvsplit {
+
+// What is normalised of queries and keys before they are rotated, by the model's kind of norm.
+enum class QkNorm {
+    kNone,
+    kHead,      // each head, with one gain for all
+    kEachHead,  // each head, with gains of its own
+    kRow,       // all heads together as one vector
+};
 
 struct ModelDescription {
     std::string architecture;
@@ -23,18 +32,38 @@ struct ModelDescription {
     int n_vocab = 0;
     int context_length = 0;  // what the model reaches, stretched or not
 
+    // A block is x + f(norm(x)), with post-norms x + norm(f(norm(x))), without pre-norms x + norm(f(x)).
+    NormKind norm = NormKind::kRms;
     float norm_eps = 1e-5f;
-    bool post_norms =
-        false;  // RMS norm of the attention's and the feed-forward's output, before the residual sum
-    bool qk_norms = false;  // RMS norm of each query and key head, before RoPE
+    bool norm_gains = true;  // false: norms have no numbers of their own
+    bool pre_norms = true;
+    bool post_norms = false;
+    bool embedding_norm = false;
+    std::string_view attention_norm_tensor = "attn_norm";  // names of the pre-norms
+    std::string_view feed_forward_norm_tensor = "ffn_norm";
+    bool parallel = false;     // the feed-forward block reads what the attention block read, not its sum
+    bool shared_norm = false;  // and through the same norm; only with parallel
+
     Activation activation = Activation::kSilu;
+    bool gated = true;  // activation(gate) * up, else activation(up)
+
     float embedding_scale = 1.0f;
     float attention_scale = 1.0f;
+    float residual_scale = 1.0f;  // of what a block adds
+    float logit_scale = 1.0f;
+    float attention_soft_cap = 0;  // logits become cap * tanh(logit / cap); 0: none
+    float logit_soft_cap = 0;      // likewise, of the vocabulary's
+    float clamp_qkv = 0;           // queries, keys and values are cut off at +- this; 0: none
 
+    QkNorm qk_norm = QkNorm::kNone;
     RopeKind rope_kind = RopeKind::kPairs;
-    int n_rope_pairs = 0;
-    Rope rope;         // layers without a window
-    Rope window_rope;  // layers with one
+    int n_rope_pairs = 0;      // 0: no layer rotates
+    std::vector<bool> rotary;  // (n_layers) whether the layer rotates queries and keys
+    Rope rope;                 // layers without a window
+    Rope window_rope;          // layers with one
+    int n_positions = 0;       // learned ones: a vector each, added to the embedding; 0: none
+    // (n_heads) added to a logit for each token that the key is further back, negative; empty: none
+    std::vector<float> alibi_slopes;
 
     std::vector<int> windows;  // (n_layers) sliding window in tokens, 0: none
 
@@ -45,5 +74,8 @@ struct ModelDescription {
 // user: changes to the rotary embedding. Throws Error: kUnsupported for an architecture or a feature not
 // known here, kFormat for damaged metadata.
 ModelDescription describe(const gguf::File& file, const RopeOptions& user = {});
+
+// The names that describe() takes, as files spell them, sorted.
+std::vector<std::string_view> known_architectures();
 
 }  // namespace kvsplit

@@ -1,6 +1,8 @@
 #include "model/forward.h"
 
 #include <cmath>
+#include <numeric>
+#include <vector>
 
 #include "base/check.h"
 
@@ -41,8 +43,8 @@ Workspace::Workspace(Backend& backend, const ModelDescription& d, int max_tokens
     h = rows(d.n_embd);
     qkv = rows(d.qkv_width());
     attention = rows(d.n_heads * d.head_dim);
-    gate_up = rows(2 * d.n_ff);
-    gated = rows(d.n_ff);
+    up = rows(d.gated ? 2 * d.n_ff : d.n_ff);
+    if (d.gated) gated = rows(d.n_ff);
     cos = rows(d.n_rope_pairs);
     sin = rows(d.n_rope_pairs);
     if (has_windows(d)) {
@@ -51,51 +53,147 @@ Workspace::Workspace(Backend& backend, const ModelDescription& d, int max_tokens
     }
 }
 
+namespace {
+
+// One forward pass: the batch's rows, and the operations that all its layers share.
+class Pass {
+  public:
+    Pass(Backend& backend, const ModelDescription& d, Workspace& ws, std::span<const SequenceRun> runs, int n)
+        : backend_(backend), d_(d), ws_(ws), runs_(runs), n_(n), x_(ws.x->data()), h_(ws.h->data()) {}
+
+    void embed(const Weights& w, std::span<const Token> tokens) {
+        backend_.embed(*w.embedding, tokens, d_.embedding_scale, x_);
+        if (w.positions) {
+            std::vector<Token> positions(tokens.size());
+            for (const SequenceRun& run : runs_) {
+                std::iota(positions.begin() + run.first_row, positions.begin() + run.first_row + run.n_tokens,
+                          run.cache->length());
+            }
+            backend_.embed(*w.positions, positions, 1.0f, h_);
+            backend_.add(h_, 1.0f, n_, d_.n_embd, x_);
+        }
+        if (d_.embedding_norm) backend_.norm(norm(w.embedding_norm), x_, n_, d_.n_embd, x_, false);
+    }
+
+    void layer(const LayerWeights& w, int i) {
+        attend(w, i);
+        // What is parallel reads the same x: the order of the two sums is all that differs.
+        if (!d_.parallel) add_output(w.output, ws_.attention->data(), w.post_attention_norm);
+        feed_forward(w);
+        if (d_.parallel) add_output(w.output, ws_.attention->data(), w.post_attention_norm);
+    }
+
+    void finish(const Weights& w, float* hidden) {
+        backend_.norm(norm(w.output_norm), x_, n_, d_.n_embd, hidden, false);
+    }
+
+  private:
+    Norm norm(const NormWeights& w) const {
+        return {d_.norm, d_.norm_eps, w.gain ? w.gain->data() : nullptr, w.bias ? w.bias->data() : nullptr};
+    }
+
+    void multiply(const Linear& w, const float* in, float* out, bool accumulate) {
+        backend_.matmul(*w.matrix, in, n_, out, accumulate);
+        if (w.bias) backend_.add_bias(w.bias->data(), n_, w.matrix->rows(), out);
+    }
+
+    // What a block reads: x itself, or normalised in h.
+    const float* input(const NormWeights& w) {
+        if (!d_.pre_norms) return x_;
+        backend_.norm(norm(w), x_, n_, d_.n_embd, h_, false);
+        return h_;
+    }
+
+    // The residual sum of a block's output, normalised and scaled first where the architecture says so.
+    void add_output(const Linear& w, const float* in, const NormWeights& post) {
+        if (!d_.post_norms && d_.residual_scale == 1.0f) return multiply(w, in, x_, true);
+        multiply(w, in, h_, false);
+        if (d_.residual_scale != 1.0f) backend_.scale(d_.residual_scale, n_, d_.n_embd, h_);
+        if (d_.post_norms) {
+            backend_.norm(norm(post), h_, n_, d_.n_embd, x_, true);
+        } else {
+            backend_.add(h_, 1.0f, n_, d_.n_embd, x_);
+        }
+    }
+
+    void attend(const LayerWeights& w, int i) {
+        float* qkv = ws_.qkv->data();
+        multiply(w.qkv, input(w.attention_norm), qkv, false);
+        if (d_.clamp_qkv > 0) backend_.clamp(d_.clamp_qkv, n_, d_.qkv_width(), qkv);
+        // The attention itself normalises heads in passing, by the most frequent kind.
+        const bool norms_inside = d_.qk_norm == QkNorm::kHead && d_.norm == NormKind::kRms;
+        if (d_.qk_norm != QkNorm::kNone && !norms_inside) normalise_queries_and_keys(w, qkv);
+        const int window = d_.windows[static_cast<std::size_t>(i)];
+        const bool rotary = d_.rotary[static_cast<std::size_t>(i)];
+        const AttentionParams params{.layer = i,
+                                     .n_heads = d_.n_heads,
+                                     .n_kv_heads = d_.n_kv_heads,
+                                     .head = codec::head_shape(d_.head_dim),
+                                     .scale = d_.attention_scale,
+                                     .q_norm = norms_inside ? w.q_norm.gain->data() : nullptr,
+                                     .k_norm = norms_inside ? w.k_norm.gain->data() : nullptr,
+                                     .norm_eps = d_.norm_eps,
+                                     .rope = d_.rope_kind,
+                                     .n_rope_pairs = rotary ? d_.n_rope_pairs : 0,
+                                     .cos = window > 0 ? ws_.window_cos->data() : ws_.cos->data(),
+                                     .sin = window > 0 ? ws_.window_sin->data() : ws_.sin->data(),
+                                     .window = window};
+        backend_.attention(params, runs_, qkv, n_, ws_.attention->data());
+    }
+
+    void normalise_queries_and_keys(const LayerWeights& w, float* qkv) {
+        const auto side = [&](const NormWeights& weights, float* first, int n_heads) {
+            const bool row = d_.qk_norm == QkNorm::kRow;
+            backend_.norm_heads(norm(weights), first, d_.qkv_width(), n_, row ? 1 : n_heads,
+                                row ? n_heads * d_.head_dim : d_.head_dim);
+        };
+        side(w.q_norm, qkv, d_.n_heads);
+        side(w.k_norm, qkv + d_.n_heads * d_.head_dim, d_.n_kv_heads);
+    }
+
+    void feed_forward(const LayerWeights& w) {
+        float* up = ws_.up->data();
+        multiply(w.up, d_.shared_norm ? h_ : input(w.feed_forward_norm), up, false);
+        const float* activated = up;
+        if (d_.gated) {
+            backend_.gated_activation(d_.activation, up, n_, d_.n_ff, ws_.gated->data());
+            activated = ws_.gated->data();
+        } else {
+            backend_.activation(d_.activation, n_, d_.n_ff, up);
+        }
+        add_output(w.down, activated, w.post_feed_forward_norm);
+    }
+
+    Backend& backend_;
+    const ModelDescription& d_;
+    Workspace& ws_;
+    std::span<const SequenceRun> runs_;
+    int n_;
+    float* x_;  // (n, n_embd) the residual stream
+    float* h_;  // (n, n_embd)
+};
+
+}  // namespace
+
 void forward(Backend& backend, const ModelDescription& d, const Weights& weights, Workspace& ws,
              std::span<const Token> tokens, std::span<const SequenceRun> runs, float* hidden) {
     const int n = static_cast<int>(tokens.size());
     KVSPLIT_CHECK(n > 0 && n <= ws.max_tokens());
     fill_rope(d.rope, runs, ws.cos->data(), ws.sin->data());
     if (ws.window_cos) fill_rope(d.window_rope, runs, ws.window_cos->data(), ws.window_sin->data());
-
-    float* x = ws.x->data();  // (n, n_embd) the residual stream
-    float* h = ws.h->data();  // (n, n_embd)
-    backend.embed(*weights.embedding, tokens, d.embedding_scale, x);
-    for (int i = 0; i < d.n_layers; ++i) {
-        const LayerWeights& w = weights.layers[static_cast<std::size_t>(i)];
-        const int window = d.windows[static_cast<std::size_t>(i)];
-        // The residual sum of a block's output, normalised first where the architecture says so.
-        const auto add_output = [&](const WeightMatrix& matrix, const float* in, Buffer* norm) {
-            if (!norm) return backend.matmul(matrix, in, n, x, true);
-            backend.matmul(matrix, in, n, h, false);
-            backend.rms_norm(h, norm->data(), d.norm_eps, n, d.n_embd, x, true);
-        };
-
-        backend.rms_norm(x, w.attention_norm->data(), d.norm_eps, n, d.n_embd, h, false);
-        backend.matmul(*w.qkv, h, n, ws.qkv->data(), false);
-        const AttentionParams params{.layer = i,
-                                     .n_heads = d.n_heads,
-                                     .n_kv_heads = d.n_kv_heads,
-                                     .head = codec::head_shape(d.head_dim),
-                                     .scale = d.attention_scale,
-                                     .q_norm = w.q_norm ? w.q_norm->data() : nullptr,
-                                     .k_norm = w.k_norm ? w.k_norm->data() : nullptr,
-                                     .norm_eps = d.norm_eps,
-                                     .rope = d.rope_kind,
-                                     .n_rope_pairs = d.n_rope_pairs,
-                                     .cos = window > 0 ? ws.window_cos->data() : ws.cos->data(),
-                                     .sin = window > 0 ? ws.window_sin->data() : ws.sin->data(),
-                                     .window = window};
-        backend.attention(params, runs, ws.qkv->data(), n, ws.attention->data());
-        add_output(*w.output, ws.attention->data(), w.post_attention_norm.get());
-
-        backend.rms_norm(x, w.feed_forward_norm->data(), d.norm_eps, n, d.n_embd, h, false);
-        backend.matmul(*w.gate_up, h, n, ws.gate_up->data(), false);
-        backend.gated_activation(d.activation, ws.gate_up->data(), n, d.n_ff, ws.gated->data());
-        add_output(*w.down, ws.gated->data(), w.post_feed_forward_norm.get());
-    }
-    backend.rms_norm(x, weights.output_norm->data(), d.norm_eps, n, d.n_embd, hidden, false);
+    Pass pass(backend, d, ws, runs, n);
+    pass.embed(weights, tokens);
+    for (int i = 0; i < d.n_layers; ++i) pass.layer(weights.layers[static_cast<std::size_t>(i)], i);
+    pass.finish(weights, hidden);
     for (const SequenceRun& run : runs) run.cache->advance(run.n_tokens);
+}
+
+void project(Backend& backend, const ModelDescription& d, const Weights& weights, const float* hidden, int n,
+             float* logits) {
+    backend.matmul(weights.output(), hidden, n, logits, false);
+    if (const auto& bias = weights.separate_output.bias) backend.add_bias(bias->data(), n, d.n_vocab, logits);
+    if (d.logit_scale != 1.0f) backend.scale(d.logit_scale, n, d.n_vocab, logits);
+    if (d.logit_soft_cap > 0) backend.soft_cap(d.logit_soft_cap, n, d.n_vocab, logits);
 }
 
 }  // namespace kvsplit

@@ -15,12 +15,11 @@ class Workspace {
     Workspace(Backend& backend, const ModelDescription& description, int max_tokens);
     int max_tokens() const { return max_tokens_; }
 
-  private:
-    friend void forward(Backend&, const ModelDescription&, const Weights&, Workspace&, std::span<const Token>,
-                        std::span<const SequenceRun>, float*);
-    int max_tokens_;
-    std::unique_ptr<Buffer> x, h, qkv, attention, gate_up, gated;
+    std::unique_ptr<Buffer> x, h, qkv, attention, up, gated;   // (max_tokens, ...)
     std::unique_ptr<Buffer> cos, sin, window_cos, window_sin;  // (max_tokens, n_rope_pairs)
+
+  private:
+    int max_tokens_;
 };
 
 // Runs the batch's tokens, appends them to their caches, and writes the states after the last norm.
@@ -29,5 +28,9 @@ class Workspace {
 void forward(Backend& backend, const ModelDescription& description, const Weights& weights,
              Workspace& workspace, std::span<const Token> tokens, std::span<const SequenceRun> runs,
              float* hidden);
+
+// logits (n, n_vocab) of states (n, n_embd) after the last norm.
+void project(Backend& backend, const ModelDescription& description, const Weights& weights,
+             const float* hidden, int n, float* logits);
 
 }  // namespace kvsplit

@@ -30,6 +30,8 @@ struct Rope {
 struct RopeDefaults {
     double base = 10000;
     bool whole_pairs = true;  // YaRN's ramp begins and ends at whole pairs
+    double window_base = 0;   // of layers with a window; 0: as the others
+    bool windows_stretched = true;
 };
 
 // Without any scaling: frequency i is base^(-i / n_pairs).

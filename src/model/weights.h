@@ -8,26 +8,41 @@
 
 namespace kvsplit {
 
+// The numbers of a norm; null for those that it has not: ones, zeros.
+struct NormWeights {
+    std::unique_ptr<Buffer> gain, bias;  // (dim)
+};
+
+// A matrix with a bias where the file has one.
+struct Linear {
+    std::unique_ptr<WeightMatrix> matrix;
+    std::unique_ptr<Buffer> bias;  // (matrix->rows()) or null
+};
+
 struct LayerWeights {
-    std::unique_ptr<Buffer> attention_norm, feed_forward_norm;            // (n_embd)
-    std::unique_ptr<Buffer> post_attention_norm, post_feed_forward_norm;  // (n_embd) or null
-    std::unique_ptr<Buffer> q_norm, k_norm;                               // (head_dim) or null
-    std::unique_ptr<WeightMatrix> qkv;                                    // ([q | k | v], n_embd)
-    std::unique_ptr<WeightMatrix> output;                                 // (n_embd, n_heads * head_dim)
-    std::unique_ptr<WeightMatrix> gate_up;                                // ([gate | up], n_embd)
-    std::unique_ptr<WeightMatrix> down;                                   // (n_embd, n_ff)
+    NormWeights attention_norm, feed_forward_norm;            // (n_embd)
+    NormWeights post_attention_norm, post_feed_forward_norm;  // (n_embd)
+    NormWeights q_norm, k_norm;  // kHead: (head_dim), else (n_heads * head_dim), (n_kv_heads * head_dim)
+    Linear qkv;                  // ([q | k | v], n_embd)
+    Linear output;               // (n_embd, n_heads * head_dim)
+    Linear up;                   // ([gate | up] or up, n_embd)
+    Linear down;                 // (n_embd, n_ff)
 };
 
 struct Weights {
-    std::unique_ptr<WeightMatrix> embedding;        // (n_vocab, n_embd)
-    std::unique_ptr<WeightMatrix> separate_output;  // (n_vocab, n_embd), null when tied to the embedding
-    std::unique_ptr<Buffer> output_norm;            // (n_embd)
+    std::unique_ptr<WeightMatrix> embedding;  // (n_vocab, n_embd)
+    std::unique_ptr<WeightMatrix> positions;  // (n_positions, n_embd) or null
+    NormWeights embedding_norm, output_norm;  // (n_embd)
+    Linear separate_output;  // (n_vocab, n_embd), without a matrix when tied to the embedding
     std::vector<LayerWeights> layers;
 
-    const WeightMatrix& output() const { return separate_output ? *separate_output : *embedding; }
+    const WeightMatrix& output() const {
+        return separate_output.matrix ? *separate_output.matrix : *embedding;
+    }
 };
 
-// Checks that every tensor is there with the shape that the description asks for. Throws Error naming the
+// Checks that every tensor is there with the shape that the description asks for, that its numbers are
+// finite, and that the file has no tensors that the description says nothing of. Throws Error naming the
 // tensor.
 Weights load_weights(const gguf::File& file, const ModelDescription& description, Backend& backend);
 

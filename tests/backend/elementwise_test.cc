@@ -39,14 +39,75 @@ TEST(Elementwise, RmsNorm) {
     }
 }
 
+TEST(Elementwise, LayerNorm) {
+    std::mt19937 rng(7);
+    for (const int n : kLengths) {
+        std::vector<float> x = random_vector(n, rng);
+        const std::vector<float> gain = random_vector(n, rng);
+        for (float& v : x) v += 10;  // a mean that matters
+        double mean = 0, squares = 0;
+        for (float v : x) mean += double{v} / n;
+        for (float v : x) squares += (v - mean) * (v - mean);
+        const double factor = 1 / std::sqrt(squares / n + 1e-5);
+        for (const CpuIsa isa : available_isas()) {
+            std::vector<float> out(x.size(), 2.0f), plain = x;
+            kernels(isa).add_layer_norm(x.data(), gain.data(), n, 1e-5f, out.data());
+            kernels(isa).layer_norm(plain.data(), nullptr, n, 1e-5f, plain.data());
+            for (std::size_t i = 0; i < x.size() && n > 1; ++i) {
+                EXPECT_NEAR(out[i], 2 + (x[i] - mean) * factor * gain[i], 3e-5);
+                EXPECT_NEAR(plain[i], (x[i] - mean) * factor, 1e-5);
+            }
+        }
+    }
+}
+
+TEST(Elementwise, Activations) {
+    std::mt19937 rng(8);
+    for (const int n : kLengths) {
+        const std::vector<float> x = random_vector(n, rng);
+        for (const CpuIsa isa : available_isas()) {
+            for (int f = 0; f < kActivations; ++f) {
+                std::vector<float> y = x, product(x.size());
+                kernels(isa).activation[f](n, y.data());
+                kernels(isa).gated[f](x.data(), x.data(), n, product.data());
+                for (std::size_t i = 0; i < x.size(); ++i) {
+                    const double v = x[i], inner = std::sqrt(2 / M_PI) * (v + 0.044715 * v * v * v);
+                    const double expected[] = {v / (1 + std::exp(-v)),
+                                               0.5 * v * (1 + std::erf(v / std::sqrt(2.0))),
+                                               0.5 * v * (1 + std::tanh(inner)), v > 0 ? v * v : 0.0};
+                    EXPECT_NEAR(y[i], expected[f], 1e-6 * (1 + v * v)) << f;
+                    EXPECT_EQ(product[i], y[i] * x[i]) << f;
+                }
+            }
+        }
+    }
+}
+
+TEST(Elementwise, ClampAndSoftCap) {
+    std::mt19937 rng(9);
+    for (const int n : kLengths) {
+        const std::vector<float> x = random_vector(n, rng);
+        for (const CpuIsa isa : available_isas()) {
+            std::vector<float> clamped = x, capped = x;
+            kernels(isa).clamp(1.5f, n, clamped.data());
+            kernels(isa).soft_cap(2.0f, n, capped.data());
+            for (std::size_t i = 0; i < x.size(); ++i) {
+                EXPECT_EQ(clamped[i], std::min(std::max(x[i], -1.5f), 1.5f));
+                EXPECT_NEAR(capped[i], 2 * std::tanh(x[i] / 2), 2e-6);
+            }
+        }
+    }
+}
+
 TEST(Elementwise, GatedActivations) {
     std::mt19937 rng(2);
     for (const int n : kLengths) {
         const std::vector<float> gate = random_vector(n, rng), up = random_vector(n, rng);
         for (const CpuIsa isa : available_isas()) {
+            const Kernels& table = kernels(isa);
             std::vector<float> silu(gate.size()), gelu = up;
-            kernels(isa).silu_mul(gate.data(), up.data(), n, silu.data());
-            kernels(isa).gelu_tanh_mul(gate.data(), gelu.data(), n, gelu.data());
+            table.gated[int(Activation::kSilu)](gate.data(), up.data(), n, silu.data());
+            table.gated[int(Activation::kGeluTanh)](gate.data(), gelu.data(), n, gelu.data());
             for (std::size_t i = 0; i < gate.size(); ++i) {
                 const double g = gate[i];
                 EXPECT_NEAR(silu[i], g / (1 + std::exp(-g)) * up[i], 1e-5);
@@ -63,7 +124,7 @@ TEST(Elementwise, AddAndScale) {
         const std::vector<float> x = random_vector(n, rng);
         for (const CpuIsa isa : available_isas()) {
             std::vector<float> sum(x.size(), 1.0f), scaled(x.size());
-            kernels(isa).add(x.data(), n, sum.data());
+            kernels(isa).add(x.data(), 1.0f, n, sum.data());
             kernels(isa).scale(x.data(), 0.3f, n, scaled.data());
             for (std::size_t i = 0; i < x.size(); ++i) {
                 EXPECT_EQ(sum[i], 1.0f + x[i]);
@@ -118,8 +179,10 @@ TEST(Elementwise, FusedSetsAgreeBitForBit) {
         const CpuIsa isa = isas[i];
         std::vector<float>& o = out.emplace_back(y);
         kernels(isa).add_rms_norm(x.data(), y.data(), n, 1e-6f, o.data());
-        kernels(isa).silu_mul(o.data(), x.data(), n, o.data());
-        kernels(isa).gelu_tanh_mul(x.data(), o.data(), n, o.data());
+        for (const auto gated : kernels(isa).gated) gated(o.data(), x.data(), n, o.data());
+        kernels(isa).add_layer_norm(x.data(), y.data(), n, 1e-6f, o.data());
+        for (const auto activate : kernels(isa).activation) activate(n, o.data());
+        kernels(isa).soft_cap(20.0f, n, o.data());
         kernels(isa).rope_pairs(o.data(), 4, 128, 64, x.data(), y.data());
         kernels(isa).rope_halves(o.data(), 4, 128, 64, y.data(), x.data());
     }

@@ -94,8 +94,15 @@ class CountingCpuBackend final : public CountingBackend {
         matmul_.quantized = std::max(matmul_.quantized, needed.quantized);
         matmul_.floats = std::max(matmul_.floats, needed.floats);
     }
-    void rms_norm(const float*, const float*, float, int, int, float*, bool) override {}
+    void norm(const Norm&, const float*, int, int, float*, bool) override {}
+    void norm_heads(const Norm&, float*, std::ptrdiff_t, int, int, int) override {}
     void gated_activation(Activation, const float*, int, int, float*) override {}
+    void activation(Activation, int, int, float*) override {}
+    void add(const float*, float, int, int, float*) override {}
+    void add_bias(const float*, int, int, float*) override {}
+    void scale(float, int, int, float*) override {}
+    void clamp(float, int, int, float*) override {}
+    void soft_cap(float, int, int, float*) override {}
     void attention(const AttentionParams& params, std::span<const SequenceRun> runs, const float*, int n,
                    float*) override {
         const int tile_tokens = std::min(n, codec::kPageTokens);

@@ -78,28 +78,67 @@ class CpuBackend final : public Backend {
         cpu::matmul(pool_, kernels_, packed(w), x, n, out, w.rows(), accumulate, scratch_);
     }
 
-    void rms_norm(const float* x, const float* gain, float eps, int n, int dim, float* out,
-                  bool accumulate) override {
-        const auto norm = accumulate ? kernels_.add_rms_norm : kernels_.rms_norm;
+    void norm(const Norm& norm, const float* x, int n, int dim, float* out, bool accumulate) override {
         for_rows(n, [&](int i) {
             const auto at = static_cast<std::ptrdiff_t>(i) * dim;
-            norm(x + at, gain, dim, eps, out + at);
+            norm_row(norm, norm.gain, norm.bias, x + at, dim, out + at, accumulate);
+        });
+    }
+
+    void norm_heads(const Norm& norm, float* x, std::ptrdiff_t stride, int n, int n_heads, int dim) override {
+        for_rows(n, [&](int i) {
+            for (int h = 0; h < n_heads; ++h) {
+                float* head = x + i * stride + h * dim;
+                norm_row(norm, norm.gain ? norm.gain + h * dim : nullptr,
+                         norm.bias ? norm.bias + h * dim : nullptr, head, dim, head, false);
+            }
         });
     }
 
     void gated_activation(Activation f, const float* gate_up, int n, int dim, float* out) override {
-        const auto gated = f == Activation::kSilu ? kernels_.silu_mul : kernels_.gelu_tanh_mul;
-        if (n == 1) {  // one row: in pieces
-            constexpr int kPiece = 512;
-            pool_.for_each((dim + kPiece - 1) / kPiece, [&](int i) {
-                const int at = i * kPiece;
-                gated(gate_up + at, gate_up + dim + at, std::min(kPiece, dim - at), out + at);
-            });
-            return;
-        }
-        for_rows(n, [&](int i) {
-            const float* row = gate_up + static_cast<std::ptrdiff_t>(i) * 2 * dim;
-            gated(row, row + dim, dim, out + static_cast<std::ptrdiff_t>(i) * dim);
+        const auto gated = kernels_.gated[static_cast<int>(f)];
+        for_pieces(n, dim, [&](int row, int at, int count) {
+            const float* gate = gate_up + static_cast<std::ptrdiff_t>(row) * 2 * dim + at;
+            gated(gate, gate + dim, count, out + static_cast<std::ptrdiff_t>(row) * dim + at);
+        });
+    }
+
+    void activation(Activation f, int n, int dim, float* x) override {
+        const auto activate = kernels_.activation[static_cast<int>(f)];
+        for_pieces(n, dim, [&](int row, int at, int count) {
+            activate(count, x + static_cast<std::ptrdiff_t>(row) * dim + at);
+        });
+    }
+
+    void add(const float* x, float factor, int n, int dim, float* out) override {
+        for_pieces(n, dim, [&](int row, int at, int count) {
+            const auto first = static_cast<std::ptrdiff_t>(row) * dim + at;
+            kernels_.add(x + first, factor, count, out + first);
+        });
+    }
+
+    void add_bias(const float* bias, int n, int dim, float* x) override {
+        for_pieces(n, dim, [&](int row, int at, int count) {
+            kernels_.add(bias + at, 1.0f, count, x + static_cast<std::ptrdiff_t>(row) * dim + at);
+        });
+    }
+
+    void scale(float factor, int n, int dim, float* x) override {
+        for_pieces(n, dim, [&](int row, int at, int count) {
+            float* first = x + static_cast<std::ptrdiff_t>(row) * dim + at;
+            kernels_.scale(first, factor, count, first);
+        });
+    }
+
+    void clamp(float limit, int n, int dim, float* x) override {
+        for_pieces(n, dim, [&](int row, int at, int count) {
+            kernels_.clamp(limit, count, x + static_cast<std::ptrdiff_t>(row) * dim + at);
+        });
+    }
+
+    void soft_cap(float cap, int n, int dim, float* x) override {
+        for_pieces(n, dim, [&](int row, int at, int count) {
+            kernels_.soft_cap(cap, count, x + static_cast<std::ptrdiff_t>(row) * dim + at);
         });
     }
 
@@ -109,6 +148,16 @@ class CpuBackend final : public Backend {
     }
 
   private:
+    void norm_row(const Norm& norm, const float* gain, const float* bias, const float* x, int dim, float* out,
+                  bool accumulate) const {
+        if (norm.kind == NormKind::kRms) {
+            (accumulate ? kernels_.add_rms_norm : kernels_.rms_norm)(x, gain, dim, norm.eps, out);
+        } else {
+            (accumulate ? kernels_.add_layer_norm : kernels_.layer_norm)(x, gain, dim, norm.eps, out);
+        }
+        if (bias) kernels_.add(bias, 1.0f, dim, out);
+    }
+
     // A few rows are quicker done here than handed out.
     template <typename F>
     void for_rows(int n, F&& f) {
@@ -117,6 +166,15 @@ class CpuBackend final : public Backend {
         } else {
             pool_.for_each(n, f);
         }
+    }
+
+    // f(row, first element, elements): whole rows, or where there is only one, pieces of it.
+    template <typename F>
+    void for_pieces(int n, int dim, F&& f) {
+        if (n > 1) return for_rows(n, [&](int i) { f(i, 0, dim); });
+        constexpr int kPiece = 512;
+        pool_.for_each((dim + kPiece - 1) / kPiece,
+                       [&](int i) { f(0, i * kPiece, std::min(kPiece, dim - i * kPiece)); });
     }
 
     Activations activations_;

@@ -1,4 +1,4 @@
-// Norms, gated activations, rotary embeddings: one row per call. Part of a kernel translation unit (simd.h).
+// Norms, activations, rotary embeddings: one row per call. Part of a kernel translation unit (simd.h).
 #pragma once
 
 #include "backend/cpu/simd/simd.h"
@@ -38,6 +38,32 @@ void rms_norm(const float* x, const float* gain, int n, float eps, float* out) {
     });
 }
 
+template <bool accumulate>
+void layer_norm(const float* x, const float* gain, int n, float eps, float* out) {
+    f32x16 sum = zero_f32();
+    for_blocks(n, [&](int i, int m) KVSPLIT_LAMBDA_INLINE { sum = sum + load_block(x + i, m); });
+    const f32x16 mean = set1(reduce_add(sum) / static_cast<float>(n));
+    f32x16 squares = zero_f32();
+    for_blocks(n, [&](int i, int m) KVSPLIT_LAMBDA_INLINE {
+        const f32x16 a = select(mask_first(m), load_block(x + i, m) - mean, zero_f32());
+        squares = fmadd(a, a, squares);
+    });
+    const float variance = reduce_add(squares) / static_cast<float>(n);
+    const f32x16 factor = set1(1.0f) / sqrt(set1(variance + eps));
+    for_blocks(n, [&](int i, int m) KVSPLIT_LAMBDA_INLINE {
+        f32x16 y = (load_block(x + i, m) - mean) * factor;
+        if (gain) y = y * load_block(gain + i, m);
+        if constexpr (accumulate) y = load_block(out + i, m) + y;
+        store_block(out + i, y, m);
+    });
+}
+
+template <f32x16 activation(f32x16)>
+void activate(int n, float* x) {
+    for_blocks(n, [&](int i, int m)
+                      KVSPLIT_LAMBDA_INLINE { store_block(x + i, activation(load_block(x + i, m)), m); });
+}
+
 template <f32x16 activation(f32x16)>
 void gated(const float* gate, const float* up, int n, float* out) {
     for_blocks(n, [&](int i, int m) KVSPLIT_LAMBDA_INLINE {
@@ -45,9 +71,22 @@ void gated(const float* gate, const float* up, int n, float* out) {
     });
 }
 
-void add(const float* x, int n, float* out) {
+void add(const float* x, float factor, int n, float* out) {
     for_blocks(n, [&](int i, int m) KVSPLIT_LAMBDA_INLINE {
-        store_block(out + i, load_block(out + i, m) + load_block(x + i, m), m);
+        store_block(out + i, fmadd(load_block(x + i, m), set1(factor), load_block(out + i, m)), m);
+    });
+}
+
+void clamp(float limit, int n, float* x) {
+    for_blocks(n, [&](int i, int m) KVSPLIT_LAMBDA_INLINE {
+        store_block(x + i, max(set1(-limit), min(set1(limit), load_block(x + i, m))), m);
+    });
+}
+
+void soft_cap(float cap, int n, float* x) {
+    const f32x16 inverse = set1(1.0f / cap);
+    for_blocks(n, [&](int i, int m) KVSPLIT_LAMBDA_INLINE {
+        store_block(x + i, set1(cap) * tanh(load_block(x + i, m) * inverse), m);
     });
 }
 

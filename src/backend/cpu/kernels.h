@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "backend/activation.h"
 #include "backend/cpu/attention_kernels.h"
 #include "backend/cpu/matmul_kernels.h"
 #include "backend/cpu/seal_kernels.h"
@@ -22,13 +23,18 @@ struct Kernels {
     // out[i] += the same.
     void (*add_rms_norm)(const float* x, const float* gain, int n, float eps, float* out);
 
-    // out[i] = silu(gate[i]) * up[i]; out may be gate or up.
-    void (*silu_mul)(const float* gate, const float* up, int n, float* out);
-    // out[i] = gelu_tanh(gate[i]) * up[i]
-    void (*gelu_tanh_mul)(const float* gate, const float* up, int n, float* out);
+    // The same of x - mean(x).
+    void (*layer_norm)(const float* x, const float* gain, int n, float eps, float* out);
+    void (*add_layer_norm)(const float* x, const float* gain, int n, float eps, float* out);
 
-    void (*add)(const float* x, int n, float* out);                  // out[i] += x[i]
+    // By Activation. out[i] = f(gate[i]) * up[i]; out may be gate or up.
+    void (*gated[kActivations])(const float* gate, const float* up, int n, float* out);
+    void (*activation[kActivations])(int n, float* x);  // x[i] = f(x[i])
+
+    void (*add)(const float* x, float factor, int n, float* out);    // out[i] += x[i] * factor
     void (*scale)(const float* x, float factor, int n, float* out);  // out[i] = x[i] * factor; out may be x
+    void (*clamp)(float limit, int n, float* x);                     // x[i] = min(max(x[i], -limit), limit)
+    void (*soft_cap)(float cap, int n, float* x);                    // x[i] = cap * tanh(x[i] / cap)
 
     // Rotates the first 2 * n_pairs elements of each of n_heads vectors, in place; head h begins at x + h *
     // stride. cos and sin: (n_pairs). rope_pairs rotates elements (2i, 2i + 1); rope_halves elements (i, i +

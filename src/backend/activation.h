@@ -1,0 +1,15 @@
+// The activations of feed-forward blocks. Kernels are compiled for each instruction set on its own, so this
+// header uses nothing of the standard library.
+#pragma once
+
+namespace kvsplit {
+
+enum class Activation : unsigned char {
+    kSilu,         // x / (1 + e^-x)
+    kGelu,         // x Phi(x), by the error function
+    kGeluTanh,     // the tanh form of it
+    kReluSquared,  // max(x, 0)^2
+};
+inline constexpr int kActivations = 4;
+
+}  // namespace kvsplit

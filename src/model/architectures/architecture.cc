@@ -1,0 +1,42 @@
+#include "model/architectures/architecture.h"
+
+#include <fmt/format.h>
+
+#include <bit>
+#include <cmath>
+
+#include "base/error.h"
+
+namespace kvsplit {
+
+bool first_layer_has(const ArchitectureKeys& in, std::string_view tensor) {
+    return in.file().find_tensor(fmt::format("blk.0.{}", tensor)) != nullptr;
+}
+
+void set_layer_norm(const ArchitectureKeys& in, ModelDescription& d) {
+    d.norm = NormKind::kLayer;
+    d.norm_eps = static_cast<float>(in.positive_or("attention.layer_norm_epsilon", 1e-5));
+}
+
+void set_windows(const ArchitectureKeys& in, ModelDescription& d, int window, int period) {
+    const std::vector<bool> named = in.flags("attention.sliding_window_pattern", d.n_layers);
+    if (named.empty()) period = in.count_or("attention.sliding_window_pattern", 1 << 20, period);
+    for (std::size_t i = 0; i < d.windows.size(); ++i) {
+        const bool windowed =
+            named.empty() ? (static_cast<int>(i) + 1) % period != 0 : static_cast<bool>(named[i]);
+        d.windows[i] = windowed ? window : 0;
+    }
+}
+
+void set_alibi(ModelDescription& d, float max_bias) {
+    d.n_rope_pairs = 0;
+    // Slopes are powers of one number for the first 2^k heads, then every second power of its root.
+    const auto whole = static_cast<int>(std::bit_floor(static_cast<unsigned>(d.n_heads)));
+    for (int h = 0; h < d.n_heads; ++h) {
+        const float exponent =
+            h < whole ? static_cast<float>(h + 1) : static_cast<float>(2 * (h - whole) + 1) / 2.0f;
+        d.alibi_slopes.push_back(std::exp2(-max_bias * exponent / static_cast<float>(whole)));
+    }
+}
+
+}  // namespace kvsplit

@@ -1,0 +1,33 @@
+// The table of architectures, family by family, and what their descriptions have in common.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "model/architecture_keys.h"
+#include "model/description.h"
+
+namespace kvsplit {
+
+struct Architecture {
+    std::string_view name;
+    // Completes a description that already has the sizes, every layer rotated and without a window, and
+    // otherwise the defaults of ModelDescription. Throws as kvsplit::describe.
+    void (*describe)(const ArchitectureKeys& in, ModelDescription& d);
+    RopeDefaults rope = {};
+};
+
+std::span<const Architecture> llama_family();  // RMS norms, gated, RoPE
+std::span<const Architecture> gemma_family();  // scaled embeddings, windows, soft caps
+
+// ---- parts of descriptions
+
+// Whether the first layer has the tensor: "attn_q_norm.weight".
+bool first_layer_has(const ArchitectureKeys& in, std::string_view tensor);
+void set_layer_norm(const ArchitectureKeys& in, ModelDescription& d);
+// Gives `window` tokens to all layers but each period-th, or to those that the file's own pattern names.
+void set_windows(const ArchitectureKeys& in, ModelDescription& d, int window, int period);
+// No rotation; logits lean towards near tokens, by Press et al., arXiv:2108.12409.
+void set_alibi(ModelDescription& d, float max_bias);
+
+}  // namespace kvsplit

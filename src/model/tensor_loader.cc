@@ -1,0 +1,146 @@
+#include "model/tensor_loader.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "base/error.h"
+#include "gguf/blocks.h"
+#include "gguf/printable.h"
+
+namespace kvsplit {
+namespace {
+
+// The layer of "blk.12.attn_q.weight", or -1.
+int layer_of(std::string_view name) {
+    constexpr std::string_view kPrefix = "blk.";
+    int layer = -1;
+    if (name.starts_with(kPrefix))
+        std::from_chars(name.data() + kPrefix.size(), name.data() + name.size(), layer);
+    return layer;
+}
+
+}  // namespace
+
+TensorLoader::TensorLoader(const gguf::File& file, Backend& backend)
+    : file_(file), backend_(backend), used_(file.tensors().size(), false) {}
+
+const gguf::Tensor& TensorLoader::use(const std::string& name) {
+    const gguf::Tensor& t = file_.tensor(name);
+    used_[static_cast<std::size_t>(&t - file_.tensors().data())] = true;
+    return t;
+}
+
+std::unique_ptr<WeightMatrix> TensorLoader::matrix(std::int64_t cols, const std::vector<Part>& parts) {
+    std::vector<const gguf::Tensor*> tensors;
+    for (const Part& part : parts) {
+        const gguf::Tensor& t = use(part.name + ".weight");
+        expect_shape(t, cols, part.rows);
+        tensors.push_back(&t);
+    }
+    auto loaded = backend_.load(file_, tensors);
+    // The backend holds its own copy: the file's pages may leave memory.
+    for (const gguf::Tensor* t : tensors) file_.mapping().release(t->file_offset, t->data.size());
+    expect_finite(*loaded, tensors);
+    return loaded;
+}
+
+Linear TensorLoader::linear(std::int64_t cols, const std::vector<Part>& parts) {
+    return {matrix(cols, parts), bias("", parts)};
+}
+
+Linear TensorLoader::linear(std::int64_t cols, const std::string& whole, const std::vector<Part>& parts) {
+    std::int64_t rows = 0;
+    for (const Part& part : parts) rows += part.rows;
+    const bool fused = has(whole + ".weight");
+    return {matrix(cols, fused ? std::vector<Part>{{whole, rows}} : parts), bias(whole, parts)};
+}
+
+std::unique_ptr<Buffer> TensorLoader::bias(const std::string& whole, const std::vector<Part>& parts) {
+    std::int64_t n = 0;
+    bool any = false;
+    for (const Part& part : parts) {
+        n += part.rows;
+        any |= has(part.name + ".bias");
+    }
+    const bool fused = has(whole + ".bias");
+    if (!fused && !any) return nullptr;
+    auto buffer = backend_.allocate(static_cast<std::size_t>(n));
+    float* out = buffer->data();
+    if (fused) {
+        read(whole + ".bias", n, out);
+        return buffer;
+    }
+    for (const Part& part : parts) {
+        if (has(part.name + ".bias")) {
+            read(part.name + ".bias", part.rows, out);
+        } else {
+            std::fill_n(out, part.rows, 0.0f);
+        }
+        out += part.rows;
+    }
+    return buffer;
+}
+
+NormWeights TensorLoader::norm(const std::string& name, std::int64_t n) {
+    NormWeights norm;
+    norm.gain = backend_.allocate(static_cast<std::size_t>(n));
+    read(name + ".weight", n, norm.gain->data());
+    if (has(name + ".bias")) {
+        norm.bias = backend_.allocate(static_cast<std::size_t>(n));
+        read(name + ".bias", n, norm.bias->data());
+    }
+    return norm;
+}
+
+void TensorLoader::read(const std::string& name, std::int64_t n, float* out) {
+    const gguf::Tensor& t = use(name);
+    if (t.elements() != n) {
+        file_.reject(t, fmt::format("has {} numbers, the model's metadata asks for {}", t.elements(), n));
+    }
+    if (!gguf::is_supported(t.type))
+        file_.reject(t, fmt::format("type {} is not supported", gguf::type_name(t.type)));
+    for (std::int64_t row = 0; row < t.rows(); ++row) {
+        gguf::dequantize_row(t.type, t.data.data() + row * t.row_bytes(), out + row * t.shape[0], t.shape[0]);
+    }
+    if (!std::all_of(out, out + n, [](float x) { return std::isfinite(x); }))
+        file_.reject(t, "has a number that is not finite");
+}
+
+void TensorLoader::expect_shape(const gguf::Tensor& t, std::int64_t cols, std::int64_t rows) const {
+    if (t.shape[0] != cols || t.rows() != rows) {
+        file_.reject(t, fmt::format("has shape {} x {}, the model's metadata asks for {} x {}", t.shape[0],
+                                    t.rows(), cols, rows));
+    }
+}
+
+// One product with a row of ones: a row of weights adds up to something finite only if all of them are. It
+// costs no more than the weights' part in decoding a token, whatever their type.
+void TensorLoader::expect_finite(const WeightMatrix& matrix,
+                                 const std::vector<const gguf::Tensor*>& tensors) {
+    const auto ones = backend_.allocate(static_cast<std::size_t>(matrix.cols()));
+    const auto sums = backend_.allocate(static_cast<std::size_t>(matrix.rows()));
+    std::fill_n(ones->data(), matrix.cols(), 1.0f);
+    std::fill_n(sums->data(), matrix.rows(), 0.0f);
+    backend_.matmul(matrix, ones->data(), 1, sums->data(), false);
+    std::int64_t row = 0;
+    for (const gguf::Tensor* t : tensors) {
+        for (std::int64_t i = 0; i < t->rows(); ++i, ++row) {
+            if (!std::isfinite(sums->data()[row]))
+                file_.reject(*t, fmt::format("row {} has a weight that is not finite", i));
+        }
+    }
+}
+
+void TensorLoader::require_all_used(int n_layers) const {
+    for (std::size_t i = 0; i < used_.size(); ++i) {
+        const gguf::Tensor& t = file_.tensors()[i];
+        // Read where the rotation is described.
+        if (used_[i] || t.name.starts_with("rope_") || layer_of(t.name) >= n_layers) continue;
+        fail(ErrorCode::kUnsupported, "{}: tensor '{}' is none that this build knows of architecture '{}'",
+             file_.path(), gguf::printable(t.name),
+             gguf::printable(file_.get_string("general.architecture")));
+    }
+}
+
+}  // namespace kvsplit

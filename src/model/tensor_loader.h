@@ -1,0 +1,47 @@
+// TensorLoader: named tensors of a file into a backend's memory, checked.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/weights.h"
+
+namespace kvsplit {
+
+// The file and the backend must outlive it. Everything throws Error naming the file and the tensor: kFormat
+// for one that is absent, of another shape, or holds numbers that are not finite; kUnsupported for a type.
+class TensorLoader {
+  public:
+    TensorLoader(const gguf::File& file, Backend& backend);
+
+    struct Part {
+        std::string name;  // of the tensor, without ".weight" or ".bias"
+        std::int64_t rows;
+    };
+
+    // The parts stacked by rows.
+    std::unique_ptr<WeightMatrix> matrix(std::int64_t cols, const std::vector<Part>& parts);
+    // Likewise, with the parts' biases where any has one.
+    Linear linear(std::int64_t cols, const std::vector<Part>& parts);
+    // The parts, or one tensor `whole` that holds all of them.
+    Linear linear(std::int64_t cols, const std::string& whole, const std::vector<Part>& parts);
+    NormWeights norm(const std::string& name, std::int64_t n);
+
+    bool has(const std::string& tensor) const { return file_.find_tensor(tensor) != nullptr; }
+    // Throws Error(kUnsupported) where a tensor was not loaded, but for those of layers from n_layers on.
+    void require_all_used(int n_layers) const;
+
+  private:
+    const gguf::Tensor& use(const std::string& name);
+    std::unique_ptr<Buffer> bias(const std::string& whole, const std::vector<Part>& parts);
+    void read(const std::string& name, std::int64_t n, float* out);
+    void expect_shape(const gguf::Tensor& t, std::int64_t cols, std::int64_t rows) const;
+    void expect_finite(const WeightMatrix& matrix, const std::vector<const gguf::Tensor*>& tensors);
+
+    const gguf::File& file_;
+    Backend& backend_;
+    std::vector<bool> used_;  // of file_.tensors()
+};
+
+}  // namespace kvsplit

@@ -1,0 +1,107 @@
+// Every architecture on small random models, against transformers (scripts/oracles/tiny_models.py; the same
+// files agree with llama.cpp).
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <span>
+
+#include "engine/hidden.h"
+#include "kvsplit/model.h"
+#include "model/tiny_models.h"
+
+namespace kvsplit::test {
+namespace {
+
+// Logits (tokens, n_vocab), evaluated in pieces of `step`.
+std::vector<float> logits_of(const std::shared_ptr<Model>& model, std::span<const Token> tokens,
+                             const KvSpec& spec, std::size_t step) {
+    const auto width = static_cast<std::size_t>(model->info().n_embd);
+    const auto session = Session::create(model, spec);
+    std::vector<float> hidden(tokens.size() * width);
+    for (std::size_t i = 0; i < tokens.size(); i += step) {
+        const std::size_t n = std::min(step, tokens.size() - i);
+        eval_hidden(*session, tokens.subspan(i, n), {hidden.data() + i * width, n * width});
+    }
+    std::vector<float> logits(tokens.size() * static_cast<std::size_t>(model->info().n_vocab));
+    project_logits(*model, hidden, logits);
+    return logits;
+}
+
+double logsumexp(std::span<const float> row) {
+    double sum = 0;
+    for (const float x : row) sum += std::exp(double{x});
+    return std::log(sum);
+}
+
+// Mean KL divergence of the rows from those of `exact`, in nats.
+double divergence(std::span<const float> exact, std::span<const float> other, std::size_t n_vocab) {
+    double sum = 0;
+    for (std::size_t at = 0; at < exact.size(); at += n_vocab) {
+        const auto p = exact.subspan(at, n_vocab), q = other.subspan(at, n_vocab);
+        const double p_sum = logsumexp(p), q_sum = logsumexp(q);
+        for (std::size_t i = 0; i < n_vocab; ++i)
+            sum += std::exp(p[i] - p_sum) * ((p[i] - p_sum) - (q[i] - q_sum));
+    }
+    return sum * static_cast<double>(n_vocab) / static_cast<double>(exact.size());
+}
+
+class ArchitectureTest : public testing::TestWithParam<std::string> {
+  protected:
+    void SetUp() override {
+        golden_ = read_tiny_model(GetParam());
+        file_.write(golden_.file().bytes());
+        model_ = Model::load(file_.path(), {.threads = 2, .exact = true});
+    }
+    std::vector<float> logits(const KvSpec& spec, std::size_t step) const {
+        return logits_of(model_, golden_.tokens, spec, step);
+    }
+
+    TinyModelGolden golden_;
+    TempFile file_;
+    std::shared_ptr<Model> model_;
+};
+
+TEST_P(ArchitectureTest, AgreesWithTransformers) {
+    const auto n_vocab = static_cast<std::size_t>(model_->info().n_vocab);
+    const std::vector<float> ours = logits({32, 32}, golden_.tokens.size());
+    double largest = 0;
+    for (std::size_t p = 0; p < golden_.positions.size(); ++p) {
+        for (std::size_t i = 0; i < golden_.ids.size(); ++i) {
+            const float x = ours[static_cast<std::size_t>(golden_.positions[p]) * n_vocab +
+                                 static_cast<std::size_t>(golden_.ids[i])];
+            largest = std::max(largest, std::abs(double{x} - golden_.logits[p][i]));
+        }
+    }
+    EXPECT_LE(largest, 1e-3);
+    RecordProperty("largest", std::to_string(largest));
+}
+
+// Mean KL divergence over tokens of which the last third read codes.
+TEST_P(ArchitectureTest, CodedCachesDivergeLittle) {
+    const auto n_vocab = static_cast<std::size_t>(model_->info().n_vocab);
+    const std::vector<float> exact = logits({32, 32}, golden_.tokens.size());
+    const double k8v4 = divergence(exact, logits({8, 4}, golden_.tokens.size()), n_vocab);
+    const double k4v4 = divergence(exact, logits({4, 4}, golden_.tokens.size()), n_vocab);
+    EXPECT_LE(k8v4, 1e-3);
+    EXPECT_LE(k4v4, 4e-3);
+    EXPECT_GT(k4v4, 0);
+    std::printf("%s: k8v4 %.2e, k4v4 %.2e\n", GetParam().c_str(), k8v4, k4v4);
+}
+
+TEST_P(ArchitectureTest, BatchSplitsGiveTheSameBits) {
+    for (const KvSpec& spec : {KvSpec{8, 4}, KvSpec{16, 16}}) {
+        const std::vector<float> whole = logits(spec, golden_.tokens.size());
+        for (const std::size_t step : {1, 7, 100}) {
+            const std::vector<float> split = logits(spec, step);
+            EXPECT_EQ(std::memcmp(whole.data(), split.data(), whole.size() * sizeof(float)), 0)
+                << spec.name() << " in steps of " << step;
+        }
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, ArchitectureTest, testing::ValuesIn(tiny_model_names()),
+                         [](const auto& instance) { return instance.param; });
+
+}  // namespace
+}  // namespace kvsplit::test
