@@ -1,195 +1,16 @@
 """The small models of tiny_models.py: their metadata and tensors in GGUF, and the same model in transformers.
 
+Here those with RMS norms, gated feed-forward blocks and rotary embeddings; tiny_layer_norm.py has the others.
 Sizes are small but shaped like real ones: several query heads share a key-value head, heads have 64 channels
 (128 in some), windows end inside the text, vectors of norms and biases are random.
 """
 import dataclasses
 import math
 
-VOCABULARY = 320
-CONTEXT = 1024
-WINDOW = 90
+import tiny_layer_norm
+from tiny_parts import (CONTEXT, WINDOW, LLAMA_LAYER, Model, Shape, attention, config, feed_forward, gain, layers,
+                        norms, norms_less_one, outer, renamed, rms, rope, sizes, split_qkv, unpermuted)
 
-
-@dataclasses.dataclass
-class Tensor:
-    name: str
-    shape: tuple       # rows first
-    offset: float
-    amplitude: float   # a power of two
-
-
-@dataclasses.dataclass
-class Model:
-    name: str
-    architecture: str
-    metadata: dict
-    tensors: list
-    oracle: str               # the class in transformers
-    build: callable           # () -> that model, weights to be overwritten
-    state: callable           # {GGUF name: tensor} -> state_dict
-    vocabulary: int = VOCABULARY
-    llama_cpp_tolerance: float = 1e-3  # of any logit; None: llama.cpp cannot run it
-    inputs: callable = lambda n: {}    # further arguments of the call, for n tokens
-    buffers: tuple = ()       # endings of names in the state that are no weights
-
-
-@dataclasses.dataclass
-class Shape:
-    embd: int = 256
-    heads: int = 4
-    kv_heads: int = 2
-    head_dim: int = 64
-    ff: int = 192
-    layers: int = 3
-
-    @property
-    def q(self):
-        return self.heads * self.head_dim
-
-    @property
-    def kv(self):
-        return self.kv_heads * self.head_dim
-
-
-def power_of_two(x):
-    return 2.0 ** round(math.log2(x))
-
-
-def matrix(name, rows, cols, spread=1.0):
-    """Outputs have about `spread` where inputs have 1."""
-    return Tensor(name + ".weight", (rows, cols), 0.0, power_of_two(spread * math.sqrt(3 / cols)))
-
-
-def gain(name, n):
-    return Tensor(name + ".weight", (n,), 1.0, 0.5)
-
-
-def bias(name, n):
-    return Tensor(name + ".bias", (n,), 0.0, 0.25)
-
-
-def sizes(s, **more):
-    return {"context_length": CONTEXT, "embedding_length": s.embd, "block_count": s.layers,
-            "feed_forward_length": s.ff, "attention.head_count": s.heads,
-            "attention.head_count_kv": s.kv_heads} | more
-
-
-def rms(s, **more):
-    return sizes(s, **{"attention.layer_norm_rms_epsilon": 1e-5}, **more)
-
-
-def outer(s, tied=False, embedding=None, norm_bias=False):
-    """Embedding, last norm, output."""
-    amplitude = embedding or (0.125 if tied else 1.0)
-    tensors = [Tensor("token_embd.weight", (VOCABULARY, s.embd), 0.0, power_of_two(amplitude))]
-    tensors.append(gain("output_norm", s.embd))
-    if norm_bias:
-        tensors.append(bias("output_norm", s.embd))
-    if not tied:
-        tensors.append(matrix("output", VOCABULARY, s.embd))
-    return tensors
-
-
-def norms(s, names, with_bias=False):
-    tensors = []
-    for name in names:
-        tensors.append(gain(name, s.embd))
-        if with_bias:
-            tensors.append(bias(name, s.embd))
-    return tensors
-
-
-def attention(s, qkv_bias=False, output_bias=False, fused=False):
-    parts = [("attn_q", s.q, 1.5), ("attn_k", s.kv, 1.5), ("attn_v", s.kv, 1.0)]
-    if fused:
-        parts = [("attn_qkv", s.q + 2 * s.kv, 1.5)]
-    tensors = []
-    for name, rows, spread in parts:
-        tensors.append(matrix(name, rows, s.embd, spread))
-        if qkv_bias:
-            tensors.append(bias(name, rows))
-    tensors.append(matrix("attn_output", s.embd, s.q))
-    if output_bias:
-        tensors.append(bias("attn_output", s.embd))
-    return tensors
-
-
-def feed_forward(s, gated=True, fused=False, biases=False):
-    parts = [("ffn_gate", s.ff), ("ffn_up", s.ff)] if gated and not fused else [("ffn_up", s.ff * (1 + fused))]
-    tensors = []
-    for name, rows in parts:
-        tensors.append(matrix(name, rows, s.embd, 1.5))
-        if biases:
-            tensors.append(bias(name, rows))
-    tensors.append(matrix("ffn_down", s.embd, s.ff))
-    if biases:
-        tensors.append(bias("ffn_down", s.embd))
-    return tensors
-
-
-def layers(s, parts):
-    return [dataclasses.replace(t, name=f"blk.{i}.{t.name}") for i in range(s.layers) for t in parts]
-
-
-# ---- from GGUF's names to those of transformers
-
-LLAMA_OUTER = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
-LLAMA_LAYER = {
-    "attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj",
-    "attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm",
-    "attn_output": "self_attn.o_proj", "attn_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm",
-    "ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj",
-}
-
-
-def renamed(weights, outer_names=LLAMA_OUTER, layer_names=LLAMA_LAYER, layer_prefix="model.layers", change=None):
-    """change(name within the layer or file, tensor) -> tensor"""
-    state = {}
-    for name, w in weights.items():
-        parts = name.split(".")
-        if parts[0] == "blk":
-            target = f"{layer_prefix}.{parts[1]}.{layer_names[parts[2]]}.{parts[3]}"
-            local = ".".join(parts[2:])
-        else:
-            target = f"{outer_names[parts[0]]}.{parts[1]}"
-            local = name
-        state[target] = change(local, w) if change else w
-    return state
-
-
-def pairs_to_halves(w, n_heads):
-    """Rows whose rotary pairs are neighbours -> pairs half a head apart."""
-    rows = w.shape[0]
-    return w.reshape(n_heads, rows // n_heads // 2, 2, -1).swapaxes(1, 2).reshape(w.shape)
-
-
-def unpermuted(s):
-    """Undoes the order of rows that converters give to queries and keys of Llama and its kin."""
-    def change(name, w):
-        if name.startswith("attn_q."):
-            return pairs_to_halves(w, s.heads)
-        if name.startswith("attn_k."):
-            return pairs_to_halves(w, s.kv_heads)
-        return w
-    return change
-
-
-def norms_less_one(name, w):
-    return w - 1 if name.endswith("norm.weight") else w
-
-
-def rope(base, **more):
-    return {"rope_type": "default", "rope_theta": base} | more
-
-
-def config(s, cls, **more):
-    return cls(vocab_size=VOCABULARY, hidden_size=s.embd, intermediate_size=s.ff, num_hidden_layers=s.layers,
-               num_attention_heads=s.heads, num_key_value_heads=s.kv_heads, max_position_embeddings=CONTEXT,
-               attn_implementation="eager", **more)
-
-
-# ---- the models
 
 def llama():
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -275,7 +96,7 @@ def gemma():
         lambda w: renamed(w, layer_names=GEMMA_LAYER, change=norms_less_one), llama_cpp_tolerance=2e-2)
 
 
-def phi():
+def phi3():
     from transformers import Phi3Config, Phi3ForCausalLM
 
     s = Shape()
@@ -289,6 +110,133 @@ def phi():
         lambda w: renamed(w, layer_names=names))
 
 
+def llama_kin():
+    """Families whose files hold Llama under another name, or with a few factors."""
+    from transformers import GraniteConfig, GraniteForCausalLM, LlamaConfig, LlamaForCausalLM
+
+    def plain(name, architecture, s, permuted=True, **rms_more):
+        parts = norms(s, ["attn_norm", "ffn_norm"]) + attention(s) + feed_forward(s)
+        return Model(
+            name, architecture, rms(s, **rms_more), outer(s) + layers(s, parts), "LlamaForCausalLM",
+            lambda: LlamaForCausalLM(config(s, LlamaConfig, rms_norm_eps=1e-5, rope_parameters=rope(10000.0),
+                                            tie_word_embeddings=False)),
+            lambda w: renamed(w, change=unpermuted(s) if permuted else None))
+
+    yield plain("internlm2", "internlm2", Shape())
+    yield plain("exaone", "exaone", Shape(), permuted=False)
+    yield plain("baichuan_7b", "baichuan", Shape(embd=128, heads=2, ff=64, layers=32))
+    yield without_rotation(plain("baichuan_13b", "baichuan", Shape(embd=192, heads=3, kv_heads=3, ff=64, layers=40)), 3)
+
+    def scaled(name, architecture, s, embedding, residual, logits, attention_scale=None):
+        keys = {"embedding_scale": embedding, "residual_scale": residual, "logit_scale": logits}
+        if attention_scale:
+            keys["attention.scale"] = attention_scale
+        parts = norms(s, ["attn_norm", "ffn_norm"]) + attention(s) + feed_forward(s)
+        return Model(
+            name, architecture, rms(s, **keys), outer(s, tied=True) + layers(s, parts), "GraniteForCausalLM",
+            lambda: GraniteForCausalLM(config(
+                s, GraniteConfig, rms_norm_eps=1e-5, rope_parameters=rope(10000.0), tie_word_embeddings=True,
+                embedding_multiplier=embedding, residual_multiplier=residual, logits_scaling=logits,
+                attention_multiplier=attention_scale or s.head_dim ** -0.5)),
+            lambda w: renamed(w, change=unpermuted(s)))
+
+    yield scaled("granite", "granite", Shape(), 12.0, 0.25, 2.0, 0.1875)
+    yield scaled("minicpm", "minicpm", Shape(), 12.0, 1.4 / math.sqrt(3), 0.5)
+
+
+def without_rotation(model, n_heads):
+    """Attention leans towards near tokens (ALiBi) instead."""
+    import torch
+
+    build = model.build
+
+    def unrotated():
+        hf = build()
+        hf.model.rotary_emb.forward = lambda x, position_ids: (torch.ones(1, x.shape[1], 64),
+                                                               torch.zeros(1, x.shape[1], 64))
+        return hf
+
+    def inputs(n):
+        slopes = torch.tensor(alibi_slopes(n_heads)).view(1, n_heads, 1, 1)
+        back = torch.arange(n).view(n, 1) - torch.arange(n).view(1, n)
+        return {"attention_mask": torch.where(back >= 0, -slopes * back, torch.tensor(torch.finfo().min))}
+
+    return dataclasses.replace(model, build=unrotated, inputs=inputs,
+                               oracle="LlamaForCausalLM without rotation, with a bias on its logits")
+
+
+def alibi_slopes(n_heads):
+    whole = 2 ** int(math.log2(n_heads))
+    return ([2 ** (-8 * (h + 1) / whole) for h in range(whole)] +
+            [2 ** (-4 * (2 * h + 1) / whole) for h in range(n_heads - whole)])
+
+
+def smollm3():
+    from transformers import SmolLM3Config, SmolLM3ForCausalLM
+
+    s = Shape(layers=4)
+    parts = norms(s, ["attn_norm", "ffn_norm"]) + attention(s) + feed_forward(s)
+    yield Model(
+        "smollm3", "smollm3", rms(s, **{"rope.freq_base": 50000.0}), outer(s, tied=True) + layers(s, parts),
+        "SmolLM3ForCausalLM",
+        lambda: SmolLM3ForCausalLM(config(s, SmolLM3Config, rms_norm_eps=1e-5, rope_parameters=rope(50000.0),
+                                          tie_word_embeddings=True, pad_token_id=0, no_rope_layer_interval=4)),
+        lambda w: renamed(w, change=unpermuted(s)))
+
+
+def olmo():
+    from transformers import (Olmo2Config, Olmo2ForCausalLM, Olmo3Config, Olmo3ForCausalLM, OlmoConfig,
+                              OlmoForCausalLM)
+
+    s = Shape()
+    parts = attention(s) + feed_forward(s)
+    yield Model(
+        "olmo", "olmo", sizes(s, **{"attention.layer_norm_epsilon": 1e-5, "attention.clamp_kqv": 2.0}),
+        [t for t in outer(s) if t.name != "output_norm.weight"] + layers(s, parts), "OlmoForCausalLM",
+        lambda: OlmoForCausalLM(config(s, OlmoConfig, clip_qkv=2.0, rope_parameters=rope(10000.0),
+                                       tie_word_embeddings=False)),
+        lambda w: renamed(w, change=unpermuted(s)))
+    parts = (parts + norms(s, ["post_attention_norm", "post_ffw_norm"]) +
+             [gain("attn_q_norm", s.q), gain("attn_k_norm", s.kv)])
+    names = LLAMA_LAYER | {"post_attention_norm": "post_attention_layernorm",
+                           "post_ffw_norm": "post_feedforward_layernorm"}
+    common = dict(rms_norm_eps=1e-5, tie_word_embeddings=False, rope_parameters=rope(500000.0))
+    yield Model(
+        "olmo2", "olmo2", rms(s, **{"rope.freq_base": 500000.0}), outer(s) + layers(s, parts), "Olmo2ForCausalLM",
+        lambda: Olmo2ForCausalLM(config(s, Olmo2Config, **common)),
+        lambda w: renamed(w, layer_names=names))
+    s4 = Shape(layers=4)
+    yield Model(
+        "olmo3", "olmo2", rms(s4, **{"rope.freq_base": 500000.0, "attention.sliding_window": WINDOW,
+                                     "attention.sliding_window_pattern": [True, True, True, False]}),
+        outer(s4) + layers(s4, parts), "Olmo3ForCausalLM",
+        lambda: Olmo3ForCausalLM(config(s4, Olmo3Config, **common, sliding_window=WINDOW)),
+        lambda w: renamed(w, layer_names=names))
+
+
+def glm():
+    from transformers import Glm4Config, Glm4ForCausalLM, GlmConfig, GlmForCausalLM
+
+    s = Shape()
+    common = dict(rms_norm_eps=1e-5, tie_word_embeddings=False, pad_token_id=0, head_dim=64, attention_bias=True,
+                  rope_parameters=rope(10000.0, partial_rotary_factor=0.5))
+    names = LLAMA_LAYER | {"ffn_up": "mlp.gate_up_proj"}
+    half = {"rope.dimension_count": 32}
+    parts = norms(s, ["attn_norm", "ffn_norm"]) + attention(s, True, fused=True) + feed_forward(s, fused=True)
+    yield Model(
+        "chatglm", "chatglm", rms(s, **half), outer(s) + layers(s, parts), "GlmForCausalLM",
+        lambda: GlmForCausalLM(config(s, GlmConfig, **common)),
+        lambda w: renamed(split_qkv(w, s), layer_names=names))
+    parts = (norms(s, ["attn_norm", "ffn_norm", "post_attention_norm", "post_ffw_norm"]) + attention(s, True) +
+             feed_forward(s, fused=True))
+    names = names | {"post_attention_norm": "post_self_attn_layernorm", "post_ffw_norm": "post_mlp_layernorm"}
+    yield Model(
+        "glm4", "glm4", rms(s, **half), outer(s) + layers(s, parts), "Glm4ForCausalLM",
+        lambda: Glm4ForCausalLM(config(s, Glm4Config, **common)),
+        lambda w: renamed(w, layer_names=names))
+
+
 def models():
-    for family in (llama, qwen, gemma, phi):
+    for family in (llama, llama_kin, qwen, gemma, phi3, smollm3, olmo, glm):
         yield from family()
+    yield from tiny_layer_norm.models()

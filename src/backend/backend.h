@@ -68,7 +68,10 @@ struct AttentionParams {
     int n_rope_pairs;
     const float* cos;  // (rows, n_rope_pairs) for the batch's positions
     const float* sin;
-    int window;  // tokens, 0: all
+    int window;          // tokens, 0: all
+    float soft_cap = 0;  // logits become cap * tanh(logit / cap); 0: none
+    // (n_heads) what a logit loses for each token that its key is further back; null: nothing
+    const float* alibi_slopes = nullptr;
 };
 
 class Backend {

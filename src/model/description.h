@@ -62,7 +62,7 @@ struct ModelDescription {
     Rope rope;                 // layers without a window
     Rope window_rope;          // layers with one
     int n_positions = 0;       // learned ones: a vector each, added to the embedding; 0: none
-    // (n_heads) added to a logit for each token that the key is further back, negative; empty: none
+    // (n_heads) what a logit loses for each token that its key is further back; empty: nothing
     std::vector<float> alibi_slopes;
 
     std::vector<int> windows;  // (n_layers) sliding window in tokens, 0: none

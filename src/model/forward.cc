@@ -75,8 +75,9 @@ class Pass {
         if (d_.embedding_norm) backend_.norm(norm(w.embedding_norm), x_, n_, d_.n_embd, x_, false);
     }
 
-    void layer(const LayerWeights& w, int i) {
-        attend(w, i);
+    void layer(const Weights& weights, int i) {
+        const LayerWeights& w = weights.layers[static_cast<std::size_t>(i)];
+        attend(w, i, weights.alibi_slopes ? weights.alibi_slopes->data() : nullptr);
         // What is parallel reads the same x: the order of the two sums is all that differs.
         if (!d_.parallel) add_output(w.output, ws_.attention->data(), w.post_attention_norm);
         feed_forward(w);
@@ -116,7 +117,7 @@ class Pass {
         }
     }
 
-    void attend(const LayerWeights& w, int i) {
+    void attend(const LayerWeights& w, int i, const float* alibi_slopes) {
         float* qkv = ws_.qkv->data();
         multiply(w.qkv, input(w.attention_norm), qkv, false);
         if (d_.clamp_qkv > 0) backend_.clamp(d_.clamp_qkv, n_, d_.qkv_width(), qkv);
@@ -137,7 +138,9 @@ class Pass {
                                      .n_rope_pairs = rotary ? d_.n_rope_pairs : 0,
                                      .cos = window > 0 ? ws_.window_cos->data() : ws_.cos->data(),
                                      .sin = window > 0 ? ws_.window_sin->data() : ws_.sin->data(),
-                                     .window = window};
+                                     .window = window,
+                                     .soft_cap = d_.attention_soft_cap,
+                                     .alibi_slopes = alibi_slopes};
         backend_.attention(params, runs_, qkv, n_, ws_.attention->data());
     }
 
@@ -183,7 +186,7 @@ void forward(Backend& backend, const ModelDescription& d, const Weights& weights
     if (ws.window_cos) fill_rope(d.window_rope, runs, ws.window_cos->data(), ws.window_sin->data());
     Pass pass(backend, d, ws, runs, n);
     pass.embed(weights, tokens);
-    for (int i = 0; i < d.n_layers; ++i) pass.layer(weights.layers[static_cast<std::size_t>(i)], i);
+    for (int i = 0; i < d.n_layers; ++i) pass.layer(weights, i);
     pass.finish(weights, hidden);
     for (const SequenceRun& run : runs) run.cache->advance(run.n_tokens);
 }

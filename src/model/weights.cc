@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "model/tensor_loader.h"
 
 namespace kvsplit {
@@ -59,6 +61,10 @@ Weights load_weights(const gguf::File& file, const ModelDescription& d, Backend&
     if (load.has("output.weight")) w.separate_output = load.linear(d.n_embd, {{"output", d.n_vocab}});
     w.output_norm = load_norm(load, d, "output_norm");
     for (int i = 0; i < d.n_layers; ++i) w.layers.push_back(load_layer(load, d, i));
+    if (!d.alibi_slopes.empty()) {
+        w.alibi_slopes = backend.allocate(d.alibi_slopes.size());
+        std::copy(d.alibi_slopes.begin(), d.alibi_slopes.end(), w.alibi_slopes->data());
+    }
     load.require_all_used(d.n_layers);
     return w;
 }

@@ -33,7 +33,8 @@ struct Weights {
     std::unique_ptr<WeightMatrix> embedding;  // (n_vocab, n_embd)
     std::unique_ptr<WeightMatrix> positions;  // (n_positions, n_embd) or null
     NormWeights embedding_norm, output_norm;  // (n_embd)
-    Linear separate_output;  // (n_vocab, n_embd), without a matrix when tied to the embedding
+    Linear separate_output;                // (n_vocab, n_embd), without a matrix when tied to the embedding
+    std::unique_ptr<Buffer> alibi_slopes;  // (n_heads) or null
     std::vector<LayerWeights> layers;
 
     const WeightMatrix& output() const {

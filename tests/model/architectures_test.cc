@@ -83,8 +83,8 @@ TEST_P(ArchitectureTest, CodedCachesDivergeLittle) {
     const std::vector<float> exact = logits({32, 32}, golden_.tokens.size());
     const double k8v4 = divergence(exact, logits({8, 4}, golden_.tokens.size()), n_vocab);
     const double k4v4 = divergence(exact, logits({4, 4}, golden_.tokens.size()), n_vocab);
-    EXPECT_LE(k8v4, 1e-3);
-    EXPECT_LE(k4v4, 4e-3);
+    EXPECT_LE(k8v4, 2e-3);
+    EXPECT_LE(k4v4, 5e-3);
     EXPECT_GT(k4v4, 0);
     std::printf("%s: k8v4 %.2e, k4v4 %.2e\n", GetParam().c_str(), k8v4, k4v4);
 }

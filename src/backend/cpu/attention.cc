@@ -224,7 +224,10 @@ QueryTile Attention::tile(const Call& call, const Block& block, int kv_head) con
             .code_sums = reinterpret_cast<const std::int32_t*>(sums_.data()) +
                          r * static_cast<std::size_t>(head.n_groups),
             .position = positions_.data() + static_cast<std::ptrdiff_t>(block.first_row) * call.group,
-            .window = call.params.window};
+            .window = call.params.window,
+            .soft_cap = call.params.soft_cap,
+            .group = call.group,
+            .slopes = call.params.alibi_slopes ? call.params.alibi_slopes + kv_head * call.group : nullptr};
 }
 
 // The pages that a block reads in chunks: sealed ones, or with an f16 cache all.

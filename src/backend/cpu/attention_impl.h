@@ -148,6 +148,25 @@ void score_codes(const PageRun& run, const std::byte* page, int kv_head, const Q
     }
 }
 
+// What some architectures do to the logits of R rows, of a page whose first token is `first`. Scores are
+// logits times log2(e).
+template <int R>
+void adjust_scores(const QueryTile& tile, int row, int first, int n_vectors, RowBlock& block) {
+    alignas(64) float lanes[16];
+    for (int i = 0; i < 16; ++i) lanes[i] = static_cast<float>(i);
+    const f32x16 lane = load(lanes);
+    const float cap = tile.soft_cap * kLog2E;
+    for (int r = 0; r < R; ++r) {
+        const float slope = tile.slopes ? tile.slopes[(row + r) % tile.group] * kLog2E : 0.0f;
+        for (int v = 0; v < n_vectors; ++v) {
+            f32x16 s = load(block.scores[r] + v * 16);
+            if (cap > 0) s = set1(cap) * tanh(s * set1(1.0f / cap));
+            const f32x16 back = set1(static_cast<float>(tile.position[row + r] - first - v * 16)) - lane;
+            store(block.scores[r] + v * 16, fnmadd(back, set1(slope), s));
+        }
+    }
+}
+
 // ---- values: acc[r] = acc[r] * rescale[r] + sum over tokens of weight[r][t] * value[t]
 
 template <int R, int C, typename Number>
@@ -336,6 +355,7 @@ void attend_page(const PageRun& run, int index, int kv_head, const QueryTile& ti
     RowBlock block;
     ahead.slice();
     score_page<R>(run, run.pages[index], kv_head, tile, row, shape.head, n_vectors, block);
+    if (tile.soft_cap > 0 || tile.slopes) adjust_scores<R>(tile, row, first, n_vectors, block);
     ahead.slice();
     soften<R>(block, low, high, state.max + row, state.sum + row * 16);
     ahead.slice();

@@ -26,6 +26,10 @@ struct QueryTile {
     const std::int32_t* code_sums;  // (n_rows, n_groups) sums of codes over the channels of a group
     const std::int32_t* position;   // (n_rows)
     int window;                     // tokens, 0: all
+    float soft_cap = 0;             // logits become cap * tanh(logit / cap); 0: none
+    int group = 1;                  // heads
+    // (group) what the logits of row r lose for each token back is slopes[r % group]; null: nothing
+    const float* slopes = nullptr;
 };
 
 // Pages of one layer, seen from some of its KV heads. All of them are open (f16) or all of them are sealed.
