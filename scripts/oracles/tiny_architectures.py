@@ -102,12 +102,15 @@ def phi3():
     s = Shape()
     parts = norms(s, ["attn_norm", "ffn_norm"]) + attention(s, fused=True) + feed_forward(s, fused=True)
     names = LLAMA_LAYER | {"attn_qkv": "self_attn.qkv_proj", "ffn_up": "mlp.gate_up_proj"}
-    yield Model(
-        "phi3", "phi3", rms(s, **{"rope.dimension_count": 48, "attention.sliding_window": 2047}),
-        outer(s) + layers(s, parts), "Phi3ForCausalLM",
-        lambda: Phi3ForCausalLM(config(s, Phi3Config, rms_norm_eps=1e-5, tie_word_embeddings=False, pad_token_id=0,
-                                       rope_parameters=rope(10000.0, partial_rotary_factor=0.75))),
-        lambda w: renamed(w, layer_names=names))
+    # llama.cpp leaves windows out.
+    for name, window, tolerance in [("phi3", 2047, 1e-3), ("phi3_window", WINDOW, None)]:
+        yield Model(
+            name, "phi3", rms(s, **{"rope.dimension_count": 48, "attention.sliding_window": window}),
+            outer(s) + layers(s, parts), "Phi3ForCausalLM",
+            lambda window=window: Phi3ForCausalLM(config(
+                s, Phi3Config, rms_norm_eps=1e-5, tie_word_embeddings=False, pad_token_id=0, sliding_window=window,
+                rope_parameters=rope(10000.0, partial_rotary_factor=0.75))),
+            lambda w: renamed(w, layer_names=names), llama_cpp_tolerance=tolerance)
 
 
 def llama_kin():

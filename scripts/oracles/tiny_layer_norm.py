@@ -65,7 +65,7 @@ def gptneox():
     s = Shape(kv_heads=4)
     parts = (norms(s, ["attn_norm", "ffn_norm"], True) + attention(s, True, True, fused=True) +
              feed_forward(s, gated=False, biases=True))
-    outer_names = {"token_embd": "gpt_neox.embed_in", "output_norm": "gpt_neox.final_layer_norm", "output": "embed_out"}
+    outer_names = {"token_embd": "gpt_neox.embed_in", "output_norm": "gpt_neox.final_layer_norm", "output": "lm_head"}
     names = {"attn_norm": "input_layernorm", "attn_qkv": "attention.query_key_value", "attn_output": "attention.dense",
              "ffn_norm": "post_attention_layernorm", "ffn_up": "mlp.dense_h_to_4h", "ffn_down": "mlp.dense_4h_to_h"}
     for parallel in (True, False):
@@ -96,7 +96,7 @@ def alibi():
         lambda: BloomForCausalLM(BloomConfig(vocab_size=VOCABULARY, hidden_size=s.embd, n_layer=s.layers,
                                              n_head=s.heads, attn_implementation="eager")),
         lambda w: renamed(w, outer_names, names, "transformer.h", interleaved(s)), llama_cpp_tolerance=2e-2)
-    six = Shape(embd=384, heads=6, kv_heads=6, ff=768)
+    six = Shape(embd=384, heads=6, kv_heads=6, ff=1536)
     parts = norms(six, ["attn_norm", "ffn_norm"]) + attention(six, fused=True) + feed_forward(six, gated=False)
     outer_names = {"token_embd": "transformer.wte", "output_norm": "transformer.norm_f"}
     names = {"attn_norm": "norm_1", "attn_qkv": "attn.Wqkv", "attn_output": "attn.out_proj", "ffn_norm": "norm_2",
@@ -104,7 +104,7 @@ def alibi():
     yield Model(
         "mpt", "mpt", layer_norm(six, **{"attention.clamp_kqv": 3.0, "attention.max_alibi_bias": 8.0}),
         outer(six, True) + layers(six, parts), "MptForCausalLM",
-        lambda: MptForCausalLM(MptConfig(d_model=six.embd, n_heads=6, n_layers=six.layers, expansion_ratio=2,
+        lambda: MptForCausalLM(MptConfig(d_model=six.embd, n_heads=6, n_layers=six.layers, expansion_ratio=4,
                                          max_seq_len=CONTEXT, vocab_size=VOCABULARY, attn_implementation="eager",
                                          attn_config={"clip_qkv": 3.0, "alibi": True, "alibi_bias_max": 8})),
         lambda w: renamed(w, outer_names, names, "transformer.blocks"), llama_cpp_tolerance=2e-2)

@@ -1,4 +1,6 @@
 // kvsplit info: what is in a model file, and what its cache takes at each precision.
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <map>
 #include <optional>
@@ -18,6 +20,7 @@ namespace {
 struct InfoArgs {
     std::string path;
     bool tensors = false, json = false;
+    bool supported = false;  // what this build runs, instead of a file
 };
 
 // One precision: what it takes, or why the model cannot have it.
@@ -210,7 +213,19 @@ Json to_json(const gguf::File& file, const Description& d) {
     return out;
 }
 
+int supported(bool json) {
+    const std::vector<std::string_view> names = known_architectures();
+    if (json) {
+        write_json({{"architectures", names}});
+    } else {
+        write_out(fmt::format("{}\n", fmt::join(names, "\n")));
+    }
+    return 0;
+}
+
 int info(const InfoArgs& args) {
+    if (args.supported) return supported(args.json);
+    if (args.path.empty()) throw UsageError("info needs a model file, or --supported");
     const gguf::File file(args.path);
     const Description d = describe(file);
     if (args.json) {
@@ -228,16 +243,16 @@ int info(const InfoArgs& args) {
 void add_info(CLI::App& app, int& exit_code) {
     const auto args = std::make_shared<InfoArgs>();
     CLI::App& command = *app.add_subcommand("info", "describe a model file and the cost of its cache");
-    command.add_option("model,-m,--model", args->path, "GGUF file of the model")
-        ->required()
-        ->type_name("FILE");
+    command.add_option("model,-m,--model", args->path, "GGUF file of the model")->type_name("FILE");
     command.add_flag("--tensors", args->tensors, "list every tensor");
+    command.add_flag("--supported", args->supported, "list the architectures that this build runs");
     command.add_flag("--json", args->json, "print one JSON object, with every tensor");
     command.footer(
         "Examples:\n"
         "  kvsplit info model.gguf\n"
         "  kvsplit info model.gguf --tensors\n"
-        "  kvsplit info model.gguf --json");
+        "  kvsplit info model.gguf --json\n"
+        "  kvsplit info --supported");
     command.callback([args, &exit_code] { exit_code = info(*args); });
 }
 

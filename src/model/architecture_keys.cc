@@ -62,6 +62,14 @@ std::vector<bool> ArchitectureKeys::flags(const std::string& name, int n) const 
     return flags;
 }
 
+bool ArchitectureKeys::flag_or(const std::string& name, bool absent) const {
+    return file_.get_bool_or(prefix_ + name, absent);
+}
+
+void ArchitectureKeys::refuse(const std::string& name, std::string_view what) const {
+    fail(ErrorCode::kUnsupported, "{}: {}{}: {} are not supported", file_.path(), prefix_, name, what);
+}
+
 std::string ArchitectureKeys::text_or(const std::string& name, std::string_view absent) const {
     return file_.get_string_or(prefix_ + name, absent);
 }

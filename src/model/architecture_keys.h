@@ -27,9 +27,13 @@ class ArchitectureKeys {
     // Finite.
     double number_or(const std::string& name, double absent) const;
     double positive_or(const std::string& name, double absent) const;
+    bool flag_or(const std::string& name, bool absent) const;
     // One for each of n layers; empty where the key is absent or a single number.
     std::vector<bool> flags(const std::string& name, int n) const;
     std::string text_or(const std::string& name, std::string_view absent) const;
+
+    // Throws Error(kUnsupported): what a key that is there asks for.
+    [[noreturn]] void refuse(const std::string& name, std::string_view what) const;
 
     const gguf::File& file() const { return file_; }
 

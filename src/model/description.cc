@@ -40,6 +40,11 @@ void describe_common(const gguf::File& file, const ArchitectureKeys& in, ModelDe
     const std::int64_t vocab = file.tensor("token_embd.weight").rows();
     if (vocab > (1 << 24)) file.reject(file.tensor("token_embd.weight"), "has more rows than any vocabulary");
     d.n_vocab = static_cast<int>(vocab);
+    const gguf::Value* tokens = file.find("tokenizer.ggml.tokens");
+    if (tokens && tokens->is_array() && tokens->count != static_cast<std::uint64_t>(vocab)) {
+        file.reject(*tokens,
+                    fmt::format("names {} tokens, but token_embd.weight has {} rows", tokens->count, vocab));
+    }
     d.norm_eps = static_cast<float>(in.positive_or("attention.layer_norm_rms_epsilon", 1e-5));
     const int rotated = in.count_or("rope.dimension_count", d.head_dim, d.head_dim);
     if (rotated % 2 != 0) fail(ErrorCode::kFormat, "{}: an odd rope.dimension_count", file.path());
@@ -66,7 +71,7 @@ void describe_rope(const ArchitectureKeys& in, const RopeOptions& user, const Ro
 
 std::vector<Architecture> all_architectures() {
     std::vector<Architecture> all;
-    for (const auto family : {llama_family(), gemma_family()})
+    for (const auto family : {llama_family(), gpt_family(), gemma_family()})
         all.insert(all.end(), family.begin(), family.end());
     return all;
 }

@@ -77,16 +77,18 @@ TEST_P(ArchitectureTest, AgreesWithTransformers) {
     RecordProperty("largest", std::to_string(largest));
 }
 
-// Mean KL divergence over tokens of which the last third read codes.
+// Mean KL divergence over tokens of which the last third read codes. Random layers hand on all of an error,
+// so that it grows with their number.
 TEST_P(ArchitectureTest, CodedCachesDivergeLittle) {
     const auto n_vocab = static_cast<std::size_t>(model_->info().n_vocab);
     const std::vector<float> exact = logits({32, 32}, golden_.tokens.size());
     const double k8v4 = divergence(exact, logits({8, 4}, golden_.tokens.size()), n_vocab);
     const double k4v4 = divergence(exact, logits({4, 4}, golden_.tokens.size()), n_vocab);
-    EXPECT_LE(k8v4, 2e-3);
-    EXPECT_LE(k4v4, 5e-3);
+    EXPECT_LE(k8v4, 5e-4 * model_->info().n_layers);
+    EXPECT_LE(k4v4, 15e-4 * model_->info().n_layers);
     EXPECT_GT(k4v4, 0);
-    std::printf("%s: k8v4 %.2e, k4v4 %.2e\n", GetParam().c_str(), k8v4, k4v4);
+    RecordProperty("k8v4", std::to_string(k8v4));
+    RecordProperty("k4v4", std::to_string(k4v4));
 }
 
 TEST_P(ArchitectureTest, BatchSplitsGiveTheSameBits) {

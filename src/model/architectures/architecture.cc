@@ -22,10 +22,15 @@ void set_windows(const ArchitectureKeys& in, ModelDescription& d, int window, in
     const std::vector<bool> named = in.flags("attention.sliding_window_pattern", d.n_layers);
     if (named.empty()) period = in.count_or("attention.sliding_window_pattern", 1 << 20, period);
     for (std::size_t i = 0; i < d.windows.size(); ++i) {
-        const bool windowed =
-            named.empty() ? (static_cast<int>(i) + 1) % period != 0 : static_cast<bool>(named[i]);
+        const bool windowed = named.empty() ? period == 0 || (static_cast<int>(i) + 1) % period != 0
+                                            : static_cast<bool>(named[i]);
         d.windows[i] = windowed ? window : 0;
     }
+}
+
+void set_clamp(const ArchitectureKeys& in, ModelDescription& d) {
+    if (in.number_or("attention.clamp_kqv", 0) > 0)
+        d.clamp_qkv = static_cast<float>(in.positive_or("attention.clamp_kqv", 1.0));
 }
 
 void set_alibi(ModelDescription& d, float max_bias) {

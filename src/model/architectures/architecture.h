@@ -18,6 +18,7 @@ struct Architecture {
 };
 
 std::span<const Architecture> llama_family();  // RMS norms, gated, RoPE
+std::span<const Architecture> gpt_family();    // LayerNorms
 std::span<const Architecture> gemma_family();  // scaled embeddings, windows, soft caps
 
 // ---- parts of descriptions
@@ -25,8 +26,11 @@ std::span<const Architecture> gemma_family();  // scaled embeddings, windows, so
 // Whether the first layer has the tensor: "attn_q_norm.weight".
 bool first_layer_has(const ArchitectureKeys& in, std::string_view tensor);
 void set_layer_norm(const ArchitectureKeys& in, ModelDescription& d);
-// Gives `window` tokens to all layers but each period-th, or to those that the file's own pattern names.
+// Gives `window` tokens to all layers but each period-th (0: to all), or to those that the file's own pattern
+// names.
 void set_windows(const ArchitectureKeys& in, ModelDescription& d, int window, int period);
+// Queries, keys and values are cut off where the file says so.
+void set_clamp(const ArchitectureKeys& in, ModelDescription& d);
 // No rotation; logits lean towards near tokens, by Press et al., arXiv:2108.12409.
 void set_alibi(ModelDescription& d, float max_bias);
 

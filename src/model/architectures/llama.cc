@@ -1,4 +1,6 @@
 // Llama and the models that differ from it by details: RMS norms, a gated feed-forward block, RoPE.
+#include <cmath>
+
 #include "model/architectures/architecture.h"
 
 namespace kvsplit {
@@ -6,22 +8,79 @@ namespace {
 
 void describe_llama(const ArchitectureKeys&, ModelDescription&) {}
 
-void describe_qwen2(const ArchitectureKeys&, ModelDescription& d) { d.rope_kind = RopeKind::kHalves; }
+void describe_with_halves(const ArchitectureKeys&, ModelDescription& d) { d.rope_kind = RopeKind::kHalves; }
+
+// Models for 4,096 tokens have windows of 2,047; others have none, or one longer than their context.
+void describe_phi3(const ArchitectureKeys& in, ModelDescription& d) {
+    d.rope_kind = RopeKind::kHalves;
+    const double window = in.number_or("attention.sliding_window", 0);
+    if (window > 0 && window < d.context_length) set_windows(in, d, static_cast<int>(window), 0);
+}
 
 void describe_qwen3(const ArchitectureKeys&, ModelDescription& d) {
     d.rope_kind = RopeKind::kHalves;
     d.qk_norm = QkNorm::kHead;
 }
 
-// Files name a window that no layer of the published models may use at its trained length: it is the whole
-// context, and llama.cpp ignores it as well.
-void describe_phi3(const ArchitectureKeys&, ModelDescription& d) { d.rope_kind = RopeKind::kHalves; }
+// The 13B models, and nothing else in their files, have no rotation.
+void describe_baichuan(const ArchitectureKeys&, ModelDescription& d) {
+    constexpr int kLayers13B = 40;
+    if (d.n_layers == kLayers13B) set_alibi(d, 8.0f);
+}
+
+void set_scales(const ArchitectureKeys& in, ModelDescription& d, double embedding, double residual,
+                double logit_divisor) {
+    d.embedding_scale = static_cast<float>(in.positive_or("embedding_scale", embedding));
+    d.residual_scale = static_cast<float>(in.positive_or("residual_scale", residual));
+    d.logit_scale = static_cast<float>(1.0 / in.positive_or("logit_scale", logit_divisor));
+    d.attention_scale = static_cast<float>(in.positive_or("attention.scale", double{d.attention_scale}));
+}
+
+// What files made before the keys existed mean are the values of MiniCPM-2B.
+void describe_minicpm(const ArchitectureKeys& in, ModelDescription& d) {
+    set_scales(in, d, 12.0, 1.4 / std::sqrt(double(d.n_layers)), d.n_embd / 256.0);
+}
+
+void describe_granite(const ArchitectureKeys& in, ModelDescription& d) {
+    set_scales(in, d, 1.0, 1.0, 1.0);
+    if (!in.flag_or("rope.scaling.finetuned", true)) d.n_rope_pairs = 0;
+}
+
+// Every fourth layer tells no positions.
+void describe_smollm3(const ArchitectureKeys&, ModelDescription& d) {
+    constexpr int kPeriod = 4;
+    for (std::size_t i = kPeriod - 1; i < d.rotary.size(); i += kPeriod) d.rotary[i] = false;
+}
+
+void describe_olmo(const ArchitectureKeys& in, ModelDescription& d) {
+    set_layer_norm(in, d);
+    d.norm_gains = false;
+    set_clamp(in, d);
+}
+
+// OLMo 2, and OLMo 3, which adds windows.
+void describe_olmo2(const ArchitectureKeys& in, ModelDescription& d) {
+    d.rope_kind = RopeKind::kHalves;
+    d.pre_norms = false;
+    d.post_norms = true;
+    d.qk_norm = QkNorm::kRow;
+    set_windows(in, d, in.count_or("attention.sliding_window", 1 << 30, 0), 4);
+}
+
+// GLM-4 (0414); ChatGLM is a Llama whose queries and keys rotate by half.
+void describe_glm4(const ArchitectureKeys& in, ModelDescription& d) {
+    d.post_norms = true;
+    if (in.has("rope.dimension_sections")) in.refuse("rope.dimension_sections", "positions of pictures");
+}
 
 constexpr Architecture kFamily[] = {
-    {"llama", describe_llama},
-    {"phi3", describe_phi3},
-    {"qwen2", describe_qwen2},
-    {"qwen3", describe_qwen3},
+    {"baichuan", describe_baichuan},  {"chatglm", describe_llama},
+    {"exaone", describe_with_halves}, {"glm4", describe_glm4},
+    {"granite", describe_granite},    {"internlm2", describe_llama},
+    {"llama", describe_llama},        {"minicpm", describe_minicpm},
+    {"olmo", describe_olmo},          {"olmo2", describe_olmo2, {.windows_stretched = false}},
+    {"phi3", describe_phi3},          {"qwen2", describe_with_halves},
+    {"qwen3", describe_qwen3},        {"smollm3", describe_smollm3},
 };
 
 }  // namespace

@@ -1,0 +1,143 @@
+// Files that cannot be run: each a clear error at load time, naming what is wrong.
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <functional>
+#include <limits>
+
+#include "kvsplit/error.h"
+#include "kvsplit/model.h"
+#include "model/tiny_models.h"
+
+namespace kvsplit::test {
+namespace {
+
+using Json = nlohmann::json;
+
+// What loading the small Llama says after a change.
+std::string refusal(const std::function<void(Json&)>& change, ErrorCode code,
+                    const std::function<void(Bytes&)>& damage = {}) {
+    TinyModelGolden golden = read_tiny_model("llama");
+    change(golden.spec);
+    Bytes bytes = golden.file().bytes();
+    if (damage) damage(bytes);
+    const TempFile file(bytes);
+    try {
+        Model::load(file.path(), {.threads = 1});
+    } catch (const Error& e) {
+        EXPECT_EQ(e.code(), code) << e.what();
+        EXPECT_NE(std::string(e.what()).find(file.path()), std::string::npos) << e.what();
+        return e.what();
+    }
+    return "no error";
+}
+
+#define EXPECT_SAYS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)
+
+Json& tensor(Json& spec, const std::string& name) {
+    for (Json& t : spec["tensors"]) {
+        if (t[0] == name) return t;
+    }
+    throw std::runtime_error("no tensor " + name);
+}
+
+TEST(LoadErrors, UnknownArchitecture) {
+    const std::string text =
+        refusal([](Json& spec) { spec["architecture"] = "perceptron"; }, ErrorCode::kUnsupported);
+    EXPECT_SAYS(text, "architecture 'perceptron' is not supported");
+    EXPECT_SAYS(text, "qwen3");  // the supported ones are listed
+}
+
+TEST(LoadErrors, MissingMetadata) {
+    for (const char* key : {"block_count", "embedding_length", "attention.head_count", "feed_forward_length",
+                            "context_length"}) {
+        const std::string text =
+            refusal([&](Json& spec) { spec["metadata"].erase(key); }, ErrorCode::kFormat);
+        EXPECT_SAYS(text, std::string("llama.") + key);
+        EXPECT_SAYS(text, "missing");
+    }
+}
+
+TEST(LoadErrors, SizesThatDoNotFitTogether) {
+    EXPECT_SAYS(
+        refusal([](Json& spec) { spec["metadata"]["attention.head_count_kv"] = 3; }, ErrorCode::kFormat),
+        "4 heads cannot share 3 key-value heads");
+    EXPECT_SAYS(
+        refusal([](Json& spec) { spec["metadata"]["feed_forward_length"] = 200; }, ErrorCode::kFormat),
+        "'blk.0.ffn_gate.weight': has shape 256 x 192, the model's metadata asks for 256 x 200");
+    EXPECT_SAYS(refusal([](Json& spec) { spec["metadata"]["block_count"] = 4; }, ErrorCode::kFormat),
+                "blk.3.attn_norm.weight");
+    EXPECT_SAYS(
+        refusal([](Json& spec) { tensor(spec, "blk.1.attn_norm.weight")[1][0] = 255; }, ErrorCode::kFormat),
+        "'blk.1.attn_norm.weight': has 255 numbers, the model's metadata asks for 256");
+}
+
+TEST(LoadErrors, VocabulariesThatDisagree) {
+    EXPECT_SAYS(refusal([](Json& spec) { spec["vocabulary"] = 300; }, ErrorCode::kFormat),
+                "'tokenizer.ggml.tokens': names 300 tokens, but token_embd.weight has 320 rows");
+}
+
+TEST(LoadErrors, TensorsOfOtherModels) {
+    EXPECT_SAYS(refusal(
+                    [](Json& spec) {
+                        spec["tensors"].push_back({"blk.0.attn_sinks.weight", {4}, 0.0, 1.0});
+                    },
+                    ErrorCode::kUnsupported),
+                "tensor 'blk.0.attn_sinks.weight'");
+}
+
+TEST(LoadErrors, NumbersThatAreNone) {
+    // The last number of the file is the last of the matrix blk.2.ffn_down.weight.
+    for (const float bad :
+         {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+        EXPECT_SAYS(refusal([](Json&) {}, ErrorCode::kFormat,
+                            [&](Bytes& bytes) {
+                                std::memcpy(bytes.data() + bytes.size() - sizeof bad, &bad, sizeof bad);
+                            }),
+                    "'blk.2.ffn_down.weight': row 255 has a weight that is not finite");
+    }
+    EXPECT_SAYS(refusal(
+                    [](Json& spec) {
+                        tensor(spec, "output_norm.weight")[2] = std::numeric_limits<float>::infinity();
+                    },
+                    ErrorCode::kFormat),
+                "'output_norm.weight': has a number that is not finite");
+}
+
+TEST(LoadErrors, HeadsThatNoCodeTakes) {
+    EXPECT_SAYS(
+        refusal([](Json& spec) { spec["metadata"]["attention.key_length"] = 4096; }, ErrorCode::kFormat),
+        "llama.attention.key_length");
+    // Such heads can be cached exactly, but not quantised.
+    TinyModelGolden golden = read_tiny_model("llama");
+    Json& metadata = golden.spec["metadata"];
+    metadata["attention.key_length"] = metadata["attention.value_length"] = 40;
+    metadata["rope.dimension_count"] = 40;
+    for (Json& t : golden.spec["tensors"]) {
+        const std::string name = t[0];
+        if (name.ends_with("attn_q.weight")) t[1][1] = 160;
+        if (name.ends_with("attn_k.weight") || name.ends_with("attn_v.weight")) t[1][1] = 80;
+        if (name.ends_with("attn_output.weight")) t[1][0] = 160;
+    }
+    const TempFile file(golden.file().bytes());
+    const auto model = Model::load(file.path(), {.threads = 1});
+    EXPECT_EQ(Session::create(model, {16, 16})->eval(golden.tokens), 200);
+    try {
+        Session::create(model, {8, 4});
+        FAIL();
+    } catch (const Error& e) {
+        EXPECT_EQ(e.code(), ErrorCode::kUnsupported);
+        EXPECT_SAYS(std::string(e.what()), "40");
+    }
+}
+
+TEST(LoadErrors, MorePositionsThanTheModelHas) {
+    const TinyModelGolden golden = read_tiny_model("gpt2");
+    const TempFile file(golden.file().bytes());
+    const auto model = Model::load(file.path(), {.threads = 1});
+    EXPECT_NO_THROW(Session::create(model, {16, 16}, 1024));
+    EXPECT_THROW(Session::create(model, {16, 16}, 1025), Error);
+}
+
+}  // namespace
+}  // namespace kvsplit::test
