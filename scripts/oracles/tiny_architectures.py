@@ -239,7 +239,48 @@ def glm():
         lambda w: renamed(w, layer_names=names))
 
 
+def exaone4():
+    from transformers import Exaone4Config, Exaone4ForCausalLM
+
+    s = Shape(layers=4)
+    parts = (norms(s, ["post_attention_norm", "post_ffw_norm"]) + attention(s) + feed_forward(s) +
+             [gain("attn_q_norm", 64), gain("attn_k_norm", 64)])
+    names = LLAMA_LAYER | {"post_attention_norm": "post_attention_layernorm",
+                           "post_ffw_norm": "post_feedforward_layernorm"}
+    # llama.cpp knows the models with windows by their 64 layers.
+    for name, windows, more, tolerance in [
+            ("exaone4", {}, {"sliding_window": None, "layer_types": ["full_attention"] * 4}, 1e-3),
+            ("exaone4_32b", {"attention.sliding_window": WINDOW}, {"sliding_window": WINDOW}, None)]:
+        yield Model(
+            name, "exaone4", rms(s, **windows), outer(s, tied=True) + layers(s, parts), "Exaone4ForCausalLM",
+            lambda more=more: Exaone4ForCausalLM(config(s, Exaone4Config, rms_norm_eps=1e-5, tie_word_embeddings=True,
+                                                        head_dim=64, rope_parameters=rope(10000.0), **more)),
+            lambda w: renamed(w, layer_names=names), llama_cpp_tolerance=tolerance)
+
+
+def others():
+    from transformers import (ArceeConfig, ArceeForCausalLM, Ernie4_5Config, Ernie4_5ForCausalLM, SeedOssConfig,
+                              SeedOssForCausalLM)
+
+    s = Shape()
+    common = dict(rms_norm_eps=1e-5, rope_parameters=rope(10000.0), bos_token_id=1, eos_token_id=2, pad_token_id=0)
+    parts = norms(s, ["attn_norm", "ffn_norm"]) + attention(s) + feed_forward(s, gated=False)
+    yield Model("arcee", "arcee", rms(s), outer(s) + layers(s, parts), "ArceeForCausalLM",
+                lambda: ArceeForCausalLM(config(s, ArceeConfig, tie_word_embeddings=False, **common)),
+                lambda w: renamed(w, change=unpermuted(s)))
+    parts = norms(s, ["attn_norm", "ffn_norm"]) + attention(s) + feed_forward(s)
+    yield Model("ernie4_5", "ernie4_5", rms(s), outer(s, tied=True) + layers(s, parts), "Ernie4_5ForCausalLM",
+                lambda: Ernie4_5ForCausalLM(config(s, Ernie4_5Config, tie_word_embeddings=True, head_dim=64, **common)),
+                renamed)
+    parts = norms(s, ["attn_norm", "post_attention_norm"]) + attention(s, qkv_bias=True) + feed_forward(s)
+    names = LLAMA_LAYER | {"post_attention_norm": "post_attention_layernorm"}
+    yield Model("seed_oss", "seed_oss", rms(s), outer(s) + layers(s, parts), "SeedOssForCausalLM",
+                lambda: SeedOssForCausalLM(config(s, SeedOssConfig, tie_word_embeddings=False, head_dim=64,
+                                                  attention_bias=True, attention_out_bias=False, **common)),
+                lambda w: renamed(w, layer_names=names))
+
+
 def models():
-    for family in (llama, llama_kin, qwen, gemma, phi3, smollm3, olmo, glm):
+    for family in (llama, llama_kin, qwen, gemma, phi3, smollm3, olmo, glm, exaone4, others):
         yield from family()
     yield from tiny_layer_norm.models()

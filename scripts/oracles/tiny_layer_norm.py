@@ -37,14 +37,15 @@ def gpt2():
                    "output_norm": "transformer.ln_f", "output": "lm_head"}
     names = {"attn_norm": "ln_1", "attn_qkv": "attn.c_attn", "attn_output": "attn.c_proj", "ffn_norm": "ln_2",
              "ffn_up": "mlp.c_fc", "ffn_down": "mlp.c_proj"}
-    common = dict(vocab_size=VOCABULARY, n_positions=CONTEXT, attn_implementation="eager", bos_token_id=1, eos_token_id=2)
+    common = dict(vocab_size=VOCABULARY, n_positions=CONTEXT, attn_implementation="eager", bos_token_id=1,
+                  eos_token_id=2)
 
     def model(name, architecture, s, oracle, build, change):
         parts = (norms(s, ["attn_norm", "ffn_norm"], True) + attention(s, True, True, fused=True) +
                  feed_forward(s, gated=False, biases=True))
-        return Model(name, architecture, layer_norm(s), outer(s, True, norm_bias=True) + positions(s) + layers(s, parts),
-                     oracle, build, lambda w: renamed(w, outer_names, names, "transformer.h", change),
-                     llama_cpp_tolerance=2e-2)
+        tensors = outer(s, True, norm_bias=True) + positions(s) + layers(s, parts)
+        return Model(name, architecture, layer_norm(s), tensors, oracle, build,
+                     lambda w: renamed(w, outer_names, names, "transformer.h", change), llama_cpp_tolerance=2e-2)
 
     def transposed(name, w):
         return w.T if name.startswith(("attn_qkv.w", "attn_output.w", "ffn_")) and w.ndim == 2 else w
@@ -85,8 +86,8 @@ def alibi():
     s = Shape(kv_heads=4, ff=1024)
     parts = (norms(s, ["attn_norm", "ffn_norm"], True) + attention(s, True, True, fused=True) +
              feed_forward(s, gated=False, biases=True))
-    outer_names = {"token_embd": "transformer.word_embeddings", "token_embd_norm": "transformer.word_embeddings_layernorm",
-                   "output_norm": "transformer.ln_f"}
+    outer_names = {"token_embd": "transformer.word_embeddings", "output_norm": "transformer.ln_f",
+                   "token_embd_norm": "transformer.word_embeddings_layernorm"}
     names = {"attn_norm": "input_layernorm", "attn_qkv": "self_attention.query_key_value",
              "attn_output": "self_attention.dense", "ffn_norm": "post_attention_layernorm",
              "ffn_up": "mlp.dense_h_to_4h", "ffn_down": "mlp.dense_4h_to_h"}
@@ -130,8 +131,8 @@ def falcon():
     yield model("falcon_7b", Shape(kv_heads=1), ["attn_norm"], names, None, multi_query=True,
                 new_decoder_architecture=False)
     s = Shape()
-    yield model("falcon_40b", s, ["attn_norm", "attn_norm_2"], names | {"attn_norm": "ln_mlp", "attn_norm_2": "ln_attn"},
-                interleaved(s), num_kv_heads=2, new_decoder_architecture=True)
+    names = names | {"attn_norm": "ln_mlp", "attn_norm_2": "ln_attn"}
+    yield model("falcon_40b", s, ["attn_norm", "attn_norm_2"], names, interleaved(s), num_kv_heads=2, new_decoder_architecture=True)
 
 
 def phi2():

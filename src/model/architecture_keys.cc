@@ -24,6 +24,11 @@ int ArchitectureKeys::count_or(const std::string& name, int most, int absent) co
     return has(name) ? count(name, most) : absent;
 }
 
+int ArchitectureKeys::size_or(const std::string& name, int most, int absent) const {
+    if (has(name) && file_.get_u64(prefix_ + name) == 0) return 0;
+    return count_or(name, most, absent);
+}
+
 int ArchitectureKeys::head_count(const std::string& name, int most, int absent) const {
     const gguf::Value* value = find(name);
     if (!value) return absent;

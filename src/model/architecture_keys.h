@@ -21,6 +21,8 @@ class ArchitectureKeys {
     // From 1 to `most`.
     int count(const std::string& name, int most) const;
     int count_or(const std::string& name, int most, int absent) const;
+    // From 0 to `most`: where 0 means that there is none.
+    int size_or(const std::string& name, int most, int absent) const;
     // A per-layer array of equal numbers is as good as the number. Throws Error(kUnsupported) for unequal
     // ones.
     int head_count(const std::string& name, int most, int absent) const;

@@ -14,7 +14,9 @@ namespace kvsplit {
 namespace {
 
 void describe_common(const gguf::File& file, const ArchitectureKeys& in, ModelDescription& d) {
-    d.n_layers = in.count("block_count", 1024);
+    // Layers that only guess further tokens stand behind the others.
+    d.n_layers = in.count("block_count", 1024) - in.size_or("nextn_predict_layers", 1024, 0);
+    if (d.n_layers < 1) in.refuse("nextn_predict_layers", "models of such layers alone");
     d.n_embd = in.count("embedding_length", 1 << 20);
     d.n_heads = in.head_count("attention.head_count", 4096, 0);
     if (d.n_heads == 0)

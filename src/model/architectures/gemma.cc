@@ -23,7 +23,7 @@ void describe_gemma2(const ArchitectureKeys& in, ModelDescription& d) {
     d.attention_soft_cap = static_cast<float>(in.positive_or("attn_logit_softcapping", 50.0));
     d.logit_soft_cap = static_cast<float>(in.positive_or("final_logit_softcapping", 30.0));
     if (d.n_layers == 46) scale_by_share(d);
-    set_windows(in, d, in.count_or("attention.sliding_window", 1 << 30, 4096), 2);
+    set_windows(in, d, in.size_or("attention.sliding_window", 1 << 30, 4096), 2);
 }
 
 void describe_gemma3(const ArchitectureKeys& in, ModelDescription& d) {
@@ -33,7 +33,7 @@ void describe_gemma3(const ArchitectureKeys& in, ModelDescription& d) {
     if (in.has("final_logit_softcapping"))
         d.logit_soft_cap = static_cast<float>(in.positive_or("final_logit_softcapping", 1.0));
     if (d.n_layers == 62) scale_by_share(d);
-    set_windows(in, d, in.count_or("attention.sliding_window", 1 << 30, 0), 6);
+    set_windows(in, d, in.size_or("attention.sliding_window", 1 << 30, 0), 6);
 }
 
 constexpr Architecture kFamily[] = {

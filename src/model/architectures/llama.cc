@@ -13,8 +13,8 @@ void describe_with_halves(const ArchitectureKeys&, ModelDescription& d) { d.rope
 // Models for 4,096 tokens have windows of 2,047; others have none, or one longer than their context.
 void describe_phi3(const ArchitectureKeys& in, ModelDescription& d) {
     d.rope_kind = RopeKind::kHalves;
-    const double window = in.number_or("attention.sliding_window", 0);
-    if (window > 0 && window < d.context_length) set_windows(in, d, static_cast<int>(window), 0);
+    const int window = in.size_or("attention.sliding_window", 1 << 30, 0);
+    if (window > 0 && window < d.context_length) set_windows(in, d, window, 0);
 }
 
 void describe_qwen3(const ArchitectureKeys&, ModelDescription& d) {
@@ -64,7 +64,29 @@ void describe_olmo2(const ArchitectureKeys& in, ModelDescription& d) {
     d.pre_norms = false;
     d.post_norms = true;
     d.qk_norm = QkNorm::kRow;
-    set_windows(in, d, in.count_or("attention.sliding_window", 1 << 30, 0), 4);
+    set_windows(in, d, in.size_or("attention.sliding_window", 1 << 30, 0), 4);
+}
+
+// Without windows every layer rotates, with them only those that have one.
+void describe_exaone4(const ArchitectureKeys& in, ModelDescription& d) {
+    d.rope_kind = RopeKind::kHalves;
+    d.pre_norms = false;
+    d.post_norms = true;
+    d.qk_norm = QkNorm::kHead;
+    const int window = in.size_or("attention.sliding_window", 1 << 30, 0);
+    if (window == 0) return;
+    set_windows(in, d, window, 4);
+    for (std::size_t i = 0; i < d.rotary.size(); ++i) d.rotary[i] = d.windows[i] > 0;
+}
+
+void describe_arcee(const ArchitectureKeys&, ModelDescription& d) {
+    d.activation = Activation::kReluSquared;
+    d.gated = false;
+}
+
+void describe_seed_oss(const ArchitectureKeys&, ModelDescription& d) {
+    d.rope_kind = RopeKind::kHalves;
+    d.feed_forward_norm_tensor = "post_attention_norm";
 }
 
 // GLM-4 (0414); ChatGLM is a Llama whose queries and keys rotate by half.
@@ -74,13 +96,24 @@ void describe_glm4(const ArchitectureKeys& in, ModelDescription& d) {
 }
 
 constexpr Architecture kFamily[] = {
-    {"baichuan", describe_baichuan},  {"chatglm", describe_llama},
-    {"exaone", describe_with_halves}, {"glm4", describe_glm4},
-    {"granite", describe_granite},    {"internlm2", describe_llama},
-    {"llama", describe_llama},        {"minicpm", describe_minicpm},
-    {"olmo", describe_olmo},          {"olmo2", describe_olmo2, {.windows_stretched = false}},
-    {"phi3", describe_phi3},          {"qwen2", describe_with_halves},
-    {"qwen3", describe_qwen3},        {"smollm3", describe_smollm3},
+    {"arcee", describe_arcee},
+    {"baichuan", describe_baichuan},
+    {"chatglm", describe_llama},
+    {"ernie4_5", describe_llama},
+    {"exaone", describe_with_halves},
+    {"exaone4", describe_exaone4},
+    {"glm4", describe_glm4},
+    {"granite", describe_granite},
+    {"internlm2", describe_llama},
+    {"llama", describe_llama},
+    {"minicpm", describe_minicpm},
+    {"olmo", describe_olmo},
+    {"olmo2", describe_olmo2, {.windows_stretched = false}},
+    {"phi3", describe_phi3},
+    {"qwen2", describe_with_halves},
+    {"qwen3", describe_qwen3},
+    {"seed_oss", describe_seed_oss},
+    {"smollm3", describe_smollm3},
 };
 
 }  // namespace
