@@ -19,6 +19,15 @@ class Help(unittest.TestCase):
             self.assertIn(f"kvsplit {command}", done.stdout)
             self.assertEqual(done.stderr, "")
 
+    def test_supported_architectures(self):
+        names = kvsplit("info", "--supported").stdout.split()
+        self.assertEqual(names, sorted(names))
+        self.assertIn("llama", names)
+        self.assertEqual(json.loads(kvsplit("info", "--supported", "--json").stdout), {"architectures": names})
+        documented = pathlib.Path(__file__).parents[2].joinpath("docs", "models.md").read_text()
+        for name in names:
+            self.assertIn(f"| `{name}` |", documented)
+
     def test_version(self):
         done = kvsplit("--version")
         self.assertEqual(done.returncode, 0)
@@ -38,6 +47,7 @@ class Usage(unittest.TestCase):
     def test_commands(self):
         self.check()
         self.check("fly")
+        self.check("info", says="--supported")
         self.check("run", "-m", "x.gguf", "-p", "hi", "--fly")
         self.check("run", "-p", "hi", says="--model")
         self.check("perplexity", "-m", "x.gguf", says="--file")
