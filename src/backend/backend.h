@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "backend/activation.h"
+#include "backend/mixture.h"
 #include "cache/kv_cache.h"
 #include "gguf/gguf.h"
 
@@ -85,6 +86,11 @@ class Backend {
     // Tensors of equal width, stacked by rows. Throws Error naming the file and the tensor.
     virtual std::unique_ptr<WeightMatrix> load(const gguf::File& file,
                                                std::span<const gguf::Tensor* const> tensors) = 0;
+    // Tensors of shape (cols, rows, n_experts) and equal width: for each expert its rows of all of them,
+    // stacked. Serves experts() alone.
+    virtual std::unique_ptr<WeightMatrix> load_experts(const gguf::File& file,
+                                                       std::span<const gguf::Tensor* const> tensors,
+                                                       int n_experts) = 0;
 
     // out (n, cols) = scale * rows of w
     virtual void embed(const WeightMatrix& w, std::span<const Token> tokens, float scale, float* out) = 0;
@@ -96,6 +102,10 @@ class Backend {
     // bias: (n_heads, dim).
     virtual void norm_heads(const Norm& norm, float* x, std::ptrdiff_t stride, int n, int n_heads,
                             int dim) = 0;
+    // out (n, n_embd) = for each row of x (n, n_embd) the sum over its experts of
+    //   weight * (down (f(gate x + bias) * (up x + bias)) + bias)
+    // logits: (n, n_experts). out may be x. A row's sum is in the order of its choice, best first.
+    virtual void experts(const Mixture& mixture, const float* logits, const float* x, int n, float* out) = 0;
     // out (n, dim) = f(gate) * up of gate_up (n, [gate | up], 2 dim)
     virtual void gated_activation(Activation f, const float* gate_up, int n, int dim, float* out) = 0;
     // x (n, dim) = f(x)

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "backend/cpu/attention.h"
+#include "backend/cpu/experts.h"
 #include "backend/cpu/load_matrix.h"
 #include "backend/cpu/matmul.h"
 #include "base/cpu_features.h"
@@ -63,7 +64,8 @@ class CountingCpuBackend final : public CountingBackend {
     BackendMemory memory() const override {
         BackendMemory all = memory_;
         all.scratch = matmul_.total() + attention_.queries + attention_.codes + attention_.scales +
-                      attention_.sums + static_cast<std::size_t>(threads_) * attention_.thread + states_;
+                      attention_.sums + static_cast<std::size_t>(threads_) * attention_.thread + states_ +
+                      experts_;
         return all;
     }
 
@@ -71,6 +73,7 @@ class CountingCpuBackend final : public CountingBackend {
         matmul_ = {};
         attention_ = {};
         states_ = 0;
+        experts_ = 0;
     }
 
     std::string description() const override { return "counting"; }
@@ -80,19 +83,25 @@ class CountingCpuBackend final : public CountingBackend {
     }
     std::unique_ptr<WeightMatrix> load(const gguf::File& file,
                                        std::span<const gguf::Tensor* const> tensors) override {
-        return std::make_unique<CountedMatrix>(
-            load_matrix(file, tensors,
-                        [&](std::span<const WeightSource> sources, std::int64_t cols) {
-                            return PackedMatrix::plan(sources, cols, activations_);
-                        }),
-            memory_);
+        return load_experts(file, tensors, 1);
+    }
+    std::unique_ptr<WeightMatrix> load_experts(const gguf::File& file,
+                                               std::span<const gguf::Tensor* const> tensors,
+                                               int n_experts) override {
+        const auto plan = [&](std::span<const WeightSource> sources, std::int64_t cols) {
+            return PackedMatrix::plan(sources, cols, activations_);
+        };
+        return std::make_unique<CountedMatrix>(load_matrix(file, tensors, n_experts, plan), memory_);
     }
 
     void embed(const WeightMatrix&, std::span<const Token>, float, float*) override {}
     void matmul(const WeightMatrix& w, const float*, int n, float*, bool) override {
-        const auto needed = MatmulScratch::needed(static_cast<const CountedMatrix&>(w).packed, n);
+        const auto needed = MatmulScratch::needed(packed(w), n);
         matmul_.quantized = std::max(matmul_.quantized, needed.quantized);
         matmul_.floats = std::max(matmul_.floats, needed.floats);
+    }
+    void experts(const Mixture& m, const float*, const float*, int n, float*) override {
+        experts_ = std::max(experts_, Experts::needed({m, packed(*m.up), packed(*m.down)}, n));
     }
     void norm(const Norm&, const float*, int, int, float*, bool) override {}
     void norm_heads(const Norm&, float*, std::ptrdiff_t, int, int, int) override {}
@@ -116,6 +125,10 @@ class CountingCpuBackend final : public CountingBackend {
     }
 
   private:
+    static const PackedMatrix& packed(const WeightMatrix& w) {
+        return static_cast<const CountedMatrix&>(w).packed;
+    }
+
     Activations activations_;
     int threads_;
     PageMemory pages_;
@@ -123,6 +136,7 @@ class CountingCpuBackend final : public CountingBackend {
     MatmulScratch::Size matmul_;
     Attention::Scratch attention_;
     std::size_t states_ = 0;
+    std::size_t experts_ = 0;
 };
 
 }  // namespace

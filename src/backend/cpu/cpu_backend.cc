@@ -5,6 +5,7 @@
 
 #include "backend/backend.h"
 #include "backend/cpu/attention.h"
+#include "backend/cpu/experts.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/load_matrix.h"
 #include "backend/cpu/matmul.h"
@@ -46,7 +47,8 @@ class CpuBackend final : public Backend {
         : activations_(activations_of(options)),
           pool_(options.threads > 0 ? options.threads : physical_cores()),
           kernels_(kernels(choose_isa())),
-          attention_(pool_, kernels_) {}
+          attention_(pool_, kernels_),
+          experts_(pool_, kernels_) {}
 
     std::string description() const override {
         return fmt::format("cpu {}, {} thread{}", isa_name(kernels_.isa), pool_.size(),
@@ -59,10 +61,16 @@ class CpuBackend final : public Backend {
 
     std::unique_ptr<WeightMatrix> load(const gguf::File& file,
                                        std::span<const gguf::Tensor* const> tensors) override {
-        return std::make_unique<CpuMatrix>(
-            load_matrix(file, tensors, [&](std::span<const WeightSource> sources, std::int64_t cols) {
-                return PackedMatrix::pack(pool_, sources, cols, activations_);
-            }));
+        return load_experts(file, tensors, 1);
+    }
+
+    std::unique_ptr<WeightMatrix> load_experts(const gguf::File& file,
+                                               std::span<const gguf::Tensor* const> tensors,
+                                               int n_experts) override {
+        const auto pack = [&](std::span<const WeightSource> sources, std::int64_t cols) {
+            return PackedMatrix::pack(pool_, sources, cols, activations_);
+        };
+        return std::make_unique<CpuMatrix>(load_matrix(file, tensors, n_experts, pack));
     }
 
     void embed(const WeightMatrix& w, std::span<const Token> tokens, float scale, float* out) override {
@@ -76,6 +84,10 @@ class CpuBackend final : public Backend {
 
     void matmul(const WeightMatrix& w, const float* x, int n, float* out, bool accumulate) override {
         cpu::matmul(pool_, kernels_, packed(w), x, n, out, w.rows(), accumulate, scratch_);
+    }
+
+    void experts(const Mixture& mixture, const float* logits, const float* x, int n, float* out) override {
+        experts_.run({mixture, packed(*mixture.up), packed(*mixture.down)}, logits, x, n, out);
     }
 
     void norm(const Norm& norm, const float* x, int n, int dim, float* out, bool accumulate) override {
@@ -181,6 +193,7 @@ class CpuBackend final : public Backend {
     ThreadPool pool_;
     const Kernels& kernels_;
     Attention attention_;
+    Experts experts_;
     MatmulScratch scratch_;
     PageMemory memory_;
 };

@@ -17,15 +17,24 @@ inline Activations activations_of(const CpuOptions& options) {
                                            : Activations::kInt8;
 }
 
-// make(sources, cols) of the tensors, which have the same width. Errors name the file and the tensor.
+// make(sources, cols) of the tensors, which have the same width and hold as many rows for each of n_parts:
+// all tensors' rows of a part follow each other. Errors name the file and the tensor.
 template <typename Make>
-PackedMatrix load_matrix(const gguf::File& file, std::span<const gguf::Tensor* const> tensors, Make make) {
+PackedMatrix load_matrix(const gguf::File& file, std::span<const gguf::Tensor* const> tensors, int n_parts,
+                         Make make) {
     std::vector<WeightSource> sources;
     for (const gguf::Tensor* t : tensors) {
         if (!can_pack(t->type)) {
             file.reject(*t, fmt::format("weight type {} cannot be computed with", gguf::type_name(t->type)));
         }
-        sources.push_back({t->type, t->data, t->rows()});
+    }
+    for (int part = 0; part < n_parts; ++part) {
+        for (const gguf::Tensor* t : tensors) {
+            const std::int64_t rows = t->rows() / n_parts;
+            const auto bytes = static_cast<std::size_t>(rows * t->row_bytes());
+            sources.push_back(
+                {t->type, t->data.subspan(static_cast<std::size_t>(part) * bytes, bytes), rows});
+        }
     }
     try {
         return make(sources, tensors[0]->shape[0]);

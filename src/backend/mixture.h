@@ -1,0 +1,37 @@
+// A mixture of experts: many feed-forward blocks, of which each token takes a few.
+#pragma once
+
+#include "backend/activation.h"
+
+namespace kvsplit {
+
+class WeightMatrix;
+
+// How a token's experts are chosen and weighted, by one logit for each of them.
+struct Routing {
+    enum class Gate : unsigned char {
+        kSoftmax,          // of all logits
+        kSigmoid,          // of each logit
+        kSoftmaxOfChosen,  // the largest logits are chosen, then weighted by their softmax
+    };
+    Gate gate = Gate::kSoftmax;
+    int n_experts = 0;  // 0: no mixture
+    int n_used = 0;     // of them by each token
+    // Experts stand in groups of equal size, and only those of the best groups can be chosen. A group is as
+    // good as the sum of its best n_group_rating experts.
+    int n_groups = 1, n_used_groups = 1, n_group_rating = 2;
+    bool normalise = false;  // the weights of a token's experts are divided by their sum
+    float scale = 1.0f;      // of the weights
+};
+
+struct Mixture {
+    Routing routing;
+    Activation activation;
+    const float* selection_bias;  // (n_experts) added to the gates for the choice alone, or null
+    const WeightMatrix* up;       // n_experts x [gate | up] of (2 n_ff, n_embd)
+    const WeightMatrix* down;     // n_experts x (n_embd, n_ff)
+    const float* up_bias;         // (n_experts, [gate | up], 2 n_ff) or null
+    const float* down_bias;       // (n_experts, n_embd) or null
+};
+
+}  // namespace kvsplit
