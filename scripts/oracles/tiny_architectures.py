@@ -8,6 +8,7 @@ import dataclasses
 import math
 
 import tiny_layer_norm
+import tiny_mixtures
 from tiny_parts import (CONTEXT, WINDOW, LLAMA_LAYER, Model, Shape, attention, config, feed_forward, gain, layers,
                         norms, norms_less_one, outer, renamed, rms, rope, sizes, split_qkv, unpermuted)
 
@@ -284,3 +285,4 @@ def models():
     for family in (llama, llama_kin, qwen, gemma, phi3, smollm3, olmo, glm, exaone4, others):
         yield from family()
     yield from tiny_layer_norm.models()
+    yield from tiny_mixtures.models()

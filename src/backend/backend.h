@@ -112,6 +112,8 @@ class Backend {
     virtual void activation(Activation f, int n, int dim, float* x) = 0;
     // out (n, dim) += factor * x
     virtual void add(const float* x, float factor, int n, int dim, float* out) = 0;
+    // Row i of out (n, dim) += sigmoid(gate[i]) * row i of x
+    virtual void add_gated(const float* gate, const float* x, int n, int dim, float* out) = 0;
     // Every row of x (n, dim) += bias (dim)
     virtual void add_bias(const float* bias, int n, int dim, float* x) = 0;
     // x (n, dim) = factor * x

@@ -54,8 +54,6 @@ void describe_common(const gguf::File& file, const ArchitectureKeys& in, ModelDe
     d.attention_scale = 1.0f / std::sqrt(static_cast<float>(d.head_dim));
     d.rotary.assign(static_cast<std::size_t>(d.n_layers), true);
     d.windows.assign(static_cast<std::size_t>(d.n_layers), 0);
-    if (in.has("expert_count") && in.number_or("expert_count", 0) > 0)
-        fail(ErrorCode::kUnsupported, "{}: mixtures of experts are not supported", file.path());
 }
 
 void describe_rope(const ArchitectureKeys& in, const RopeOptions& user, const RopeDefaults& defaults,
@@ -73,7 +71,7 @@ void describe_rope(const ArchitectureKeys& in, const RopeOptions& user, const Ro
 
 std::vector<Architecture> all_architectures() {
     std::vector<Architecture> all;
-    for (const auto family : {llama_family(), gpt_family(), gemma_family()})
+    for (const auto family : {llama_family(), gpt_family(), mixture_family(), gemma_family()})
         all.insert(all.end(), family.begin(), family.end());
     return all;
 }
@@ -92,6 +90,10 @@ ModelDescription describe(const gguf::File& file, const RopeOptions& user) {
         const ArchitectureKeys in(file);
         describe_common(file, in, d);
         a.describe(in, d);
+        if (d.routing.n_experts == 0 && in.number_or("expert_count", 0) > 0) {
+            fail(ErrorCode::kUnsupported, "{}: {} with experts is not supported", file.path(),
+                 d.architecture);
+        }
         describe_rope(in, user, a.rope, d);
         return d;
     }

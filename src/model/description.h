@@ -47,6 +47,13 @@ struct ModelDescription {
     Activation activation = Activation::kSilu;
     bool gated = true;  // activation(gate) * up, else activation(up)
 
+    // Layers from n_dense_layers on have a mixture of experts instead, if there are any.
+    Routing routing;
+    int n_dense_layers = 0;
+    int n_expert_ff = 0;       // width of each expert
+    int n_shared_ff = 0;       // of one more that all tokens take; 0: none
+    bool shared_gate = false;  // which is weighted by a gate of its own
+
     float embedding_scale = 1.0f;
     float attention_scale = 1.0f;
     float residual_scale = 1.0f;  // of what a block adds
@@ -68,6 +75,7 @@ struct ModelDescription {
     std::vector<int> windows;  // (n_layers) sliding window in tokens, 0: none
 
     CacheGeometry geometry() const;
+    bool has_experts(int layer) const { return routing.n_experts > 0 && layer >= n_dense_layers; }
     int qkv_width() const { return (n_heads + 2 * n_kv_heads) * head_dim; }
 };
 

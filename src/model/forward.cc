@@ -43,8 +43,14 @@ Workspace::Workspace(Backend& backend, const ModelDescription& d, int max_tokens
     h = rows(d.n_embd);
     qkv = rows(d.qkv_width());
     attention = rows(d.n_heads * d.head_dim);
-    up = rows(d.gated ? 2 * d.n_ff : d.n_ff);
-    if (d.gated) gated = rows(d.n_ff);
+    const int n_ff = d.has_experts(0) ? d.n_shared_ff : std::max(d.n_ff, d.n_shared_ff);
+    up = rows(d.gated ? 2 * n_ff : n_ff);
+    if (d.gated) gated = rows(n_ff);
+    if (d.routing.n_experts > 0) {
+        router = rows(d.routing.n_experts);
+        mixed = rows(d.n_embd);
+    }
+    if (d.shared_gate) shared_gate = rows(1);
     cos = rows(d.n_rope_pairs);
     sin = rows(d.n_rope_pairs);
     if (has_windows(d)) {
@@ -109,12 +115,12 @@ class Pass {
     void add_output(const Linear& w, const float* in, const NormWeights& post) {
         if (!d_.post_norms && d_.residual_scale == 1.0f) return multiply(w, in, x_, true);
         multiply(w, in, h_, false);
-        if (d_.residual_scale != 1.0f) backend_.scale(d_.residual_scale, n_, d_.n_embd, h_);
-        if (d_.post_norms) {
-            backend_.norm(norm(post), h_, n_, d_.n_embd, x_, true);
-        } else {
-            backend_.add(h_, 1.0f, n_, d_.n_embd, x_);
-        }
+        add_output(h_, post);
+    }
+    void add_output(float* out, const NormWeights& post) {
+        if (!d_.post_norms) return backend_.add(out, d_.residual_scale, n_, d_.n_embd, x_);
+        if (d_.residual_scale != 1.0f) backend_.scale(d_.residual_scale, n_, d_.n_embd, out);
+        backend_.norm(norm(post), out, n_, d_.n_embd, x_, true);
     }
 
     void attend(const LayerWeights& w, int i, const float* alibi_slopes) {
@@ -155,16 +161,45 @@ class Pass {
     }
 
     void feed_forward(const LayerWeights& w) {
-        float* up = ws_.up->data();
-        multiply(w.up, d_.shared_norm ? h_ : input(w.feed_forward_norm), up, false);
-        const float* activated = up;
-        if (d_.gated) {
-            backend_.gated_activation(d_.activation, up, n_, d_.n_ff, ws_.gated->data());
-            activated = ws_.gated->data();
-        } else {
-            backend_.activation(d_.activation, n_, d_.n_ff, up);
+        const float* in = d_.shared_norm ? h_ : input(w.feed_forward_norm);
+        if (w.experts) {
+            mix(*w.experts, in);
+            return add_output(ws_.mixed->data(), w.post_feed_forward_norm);
         }
-        add_output(w.down, activated, w.post_feed_forward_norm);
+        add_output(w.down, activated(w.up, in, d_.n_ff), w.post_feed_forward_norm);
+    }
+
+    // What a feed-forward block of n_ff channels has before its last product.
+    const float* activated(const Linear& w, const float* in, int n_ff) {
+        float* up = ws_.up->data();
+        multiply(w, in, up, false);
+        if (!d_.gated) {
+            backend_.activation(d_.activation, n_, n_ff, up);
+            return up;
+        }
+        backend_.gated_activation(d_.activation, up, n_, n_ff, ws_.gated->data());
+        return ws_.gated->data();
+    }
+
+    // ws_.mixed = what the experts make of `in`, which is lost.
+    void mix(const ExpertWeights& w, const float* in) {
+        const auto data = [](const std::unique_ptr<Buffer>& b) { return b ? b->data() : nullptr; };
+        float* mixed = ws_.mixed->data();
+        multiply(w.router, in, ws_.router->data(), false);
+        const Mixture mixture{.routing = d_.routing,
+                              .activation = d_.activation,
+                              .selection_bias = data(w.selection_bias),
+                              .up = w.up.get(),
+                              .down = w.down.get(),
+                              .up_bias = data(w.up_bias),
+                              .down_bias = data(w.down_bias)};
+        backend_.experts(mixture, ws_.router->data(), in, n_, mixed);
+        if (!w.shared_up.matrix) return;
+        if (w.shared_gate) backend_.matmul(*w.shared_gate, in, n_, ws_.shared_gate->data(), false);
+        const float* shared = activated(w.shared_up, in, d_.n_shared_ff);
+        if (!w.shared_gate) return multiply(w.shared_down, shared, mixed, true);
+        multiply(w.shared_down, shared, h_, false);
+        backend_.add_gated(ws_.shared_gate->data(), h_, n_, d_.n_embd, mixed);
     }
 
     Backend& backend_;

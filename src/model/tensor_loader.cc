@@ -32,17 +32,44 @@ const gguf::Tensor& TensorLoader::use(const std::string& name) {
 }
 
 std::unique_ptr<WeightMatrix> TensorLoader::matrix(std::int64_t cols, const std::vector<Part>& parts) {
+    return experts(cols, parts, 1);
+}
+
+std::unique_ptr<WeightMatrix> TensorLoader::experts(std::int64_t cols, const std::vector<Part>& parts,
+                                                    int n_experts) {
     std::vector<const gguf::Tensor*> tensors;
     for (const Part& part : parts) {
         const gguf::Tensor& t = use(part.name + ".weight");
-        expect_shape(t, cols, part.rows);
+        expect_shape(t, cols, part.rows * n_experts);
         tensors.push_back(&t);
     }
-    auto loaded = backend_.load(file_, tensors);
+    auto loaded = backend_.load_experts(file_, tensors, n_experts);
     // The backend holds its own copy: the file's pages may leave memory.
     for (const gguf::Tensor* t : tensors) file_.mapping().release(t->file_offset, t->data.size());
-    expect_finite(*loaded, tensors);
+    expect_finite(*loaded, tensors, n_experts);
     return loaded;
+}
+
+std::unique_ptr<Buffer> TensorLoader::expert_bias(const std::vector<Part>& parts, int n_experts) {
+    if (!has(parts[0].name + ".bias")) return nullptr;
+    std::int64_t width = 0;  // of one expert
+    for (const Part& part : parts) width += part.rows;
+    auto buffer = backend_.allocate(static_cast<std::size_t>(width * n_experts));
+    float* out = buffer->data();
+    for (const Part& part : parts) {
+        std::vector<float> all(static_cast<std::size_t>(part.rows * n_experts));
+        read(part.name + ".bias", part.rows * n_experts, all.data());
+        for (int e = 0; e < n_experts; ++e)
+            std::copy_n(all.data() + e * part.rows, part.rows, out + e * width);
+        out += part.rows;
+    }
+    return buffer;
+}
+
+std::unique_ptr<Buffer> TensorLoader::vector(const std::string& tensor, std::int64_t n) {
+    auto buffer = backend_.allocate(static_cast<std::size_t>(n));
+    read(tensor, n, buffer->data());
+    return buffer;
 }
 
 Linear TensorLoader::linear(std::int64_t cols, const std::vector<Part>& parts) {
@@ -84,12 +111,8 @@ std::unique_ptr<Buffer> TensorLoader::bias(const std::string& whole, const std::
 
 NormWeights TensorLoader::norm(const std::string& name, std::int64_t n) {
     NormWeights norm;
-    norm.gain = backend_.allocate(static_cast<std::size_t>(n));
-    read(name + ".weight", n, norm.gain->data());
-    if (has(name + ".bias")) {
-        norm.bias = backend_.allocate(static_cast<std::size_t>(n));
-        read(name + ".bias", n, norm.bias->data());
-    }
+    norm.gain = vector(name + ".weight", n);
+    if (has(name + ".bias")) norm.bias = vector(name + ".bias", n);
     return norm;
 }
 
@@ -116,18 +139,21 @@ void TensorLoader::expect_shape(const gguf::Tensor& t, std::int64_t cols, std::i
 
 // One product with a row of ones: a row of weights adds up to something finite only if all of them are. It
 // costs no more than the weights' part in decoding a token, whatever their type.
-void TensorLoader::expect_finite(const WeightMatrix& matrix,
-                                 const std::vector<const gguf::Tensor*>& tensors) {
+void TensorLoader::expect_finite(const WeightMatrix& matrix, const std::vector<const gguf::Tensor*>& tensors,
+                                 int n_experts) {
     const auto ones = backend_.allocate(static_cast<std::size_t>(matrix.cols()));
     const auto sums = backend_.allocate(static_cast<std::size_t>(matrix.rows()));
     std::fill_n(ones->data(), matrix.cols(), 1.0f);
     std::fill_n(sums->data(), matrix.rows(), 0.0f);
     backend_.matmul(matrix, ones->data(), 1, sums->data(), false);
-    std::int64_t row = 0;
-    for (const gguf::Tensor* t : tensors) {
-        for (std::int64_t i = 0; i < t->rows(); ++i, ++row) {
-            if (!std::isfinite(sums->data()[row]))
-                file_.reject(*t, fmt::format("row {} has a weight that is not finite", i));
+    const float* sum = sums->data();
+    for (int e = 0; e < n_experts; ++e) {
+        for (const gguf::Tensor* t : tensors) {
+            const std::int64_t rows = t->rows() / n_experts;
+            for (std::int64_t i = 0; i < rows; ++i, ++sum) {
+                if (!std::isfinite(*sum))
+                    file_.reject(*t, fmt::format("row {} has a weight that is not finite", e * rows + i));
+            }
         }
     }
 }

@@ -26,7 +26,13 @@ class TensorLoader {
     Linear linear(std::int64_t cols, const std::vector<Part>& parts);
     // The parts, or one tensor `whole` that holds all of them.
     Linear linear(std::int64_t cols, const std::string& whole, const std::vector<Part>& parts);
+    // Parts of so many rows for each expert, as Backend::load_experts stacks them.
+    std::unique_ptr<WeightMatrix> experts(std::int64_t cols, const std::vector<Part>& parts, int n_experts);
+    // Their biases, stacked likewise, or null.
+    std::unique_ptr<Buffer> expert_bias(const std::vector<Part>& parts, int n_experts);
     NormWeights norm(const std::string& name, std::int64_t n);
+    // n numbers of the tensor of exactly this name.
+    std::unique_ptr<Buffer> vector(const std::string& tensor, std::int64_t n);
 
     bool has(const std::string& tensor) const { return file_.find_tensor(tensor) != nullptr; }
     // Throws Error(kUnsupported) where a tensor was not loaded, but for those of layers from n_layers on.
@@ -37,7 +43,8 @@ class TensorLoader {
     std::unique_ptr<Buffer> bias(const std::string& whole, const std::vector<Part>& parts);
     void read(const std::string& name, std::int64_t n, float* out);
     void expect_shape(const gguf::Tensor& t, std::int64_t cols, std::int64_t rows) const;
-    void expect_finite(const WeightMatrix& matrix, const std::vector<const gguf::Tensor*>& tensors);
+    void expect_finite(const WeightMatrix& matrix, const std::vector<const gguf::Tensor*>& tensors,
+                       int n_experts);
 
     const gguf::File& file_;
     Backend& backend_;

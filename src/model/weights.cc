@@ -21,6 +21,31 @@ void load_qk_norms(TensorLoader& load, const ModelDescription& d, const std::str
     l.k_norm = load.norm(p + "attn_k_norm", std::int64_t{shared ? 1 : d.n_kv_heads} * d.head_dim);
 }
 
+std::unique_ptr<ExpertWeights> load_experts(TensorLoader& load, const ModelDescription& d,
+                                            const std::string& p) {
+    auto w = std::make_unique<ExpertWeights>();
+    const int n = d.routing.n_experts;
+    w->router = load.linear(d.n_embd, {{p + "ffn_gate_inp", n}});
+    if (load.has(p + "exp_probs_b.bias")) w->selection_bias = load.vector(p + "exp_probs_b.bias", n);
+    const bool fused = load.has(p + "ffn_gate_up_exps.weight");
+    const std::vector<TensorLoader::Part> up =
+        fused ? std::vector<TensorLoader::Part>{{p + "ffn_gate_up_exps", 2 * std::int64_t{d.n_expert_ff}}}
+              : std::vector<TensorLoader::Part>{{p + "ffn_gate_exps", d.n_expert_ff},
+                                                {p + "ffn_up_exps", d.n_expert_ff}};
+    w->up = load.experts(d.n_embd, up, n);
+    w->up_bias = load.expert_bias(up, n);
+    const std::vector<TensorLoader::Part> down{{p + "ffn_down_exps", d.n_embd}};
+    w->down = load.experts(d.n_expert_ff, down, n);
+    w->down_bias = load.expert_bias(down, n);
+    if (d.n_shared_ff > 0) {
+        w->shared_up = load.linear(
+            d.n_embd, {{p + "ffn_gate_shexp", d.n_shared_ff}, {p + "ffn_up_shexp", d.n_shared_ff}});
+        w->shared_down = load.linear(d.n_shared_ff, {{p + "ffn_down_shexp", d.n_embd}});
+    }
+    if (d.shared_gate) w->shared_gate = load.matrix(d.n_embd, {{p + "ffn_gate_inp_shexp", 1}});
+    return w;
+}
+
 LayerWeights load_layer(TensorLoader& load, const ModelDescription& d, int layer) {
     const std::string p = fmt::format("blk.{}.", layer);
     const std::int64_t q_rows = std::int64_t{d.n_heads} * d.head_dim,
@@ -39,6 +64,10 @@ LayerWeights load_layer(TensorLoader& load, const ModelDescription& d, int layer
     l.qkv = load.linear(d.n_embd, p + "attn_qkv",
                         {{p + "attn_q", q_rows}, {p + "attn_k", kv_rows}, {p + "attn_v", kv_rows}});
     l.output = load.linear(q_rows, {{p + "attn_output", d.n_embd}});
+    if (d.has_experts(layer)) {
+        l.experts = load_experts(load, d, p);
+        return l;
+    }
     if (!d.gated) {
         l.up = load.linear(d.n_embd, {{p + "ffn_up", d.n_ff}});
     } else if (load.has(p + "ffn_gate.weight")) {

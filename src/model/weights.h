@@ -19,6 +19,15 @@ struct Linear {
     std::unique_ptr<Buffer> bias;  // (matrix->rows()) or null
 };
 
+struct ExpertWeights {
+    Linear router;                               // (n_experts, n_embd)
+    std::unique_ptr<Buffer> selection_bias;      // (n_experts) or null
+    std::unique_ptr<WeightMatrix> up, down;      // as Mixture has them
+    std::unique_ptr<Buffer> up_bias, down_bias;  // likewise, or null
+    Linear shared_up, shared_down;              // the expert of all tokens; without matrices if there is none
+    std::unique_ptr<WeightMatrix> shared_gate;  // (1, n_embd) or null
+};
+
 struct LayerWeights {
     NormWeights attention_norm, feed_forward_norm;            // (n_embd)
     NormWeights post_attention_norm, post_feed_forward_norm;  // (n_embd)
@@ -27,6 +36,7 @@ struct LayerWeights {
     Linear output;               // (n_embd, n_heads * head_dim)
     Linear up;                   // ([gate | up] or up, n_embd)
     Linear down;                 // (n_embd, n_ff)
+    std::unique_ptr<ExpertWeights> experts;  // in place of up and down, or null
 };
 
 struct Weights {

@@ -84,8 +84,10 @@ TEST_P(ArchitectureTest, CodedCachesDivergeLittle) {
     const std::vector<float> exact = logits({32, 32}, golden_.tokens.size());
     const double k8v4 = divergence(exact, logits({8, 4}, golden_.tokens.size()), n_vocab);
     const double k4v4 = divergence(exact, logits({4, 4}, golden_.tokens.size()), n_vocab);
-    EXPECT_LE(k8v4, 1e-3 * model_->info().n_layers);
-    EXPECT_LE(k4v4, 2e-3 * model_->info().n_layers);
+    // A token between two experts changes sides, and random experts have nothing in common.
+    const double slack = golden_.spec.at("metadata").contains("expert_count") ? 8 : 1;
+    EXPECT_LE(k8v4, slack * 1e-3 * model_->info().n_layers);
+    EXPECT_LE(k4v4, slack * 2e-3 * model_->info().n_layers);
     EXPECT_GT(k4v4, 0);
     RecordProperty("k8v4", std::to_string(k8v4));
     RecordProperty("k4v4", std::to_string(k4v4));

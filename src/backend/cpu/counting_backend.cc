@@ -108,6 +108,7 @@ class CountingCpuBackend final : public CountingBackend {
     void gated_activation(Activation, const float*, int, int, float*) override {}
     void activation(Activation, int, int, float*) override {}
     void add(const float*, float, int, int, float*) override {}
+    void add_gated(const float*, const float*, int, int, float*) override {}
     void add_bias(const float*, int, int, float*) override {}
     void scale(float, int, int, float*) override {}
     void clamp(float, int, int, float*) override {}

@@ -129,6 +129,13 @@ class CpuBackend final : public Backend {
         });
     }
 
+    void add_gated(const float* gate, const float* x, int n, int dim, float* out) override {
+        for_pieces(n, dim, [&](int row, int at, int count) {
+            const auto first = static_cast<std::ptrdiff_t>(row) * dim + at;
+            kernels_.add(x + first, 1.0f / (1.0f + std::exp(-gate[row])), count, out + first);
+        });
+    }
+
     void add_bias(const float* bias, int n, int dim, float* x) override {
         for_pieces(n, dim, [&](int row, int at, int count) {
             kernels_.add(bias + at, 1.0f, count, x + static_cast<std::ptrdiff_t>(row) * dim + at);

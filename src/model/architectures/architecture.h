@@ -17,9 +17,10 @@ struct Architecture {
     RopeDefaults rope = {};
 };
 
-std::span<const Architecture> llama_family();  // RMS norms, gated, RoPE
-std::span<const Architecture> gpt_family();    // LayerNorms
-std::span<const Architecture> gemma_family();  // scaled embeddings, windows, soft caps
+std::span<const Architecture> llama_family();    // RMS norms, gated, RoPE
+std::span<const Architecture> gpt_family();      // LayerNorms
+std::span<const Architecture> mixture_family();  // mixtures of experts
+std::span<const Architecture> gemma_family();    // scaled embeddings, windows, soft caps
 
 // ---- parts of descriptions
 
@@ -31,6 +32,9 @@ void set_layer_norm(const ArchitectureKeys& in, ModelDescription& d);
 void set_windows(const ArchitectureKeys& in, ModelDescription& d, int window, int period);
 // Queries, keys and values are cut off where the file says so.
 void set_clamp(const ArchitectureKeys& in, ModelDescription& d);
+// The mixture of experts that the file describes, where it says nothing `defaults`: in all layers behind the
+// leading dense ones.
+void set_experts(const ArchitectureKeys& in, ModelDescription& d, const Routing& defaults);
 // No rotation; logits lean towards near tokens, by Press et al., arXiv:2108.12409.
 void set_alibi(ModelDescription& d, float max_bias);
 

@@ -6,7 +6,10 @@
 namespace kvsplit {
 namespace {
 
-void describe_llama(const ArchitectureKeys&, ModelDescription&) {}
+// Mixtral is Llama with experts.
+void describe_llama(const ArchitectureKeys& in, ModelDescription& d) {
+    if (in.number_or("expert_count", 0) > 0) set_experts(in, d, {.normalise = true});
+}
 
 void describe_with_halves(const ArchitectureKeys&, ModelDescription& d) { d.rope_kind = RopeKind::kHalves; }
 

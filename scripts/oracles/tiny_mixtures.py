@@ -1,0 +1,108 @@
+"""The small models of tiny_models.py whose feed-forward blocks are mixtures of experts."""
+import torch
+
+from tiny_parts import (LLAMA_LAYER, VOCABULARY, Model, Shape, Tensor, attention, bias, config, feed_forward, gain,
+                                layers, matrix, norms, outer, power_of_two, renamed, rms, rope, unpermuted)
+
+EXPERTS = 8
+USED = 3
+EXPERT_FF = 64
+COUNTS = {"expert_count": EXPERTS, "expert_used_count": USED}
+
+
+def expert_matrices(name, rows, cols, spread=1.0):
+    one = matrix(name, rows, cols, spread)
+    return Tensor(one.name, (EXPERTS, rows, cols), 0.0, one.amplitude)
+
+
+def experts(embd, ff, spread=1.5, shared=0, gate=False):
+    """spread: of the router's logits"""
+    tensors = [matrix("ffn_gate_inp", EXPERTS, embd, spread), expert_matrices("ffn_gate_exps", ff, embd, 1.5),
+               expert_matrices("ffn_up_exps", ff, embd, 1.5), expert_matrices("ffn_down_exps", embd, ff, 2.0)]
+    if shared:
+        tensors += [matrix("ffn_gate_shexp", shared, embd, 1.5), matrix("ffn_up_shexp", shared, embd, 1.5),
+                    matrix("ffn_down_shexp", embd, shared)]
+    if gate:
+        tensors.append(Tensor("ffn_gate_inp_shexp.weight", (embd,), 0.0, power_of_two(0.1)))
+    return tensors
+
+
+def merged(state, prefix):
+    """Where transformers has gate and up of all experts in one tensor: `prefix` comes before the layers' names."""
+    out = {}
+    for name, w in state.items():
+        if name.endswith("gate_exps.weight"):
+            up = state[name.replace("gate_exps", "up_exps")]
+            out[name.replace("gate_exps.weight", prefix + ".gate_up_proj")] = torch.cat([w, up], 1)
+        elif name.endswith("down_exps.weight"):
+            out[name.replace("down_exps.weight", prefix + ".down_proj")] = w
+        elif not name.endswith("up_exps.weight"):
+            out[name] = w
+    return out
+
+
+def state_of(layer_names, change=None, prefix="mlp.experts"):
+    """Weights -> state dict: experts under `prefix`, everything else by name."""
+    names = LLAMA_LAYER | {"ffn_gate_inp": "mlp.gate", "ffn_gate_exps": "gate_exps", "ffn_up_exps": "up_exps",
+                           "ffn_down_exps": "down_exps"} | layer_names
+    return lambda w: merged(renamed(w, layer_names=names, change=change), prefix)
+
+
+def mixtral():
+    from transformers import MixtralConfig, MixtralForCausalLM
+
+    s = Shape(ff=EXPERT_FF)
+    parts = norms(s, ["attn_norm", "ffn_norm"]) + attention(s) + experts(s.embd, s.ff)
+    yield Model(
+        "mixtral", "llama", rms(s, **COUNTS), outer(s) + layers(s, parts), "MixtralForCausalLM",
+        lambda: MixtralForCausalLM(config(s, MixtralConfig, rms_norm_eps=1e-5, rope_parameters=rope(10000.0),
+                                          num_local_experts=EXPERTS, num_experts_per_tok=USED,
+                                          sliding_window=None, tie_word_embeddings=False)),
+        state_of({}, unpermuted(s)))
+
+
+def qwen():
+    from transformers import Qwen2MoeConfig, Qwen2MoeForCausalLM, Qwen3MoeConfig, Qwen3MoeForCausalLM
+
+    s = Shape()
+    shared = 96
+    common = dict(rms_norm_eps=1e-5, rope_parameters=rope(1e6), num_experts=EXPERTS, num_experts_per_tok=USED,
+                  moe_intermediate_size=EXPERT_FF, tie_word_embeddings=False)
+    metadata = COUNTS | {"rope.freq_base": 1000000.0, "expert_feed_forward_length": EXPERT_FF}
+    parts = (norms(s, ["attn_norm", "ffn_norm"]) + attention(s, qkv_bias=True) +
+             experts(s.embd, EXPERT_FF, shared=shared, gate=True))
+    names = {"ffn_gate_shexp": "mlp.shared_expert.gate_proj", "ffn_up_shexp": "mlp.shared_expert.up_proj",
+             "ffn_down_shexp": "mlp.shared_expert.down_proj", "ffn_gate_inp_shexp": "mlp.shared_expert_gate"}
+    yield Model(
+        "qwen2moe", "qwen2moe", rms(s, **metadata, expert_shared_feed_forward_length=shared),
+        outer(s) + layers(s, parts), "Qwen2MoeForCausalLM",
+        lambda: Qwen2MoeForCausalLM(config(s, Qwen2MoeConfig, **common, norm_topk_prob=False,
+                                           shared_expert_intermediate_size=shared)),
+        state_of(names, lambda name, w: w[None] if "gate_inp_shexp" in name else w))
+    wide = Shape(embd=128, head_dim=128)
+    parts = (norms(wide, ["attn_norm", "ffn_norm"]) + attention(wide) + experts(wide.embd, EXPERT_FF) +
+             [gain("attn_q_norm", 128), gain("attn_k_norm", 128)])
+    yield Model(
+        "qwen3moe", "qwen3moe", rms(wide, **metadata, **{"attention.key_length": 128, "attention.value_length": 128}),
+        outer(wide) + layers(wide, parts), "Qwen3MoeForCausalLM",
+        lambda: Qwen3MoeForCausalLM(config(wide, Qwen3MoeConfig, **common, head_dim=128, norm_topk_prob=True)),
+        state_of({}))
+
+
+def olmo():
+    from transformers import OlmoeConfig, OlmoeForCausalLM
+
+    s = Shape(ff=EXPERT_FF, kv_heads=4)  # llama.cpp wants as many gains of keys as of queries
+    parts = (norms(s, ["attn_norm", "ffn_norm"]) + attention(s) + experts(s.embd, s.ff) +
+             [gain("attn_q_norm", s.q), gain("attn_k_norm", s.kv)])
+    yield Model(
+        "olmoe", "olmoe", rms(s, **COUNTS), outer(s) + layers(s, parts), "OlmoeForCausalLM",
+        lambda: OlmoeForCausalLM(config(s, OlmoeConfig, rms_norm_eps=1e-5, rope_parameters=rope(10000.0),
+                                        num_experts=EXPERTS, num_experts_per_tok=USED, norm_topk_prob=False,
+                                        eos_token_id=2, tie_word_embeddings=False)),
+        state_of({}))
+
+
+def models():
+    for family in (mixtral, qwen, olmo):
+        yield from family()

@@ -1,0 +1,71 @@
+// Models whose feed-forward blocks are mixtures of experts.
+#include "base/error.h"
+#include "model/architectures/architecture.h"
+
+namespace kvsplit {
+namespace {
+
+using Gate = Routing::Gate;
+
+void describe_qwen2moe(const ArchitectureKeys& in, ModelDescription& d) {
+    d.rope_kind = RopeKind::kHalves;
+    set_experts(in, d, {});
+    if (!in.has("expert_feed_forward_length")) d.n_expert_ff = d.n_ff / d.routing.n_used;
+    d.n_shared_ff = in.count_or("expert_shared_feed_forward_length", 1 << 22, d.n_ff);
+    d.shared_gate = true;
+}
+
+void describe_qwen3moe(const ArchitectureKeys& in, ModelDescription& d) {
+    d.rope_kind = RopeKind::kHalves;
+    d.qk_norm = QkNorm::kHead;
+    set_experts(in, d, {.normalise = true});
+    if (!in.has("expert_feed_forward_length")) d.n_expert_ff = d.n_ff / d.routing.n_used;
+}
+
+void describe_olmoe(const ArchitectureKeys& in, ModelDescription& d) {
+    d.rope_kind = RopeKind::kHalves;
+    d.qk_norm = QkNorm::kRow;
+    set_experts(in, d, {});
+}
+
+constexpr Architecture kFamily[] = {
+    {"olmoe", describe_olmoe},
+    {"qwen2moe", describe_qwen2moe},
+    {"qwen3moe", describe_qwen3moe},
+};
+
+}  // namespace
+
+std::span<const Architecture> mixture_family() { return kFamily; }
+
+void set_experts(const ArchitectureKeys& in, ModelDescription& d, const Routing& defaults) {
+    const std::string& path = in.file().path();
+    Routing& r = d.routing;
+    r = defaults;
+    r.n_experts = in.count("expert_count", 4096);
+    r.n_used = in.count("expert_used_count", r.n_experts);
+    r.n_groups = in.count_or("expert_group_count", r.n_experts, 1);
+    r.n_used_groups = in.count_or("expert_group_used_count", r.n_groups, r.n_groups);
+    if (r.n_experts % r.n_groups != 0 || r.n_used > r.n_experts / r.n_groups * r.n_used_groups) {
+        fail(ErrorCode::kFormat, "{}: {} of {} experts cannot be taken from {} of {} groups", path, r.n_used,
+             r.n_experts, r.n_used_groups, r.n_groups);
+    }
+    r.normalise = in.flag_or("expert_weights_norm", r.normalise);
+    const double scale = in.number_or("expert_weights_scale", r.scale);
+    if (scale != 0) r.scale = static_cast<float>(scale);  // 0 is how some files say 1
+    constexpr int kFirst = 1, kGates = 3;                 // as files number them
+    constexpr Gate kOrder[kGates] = {Gate::kSoftmax, Gate::kSigmoid, Gate::kSoftmaxOfChosen};
+    const double gate = in.number_or("expert_gating_func", 0);  // 0: as the architecture has it
+    if (gate != 0) {
+        if (gate < kFirst || gate > kGates)
+            fail(ErrorCode::kUnsupported, "{}: expert_gating_func {} is not supported", path, gate);
+        r.gate = kOrder[static_cast<int>(gate) - kFirst];
+    }
+    d.n_expert_ff = in.head_count("expert_feed_forward_length", 1 << 22, d.n_ff);
+    if (in.number_or("expert_shared_feed_forward_length", 0) != 0)
+        d.n_shared_ff = in.count("expert_shared_feed_forward_length", 1 << 22);
+    if (in.number_or("leading_dense_block_count", 0) != 0)
+        d.n_dense_layers = in.count("leading_dense_block_count", d.n_layers);
+}
+
+}  // namespace kvsplit
