@@ -1,7 +1,7 @@
 """The small models of tiny_models.py whose feed-forward blocks are mixtures of experts."""
 import torch
 
-from tiny_parts import (LLAMA_LAYER, VOCABULARY, Model, Shape, Tensor, attention, bias, config, feed_forward, gain,
+from tiny_parts import (LLAMA_LAYER, VOCABULARY, WINDOW, Model, Shape, Tensor, attention, bias, config, feed_forward, gain,
                                 layers, matrix, norms, outer, power_of_two, renamed, rms, rope, unpermuted)
 
 EXPERTS = 8
@@ -103,6 +103,65 @@ def olmo():
         state_of({}))
 
 
+def sink_tensors(s):
+    return [Tensor("attn_sinks.weight", (s.heads,), 1.0, 2.0)]
+
+
+def expert_bias(name, rows, amplitude=0.25):
+    return Tensor(name + ".bias", (EXPERTS, rows), 0.0, amplitude)
+
+
+def interleaved(state):
+    """gpt-oss in transformers: gate and up take turns, and matrices are transposed."""
+    out = {}
+    for name, w in state.items():
+        if ".gate_exps." in name:
+            up = state[name.replace("gate_exps", "up_exps")]
+            both = torch.stack([w, up], 2).flatten(1, 2)  # (experts, 2 ff[, embd])
+            suffix = "_bias" if name.endswith("bias") else ""
+            out[name[:name.index("gate_exps")] + "mlp.experts.gate_up_proj" + suffix] = (
+                both if suffix else both.transpose(1, 2).contiguous())
+        elif ".down_exps." in name:
+            suffix = "_bias" if name.endswith("bias") else ""
+            out[name[:name.index("down_exps")] + "mlp.experts.down_proj" + suffix] = (
+                w if suffix else w.transpose(1, 2).contiguous())
+        elif name.endswith("sinks.weight"):
+            out[name[:-len(".weight")]] = w
+        elif ".up_exps." not in name:
+            out[name] = w
+    return out
+
+
+def gpt_oss():
+    from transformers import GptOssConfig, GptOssForCausalLM
+
+    s = Shape(layers=4, heads=8, kv_heads=2, ff=EXPERT_FF)
+    parts = (norms(s, ["attn_norm", "post_attention_norm"]) + attention(s, True, True) + experts(s.embd, s.ff) +
+             sink_tensors(s) + [bias("ffn_gate_inp", EXPERTS), expert_bias("ffn_gate_exps", s.ff, 4.0),
+                                expert_bias("ffn_up_exps", s.ff, 4.0), expert_bias("ffn_down_exps", s.embd)])
+    names = LLAMA_LAYER | {"post_attention_norm": "post_attention_layernorm", "attn_sinks": "self_attn.sinks",
+                           "ffn_gate_inp": "mlp.router", "ffn_gate_exps": "gate_exps", "ffn_up_exps": "up_exps",
+                           "ffn_down_exps": "down_exps"}
+    metadata = rms(s, **COUNTS, **{
+        "attention.key_length": 64, "attention.value_length": 64, "attention.sliding_window": WINDOW,
+        "expert_feed_forward_length": s.ff, "rope.freq_base": 150000.0})
+    yarn = {"rope.scaling.type": "yarn", "rope.scaling.factor": 4.0, "rope.scaling.original_context_length": 256}
+    scaled = {"rope_type": "yarn", "rope_theta": 150000.0, "factor": 4.0, "original_max_position_embeddings": 256,
+              "beta_fast": 32.0, "beta_slow": 1.0, "truncate": False}
+
+    def model(name, more, rope_parameters, tolerance):
+        return Model(
+            name, "gpt-oss", metadata | more, outer(s) + layers(s, parts), "GptOssForCausalLM",
+            lambda: GptOssForCausalLM(config(s, GptOssConfig, rms_norm_eps=1e-5, rope_parameters=rope_parameters,
+                                             head_dim=64, num_local_experts=EXPERTS, num_experts_per_tok=USED,
+                                             sliding_window=WINDOW, tie_word_embeddings=False)),
+            lambda w: interleaved(renamed(w, layer_names=names)), llama_cpp_tolerance=tolerance)
+    yield model("gpt_oss", {}, rope(150000.0), 1e-3)
+    # llama.cpp rounds where YaRN begins and ends to whole pairs, which OpenAI's own code and transformers do not. At
+    # so short a context that is much; at that of the published models hardly anything.
+    yield model("gpt_oss_yarn", yarn, scaled, None)
+
+
 def models():
-    for family in (mixtral, qwen, olmo):
+    for family in (mixtral, qwen, olmo, gpt_oss):
         yield from family()

@@ -5,11 +5,12 @@
 namespace kvsplit {
 
 enum class Activation : unsigned char {
-    kSilu,         // x / (1 + e^-x)
-    kGelu,         // x Phi(x), by the error function
-    kGeluTanh,     // the tanh form of it
-    kReluSquared,  // max(x, 0)^2
+    kSilu,           // x / (1 + e^-x)
+    kGelu,           // x Phi(x), by the error function
+    kGeluTanh,       // the tanh form of it
+    kReluSquared,    // max(x, 0)^2
+    kSwigluClamped,  // gates alone, (up + 1) gate sigmoid(1.702 gate) of gate <= 7 and |up| <= 7
 };
-inline constexpr int kActivations = 4;
+inline constexpr int kActivations = 5;
 
 }  // namespace kvsplit

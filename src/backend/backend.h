@@ -73,6 +73,8 @@ struct AttentionParams {
     float soft_cap = 0;  // logits become cap * tanh(logit / cap); 0: none
     // (n_heads) what a logit loses for each token that its key is further back; null: nothing
     const float* alibi_slopes = nullptr;
+    const float* sink_logits =
+        nullptr;  // (n_heads) of one more key, whose value is zero; null: there is none
 };
 
 class Backend {

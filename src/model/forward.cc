@@ -146,7 +146,8 @@ class Pass {
                                      .sin = window > 0 ? ws_.window_sin->data() : ws_.sin->data(),
                                      .window = window,
                                      .soft_cap = d_.attention_soft_cap,
-                                     .alibi_slopes = alibi_slopes};
+                                     .alibi_slopes = alibi_slopes,
+                                     .sink_logits = w.sink_logits ? w.sink_logits->data() : nullptr};
         backend_.attention(params, runs_, qkv, n_, ws_.attention->data());
     }
 

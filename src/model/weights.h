@@ -33,9 +33,10 @@ struct LayerWeights {
     NormWeights post_attention_norm, post_feed_forward_norm;  // (n_embd)
     NormWeights q_norm, k_norm;  // kHead: (head_dim), else (n_heads * head_dim), (n_kv_heads * head_dim)
     Linear qkv;                  // ([q | k | v], n_embd)
-    Linear output;               // (n_embd, n_heads * head_dim)
-    Linear up;                   // ([gate | up] or up, n_embd)
-    Linear down;                 // (n_embd, n_ff)
+    std::unique_ptr<Buffer> sink_logits;     // (n_heads) or null
+    Linear output;                           // (n_embd, n_heads * head_dim)
+    Linear up;                               // ([gate | up] or up, n_embd)
+    Linear down;                             // (n_embd, n_ff)
     std::unique_ptr<ExpertWeights> experts;  // in place of up and down, or null
 };
 

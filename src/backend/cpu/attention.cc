@@ -1,8 +1,10 @@
 #include "backend/cpu/attention.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
+#include <numbers>
 
 #include "base/check.h"
 #include "codec/smoothing.h"
@@ -32,6 +34,21 @@ SoftmaxState fresh_state(float* memory, int n_rows, int dim) {
     std::fill_n(state.max, n_rows, -std::numeric_limits<float>::infinity());
     std::fill_n(state.sum, static_cast<std::ptrdiff_t>(n_rows) * 16, 0.0f);
     return state;
+}
+
+// Takes weight away from all keys, as a key with this logit and a value of zero would. logits: (group)
+void add_sink_logits(const float* logits, int group, int n_rows, int dim, SoftmaxState& state) {
+    for (int r = 0; r < n_rows; ++r) {
+        const float logit = logits[r % group] * std::numbers::log2e_v<float>;
+        float *sum = state.sum + r * 16, *acc = state.acc + static_cast<std::ptrdiff_t>(r) * dim;
+        if (logit > state.max[r]) {
+            const float shrunk = std::exp2(state.max[r] - logit);
+            for (int i = 0; i < 16; ++i) sum[i] *= shrunk;
+            for (int i = 0; i < dim; ++i) acc[i] *= shrunk;
+            state.max[r] = logit;
+        }
+        sum[0] += std::exp2(logit - state.max[r]);
+    }
 }
 
 }  // namespace
@@ -351,6 +368,10 @@ void Attention::merge_chunks(const Call& call, const Block& block, int kv_head, 
         exact = {nullptr, nullptr, nullptr};
     }
     SoftmaxState none{nullptr, nullptr, nullptr};
+    if (call.params.sink_logits) {
+        add_sink_logits(call.params.sink_logits + kv_head * call.group, call.group, n_rows, head.padded_dim,
+                        exact.max ? exact : total);
+    }
     if (call.shape.value_bits >= 16) {
         kernels_.finish_rows(head, none, total.max ? total : exact, n_rows, call.group, out, token_stride);
     } else {

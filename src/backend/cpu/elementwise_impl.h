@@ -71,6 +71,16 @@ void gated(const float* gate, const float* up, int n, float* out) {
     });
 }
 
+// That of gpt-oss.
+void gated_swiglu_clamped(const float* gate, const float* up, int n, float* out) {
+    const f32x16 limit = set1(7.0f), slope = set1(1.702f), one = set1(1.0f);
+    for_blocks(n, [&](int i, int m) KVSPLIT_LAMBDA_INLINE {
+        const f32x16 g = min(limit, load_block(gate + i, m));
+        const f32x16 u = max(set1(-7.0f), min(limit, load_block(up + i, m)));
+        store_block(out + i, (u + one) * (g * sigmoid(g * slope)), m);
+    });
+}
+
 void add(const float* x, float factor, int n, float* out) {
     for_blocks(n, [&](int i, int m) KVSPLIT_LAMBDA_INLINE {
         store_block(out + i, fmadd(load_block(x + i, m), set1(factor), load_block(out + i, m)), m);

@@ -29,7 +29,8 @@ struct Kernels {
 
     // By Activation. out[i] = f(gate[i]) * up[i]; out may be gate or up.
     void (*gated[kActivations])(const float* gate, const float* up, int n, float* out);
-    void (*activation[kActivations])(int n, float* x);  // x[i] = f(x[i])
+    // x[i] = f(x[i]); null for what is a gate alone.
+    void (*activation[kActivations])(int n, float* x);
 
     void (*add)(const float* x, float factor, int n, float* out);    // out[i] += x[i] * factor
     void (*scale)(const float* x, float factor, int n, float* out);  // out[i] = x[i] * factor; out may be x

@@ -28,7 +28,16 @@ void describe_olmoe(const ArchitectureKeys& in, ModelDescription& d) {
     set_experts(in, d, {});
 }
 
+void describe_gpt_oss(const ArchitectureKeys& in, ModelDescription& d) {
+    d.rope_kind = RopeKind::kHalves;
+    d.feed_forward_norm_tensor = "post_attention_norm";
+    d.activation = Activation::kSwigluClamped;
+    set_windows(in, d, in.count_or("attention.sliding_window", 1 << 30, 128), 2);
+    set_experts(in, d, {.gate = Gate::kSoftmaxOfChosen});
+}
+
 constexpr Architecture kFamily[] = {
+    {"gpt-oss", describe_gpt_oss, {.base = 150000, .whole_pairs = false}},
     {"olmoe", describe_olmoe},
     {"qwen2moe", describe_qwen2moe},
     {"qwen3moe", describe_qwen3moe},
