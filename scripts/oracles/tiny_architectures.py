@@ -35,6 +35,24 @@ def llama():
         lambda w: renamed(w, change=unpermuted(biased)))
 
 
+def stretched():
+    """A model of 70 tokens of context whose user wants three times as many."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    s = Shape(layers=2)
+    trained, scale = 70, 3.0
+    parts = norms(s, ["attn_norm", "ffn_norm"]) + attention(s) + feed_forward(s)
+    for kind in ("linear", "yarn"):
+        parameters = {"rope_type": kind, "rope_theta": 10000.0, "factor": scale} | (
+            {"original_max_position_embeddings": trained} if kind == "yarn" else {})
+        yield Model(
+            f"llama_3x_{kind}", "llama", rms(s) | {"context_length": trained}, outer(s) + layers(s, parts),
+            f"LlamaForCausalLM, rope_scaling {kind} by 3",
+            lambda parameters=parameters: LlamaForCausalLM(config(s, LlamaConfig, rms_norm_eps=1e-5, rope_parameters=parameters,
+                                                                  tie_word_embeddings=False)),
+            lambda w: renamed(w, change=unpermuted(s)), rope={"scaling": kind, "scale": scale})
+
+
 def qwen():
     from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
@@ -282,7 +300,7 @@ def others():
 
 
 def models():
-    for family in (llama, llama_kin, qwen, gemma, phi3, smollm3, olmo, glm, exaone4, others):
+    for family in (llama, stretched, llama_kin, qwen, gemma, phi3, smollm3, olmo, glm, exaone4, others):
         yield from family()
     yield from tiny_layer_norm.models()
     yield from tiny_mixtures.models()

@@ -162,6 +162,91 @@ def gpt_oss():
     yield model("gpt_oss_yarn", yarn, scaled, None)
 
 
+SHARED_NAMES = {"ffn_gate_shexp": "mlp.shared_experts.gate_proj", "ffn_up_shexp": "mlp.shared_experts.up_proj",
+                "ffn_down_shexp": "mlp.shared_experts.down_proj"}
+
+
+def granite():
+    from transformers import GraniteMoeSharedConfig, GraniteMoeSharedForCausalLM
+
+    s = Shape(ff=EXPERT_FF)
+    shared = 96
+    parts = norms(s, ["attn_norm", "ffn_norm"]) + attention(s) + experts(s.embd, s.ff, shared=shared)
+
+    def state(w):
+        names = {"ffn_gate_inp": "block_sparse_moe.router", "ffn_gate_shexp": "shared_gate", "ffn_up_shexp": "shared_up",
+                 "ffn_down_shexp": "shared_mlp.output_linear"}
+        out = state_of(names, unpermuted(s), "block_sparse_moe.experts")(w)
+        for name in [n for n in out if n.endswith("shared_gate.weight")]:
+            both = [out.pop(name), out.pop(name.replace("shared_gate", "shared_up"))]
+            out[name.replace("shared_gate", "shared_mlp.input_linear")] = torch.cat(both)
+        return out
+    scales = {"embedding_scale": 6.0, "residual_scale": 0.4, "attention.scale": 0.0625, "logit_scale": 4.0}
+    yield Model(
+        "granitemoe", "granitemoe", rms(s, **COUNTS, **scales, expert_shared_feed_forward_length=shared),
+        outer(s) + layers(s, parts), "GraniteMoeSharedForCausalLM",
+        lambda: GraniteMoeSharedForCausalLM(config(
+            s, GraniteMoeSharedConfig, rms_norm_eps=1e-5, rope_parameters=rope(10000.0), num_local_experts=EXPERTS,
+            num_experts_per_tok=USED, shared_intermediate_size=shared, embedding_multiplier=6.0, residual_multiplier=0.4,
+            attention_multiplier=0.0625, logits_scaling=4.0, tie_word_embeddings=False)),
+        state)
+
+
+def leading_dense(s, attention_parts, mixture):
+    """All layers alike, but for the first, whose feed-forward block is an ordinary one."""
+    tensors = layers(s, attention_parts) + layers(s, mixture)[len(mixture):]
+    return tensors + layers(Shape(layers=1), feed_forward(s))
+
+
+SIGMOID = 2  # as files number kinds of gates
+
+
+def with_selection_bias():
+    from transformers import (Dots1Config, Dots1ForCausalLM, Ernie4_5_MoeConfig, Ernie4_5_MoeForCausalLM, Glm4MoeConfig,
+                              Glm4MoeForCausalLM)
+
+    s = Shape()
+    mixture = experts(s.embd, EXPERT_FF, shared=EXPERT_FF) + [Tensor("exp_probs_b.bias", (EXPERTS,), 0.0, 0.25)]
+    counts = COUNTS | {"expert_feed_forward_length": EXPERT_FF, "leading_dense_block_count": 1}
+    scored = counts | {"expert_shared_count": 1, "expert_gating_func": SIGMOID, "expert_weights_norm": True,
+                       "expert_weights_scale": 1.5}
+    common = dict(rms_norm_eps=1e-5, moe_intermediate_size=EXPERT_FF, tie_word_embeddings=False)
+    router = dict(n_routed_experts=EXPERTS, num_experts_per_tok=USED, n_shared_experts=1, first_k_dense_replace=1,
+                  n_group=1, topk_group=1, norm_topk_prob=True, routed_scaling_factor=1.5)
+    names = SHARED_NAMES | {"exp_probs_b": "mlp.gate.e_score_correction"}
+
+    def state(layer_names, bias_name, shape, change=None):
+        plain = state_of(names | layer_names, change)
+        return lambda w: {n.replace("e_score_correction.bias", bias_name): t.reshape(shape) if "score_corr" in n else t
+                          for n, t in plain(w).items()}
+    head_norms = [gain("attn_q_norm", 64), gain("attn_k_norm", 64)]
+    parts = norms(s, ["attn_norm", "ffn_norm"]) + attention(s) + head_norms
+    all_heads = Shape(kv_heads=4)  # llama.cpp knows no others of this architecture
+    yield Model(
+        "dots1", "dots1", rms(all_heads, **scored), outer(s) + leading_dense(
+            all_heads, norms(s, ["attn_norm", "ffn_norm"]) + attention(all_heads) + head_norms, mixture),
+        "Dots1ForCausalLM",
+        lambda: Dots1ForCausalLM(config(all_heads, Dots1Config, **common, **router, rope_parameters=rope(10000.0))),
+        state({}, "e_score_correction_bias", (EXPERTS,)))
+    parts = norms(s, ["attn_norm", "post_attention_norm"]) + attention(s, qkv_bias=True) + head_norms
+    yield Model(
+        "glm4moe", "glm4moe", rms(s, **scored, **{"rope.dimension_count": 32}),
+        outer(s) + leading_dense(s, parts, mixture), "Glm4MoeForCausalLM",
+        lambda: Glm4MoeForCausalLM(config(s, Glm4MoeConfig, **common, **router, head_dim=64, attention_bias=True,
+                                          use_qk_norm=True,
+                                          rope_parameters=rope(10000.0, partial_rotary_factor=0.5))),
+        state({"post_attention_norm": "post_attention_layernorm"}, "e_score_correction_bias", (EXPERTS,)))
+    parts = norms(s, ["attn_norm", "ffn_norm"]) + attention(s)
+    yield Model(
+        "ernie4_5_moe", "ernie4_5-moe",
+        rms(s, **counts, **{"interleave_moe_layer_step": 1, "expert_shared_feed_forward_length": EXPERT_FF}),
+        outer(s) + leading_dense(s, parts, mixture), "Ernie4_5_MoeForCausalLM",
+        lambda: Ernie4_5_MoeForCausalLM(config(s, Ernie4_5_MoeConfig, **common, moe_num_experts=EXPERTS, moe_k=USED,
+                                               moe_num_shared_experts=1, moe_layer_start_index=1,
+                                               rope_parameters=rope(10000.0))),
+        state({}, "moe_statics.e_score_correction_bias", (1, EXPERTS)))
+
+
 def models():
-    for family in (mixtral, qwen, olmo, gpt_oss):
+    for family in (mixtral, qwen, olmo, gpt_oss, granite, with_selection_bias):
         yield from family()

@@ -114,7 +114,11 @@ def llama_cpp_logits(model, path):
     from llama_cpp import Llama
 
     f32 = 0
-    llm = Llama(path, n_ctx=256, n_batch=256, n_ubatch=256, n_threads=1, n_threads_batch=1, logits_all=True,
+    rope = {}
+    if model.rope:
+        kinds = {"linear": 1, "yarn": 2}
+        rope = {"rope_scaling_type": kinds[model.rope["scaling"]], "rope_freq_scale": 1 / model.rope["scale"]}
+    llm = Llama(path, **rope, n_ctx=256, n_batch=256, n_ubatch=256, n_threads=1, n_threads_batch=1, logits_all=True,
                 flash_attn=False, type_k=f32, type_v=f32, verbose=bool(os.environ.get("VERBOSE")))
     llm.eval(tokens_of(model))
     return llm.scores[:N_TOKENS].copy()
@@ -137,6 +141,7 @@ def write_golden(model, oracle, peer_difference):
         ("vocabulary", compact(model.vocabulary)),
         ("metadata", compact(model.metadata)),
         ("tensors", "[\n  " + ",\n  ".join(tensors) + "\n ]"),
+        *([("rope", compact(model.rope))] if model.rope else []),
         ("n_tokens", compact(N_TOKENS)),
         ("positions", compact(POSITIONS)),
         ("ids", compact(ids)),

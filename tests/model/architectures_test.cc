@@ -8,6 +8,7 @@
 
 #include "engine/hidden.h"
 #include "kvsplit/model.h"
+#include "model/rope_options.h"
 #include "model/tiny_models.h"
 
 namespace kvsplit::test {
@@ -51,7 +52,8 @@ class ArchitectureTest : public testing::TestWithParam<std::string> {
     void SetUp() override {
         golden_ = read_tiny_model(GetParam());
         file_.write(golden_.file().bytes());
-        model_ = Model::load(file_.path(), {.threads = 2, .exact = true});
+        const RopeOptions rope = rope_options(golden_.spec.value("rope", nlohmann::json::object()));
+        model_ = Model::load(file_.path(), {.threads = 2, .exact = true, .rope = rope});
     }
     std::vector<float> logits(const KvSpec& spec, std::size_t step) const {
         return logits_of(model_, golden_.tokens, spec, step);

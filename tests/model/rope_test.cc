@@ -10,23 +10,12 @@
 
 #include "gguf/gguf_writer.h"
 #include "kvsplit/error.h"
+#include "model/rope_options.h"
 
 namespace kvsplit {
 namespace {
 
 using nlohmann::json;
-
-RopeOptions options_of(const json& user) {
-    using Scaling = RopeOptions::Scaling;
-    static const std::map<std::string, Scaling> kKinds{{"", Scaling::kFile},
-                                                       {"none", Scaling::kNone},
-                                                       {"linear", Scaling::kLinear},
-                                                       {"yarn", Scaling::kYarn}};
-    return {.scaling = kKinds.at(user.value("scaling", "")),
-            .scale = user.value("scale", 0.0),
-            .frequency_base = user.value("frequency_base", 0.0),
-            .original_context = user.value("original_context", 0)};
-}
 
 test::Bytes file_of(const json& metadata, const json& tensors) {
     test::GgufWriter writer;
@@ -77,7 +66,7 @@ TEST(Rope, AgreesWithTransformers) {
     for (const json& c : cases) {
         SCOPED_TRACE(c.at("name").get<std::string>());
         const RopeFile file(c.at("metadata"), c.at("tensors"));
-        const Rope rope = file.read(c.at("n_pairs"), c.at("context_length"), options_of(c.at("user")),
+        const Rope rope = file.read(c.at("n_pairs"), c.at("context_length"), test::rope_options(c.at("user")),
                                     {.whole_pairs = c.at("whole_pairs")});
         expect_close(rope.in_context(0), c.at("frequencies"));
         EXPECT_NEAR(rope.magnitude, c.at("magnitude").get<double>(), 1e-6);

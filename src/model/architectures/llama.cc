@@ -45,6 +45,7 @@ void describe_minicpm(const ArchitectureKeys& in, ModelDescription& d) {
 }
 
 void describe_granite(const ArchitectureKeys& in, ModelDescription& d) {
+    describe_llama(in, d);
     set_scales(in, d, 1.0, 1.0, 1.0);
     if (!in.flag_or("rope.scaling.finetuned", true)) d.n_rope_pairs = 0;
 }
@@ -99,23 +100,15 @@ void describe_glm4(const ArchitectureKeys& in, ModelDescription& d) {
 }
 
 constexpr Architecture kFamily[] = {
-    {"arcee", describe_arcee},
-    {"baichuan", describe_baichuan},
-    {"chatglm", describe_llama},
-    {"ernie4_5", describe_llama},
-    {"exaone", describe_with_halves},
-    {"exaone4", describe_exaone4},
-    {"glm4", describe_glm4},
-    {"granite", describe_granite},
-    {"internlm2", describe_llama},
-    {"llama", describe_llama},
-    {"minicpm", describe_minicpm},
-    {"olmo", describe_olmo},
-    {"olmo2", describe_olmo2, {.windows_stretched = false}},
-    {"phi3", describe_phi3},
-    {"qwen2", describe_with_halves},
-    {"qwen3", describe_qwen3},
-    {"seed_oss", describe_seed_oss},
+    {"arcee", describe_arcee},        {"baichuan", describe_baichuan},
+    {"chatglm", describe_llama},      {"ernie4_5", describe_llama},
+    {"exaone", describe_with_halves}, {"exaone4", describe_exaone4},
+    {"glm4", describe_glm4},          {"granite", describe_granite},
+    {"granitemoe", describe_granite}, {"internlm2", describe_llama},
+    {"llama", describe_llama},        {"minicpm", describe_minicpm},
+    {"olmo", describe_olmo},          {"olmo2", describe_olmo2, {.windows_stretched = false}},
+    {"phi3", describe_phi3},          {"qwen2", describe_with_halves},
+    {"qwen3", describe_qwen3},        {"seed_oss", describe_seed_oss},
     {"smollm3", describe_smollm3},
 };
 

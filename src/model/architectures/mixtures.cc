@@ -11,7 +11,7 @@ void describe_qwen2moe(const ArchitectureKeys& in, ModelDescription& d) {
     d.rope_kind = RopeKind::kHalves;
     set_experts(in, d, {});
     if (!in.has("expert_feed_forward_length")) d.n_expert_ff = d.n_ff / d.routing.n_used;
-    d.n_shared_ff = in.count_or("expert_shared_feed_forward_length", 1 << 22, d.n_ff);
+    if (d.n_shared_ff == 0) d.n_shared_ff = d.n_ff;
     d.shared_gate = true;
 }
 
@@ -36,10 +36,31 @@ void describe_gpt_oss(const ArchitectureKeys& in, ModelDescription& d) {
     set_experts(in, d, {.gate = Gate::kSoftmaxOfChosen});
 }
 
+void describe_dots1(const ArchitectureKeys& in, ModelDescription& d) {
+    d.rope_kind = RopeKind::kHalves;
+    d.qk_norm = QkNorm::kHead;
+    set_experts(in, d, {.gate = Gate::kSigmoid});
+}
+
+void describe_ernie4_5_moe(const ArchitectureKeys& in, ModelDescription& d) {
+    set_experts(in, d, {.normalise = true});
+    if (in.size_or("interleave_moe_layer_step", d.n_layers, 1) > 1)
+        in.refuse("interleave_moe_layer_step", "ordinary layers between mixtures");
+}
+
+// GLM-4.5 and its successors.
+void describe_glm4moe(const ArchitectureKeys& in, ModelDescription& d) {
+    d.rope_kind = RopeKind::kHalves;
+    d.feed_forward_norm_tensor = "post_attention_norm";
+    if (first_layer_has(in, "attn_q_norm.weight")) d.qk_norm = QkNorm::kHead;
+    if (in.has("rope.dimension_sections")) in.refuse("rope.dimension_sections", "positions of pictures");
+    set_experts(in, d, {.gate = Gate::kSigmoid});
+}
+
 constexpr Architecture kFamily[] = {
-    {"gpt-oss", describe_gpt_oss, {.base = 150000, .whole_pairs = false}},
-    {"olmoe", describe_olmoe},
-    {"qwen2moe", describe_qwen2moe},
+    {"dots1", describe_dots1},       {"ernie4_5-moe", describe_ernie4_5_moe},
+    {"glm4moe", describe_glm4moe},   {"gpt-oss", describe_gpt_oss, {.base = 150000, .whole_pairs = false}},
+    {"olmoe", describe_olmoe},       {"qwen2moe", describe_qwen2moe},
     {"qwen3moe", describe_qwen3moe},
 };
 
@@ -71,10 +92,9 @@ void set_experts(const ArchitectureKeys& in, ModelDescription& d, const Routing&
         r.gate = kOrder[static_cast<int>(gate) - kFirst];
     }
     d.n_expert_ff = in.head_count("expert_feed_forward_length", 1 << 22, d.n_ff);
-    if (in.number_or("expert_shared_feed_forward_length", 0) != 0)
-        d.n_shared_ff = in.count("expert_shared_feed_forward_length", 1 << 22);
-    if (in.number_or("leading_dense_block_count", 0) != 0)
-        d.n_dense_layers = in.count("leading_dense_block_count", d.n_layers);
+    d.n_shared_ff = in.size_or("expert_shared_feed_forward_length", 1 << 22,
+                               in.size_or("expert_shared_count", 64, 0) * d.n_expert_ff);
+    d.n_dense_layers = in.size_or("leading_dense_block_count", d.n_layers, 0);
 }
 
 }  // namespace kvsplit
