@@ -62,6 +62,7 @@ struct ModelDescription {
     float logit_soft_cap = 0;      // likewise, of the vocabulary's
     float clamp_qkv = 0;           // queries, keys and values are cut off at +- this; 0: none
 
+    bool sink_logits = false;  // one more logit for each head, that of a key whose value is zero
     QkNorm qk_norm = QkNorm::kNone;
     RopeKind rope_kind = RopeKind::kPairs;
     int n_rope_pairs = 0;      // 0: no layer rotates

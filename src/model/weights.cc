@@ -63,7 +63,7 @@ LayerWeights load_layer(TensorLoader& load, const ModelDescription& d, int layer
     load_qk_norms(load, d, p, l);
     l.qkv = load.linear(d.n_embd, p + "attn_qkv",
                         {{p + "attn_q", q_rows}, {p + "attn_k", kv_rows}, {p + "attn_v", kv_rows}});
-    if (load.has(p + "attn_sinks.weight")) l.sink_logits = load.vector(p + "attn_sinks.weight", d.n_heads);
+    if (d.sink_logits) l.sink_logits = load.vector(p + "attn_sinks.weight", d.n_heads);
     l.output = load.linear(q_rows, {{p + "attn_output", d.n_embd}});
     if (d.has_experts(layer)) {
         l.experts = load_experts(load, d, p);

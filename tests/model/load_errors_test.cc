@@ -14,10 +14,10 @@ namespace {
 
 using Json = nlohmann::json;
 
-// What loading the small Llama says after a change.
+// What loading a small model says after a change.
 std::string refusal(const std::function<void(Json&)>& change, ErrorCode code,
-                    const std::function<void(Bytes&)>& damage = {}) {
-    TinyModelGolden golden = read_tiny_model("llama");
+                    const std::function<void(Bytes&)>& damage = {}, const char* model = "llama") {
+    TinyModelGolden golden = read_tiny_model(model);
     change(golden.spec);
     Bytes bytes = golden.file().bytes();
     if (damage) damage(bytes);
@@ -84,6 +84,22 @@ TEST(LoadErrors, TensorsOfOtherModels) {
                     },
                     ErrorCode::kUnsupported),
                 "tensor 'blk.0.attn_sinks.weight'");
+}
+
+TEST(LoadErrors, ExpertsThatAreNotThere) {
+    const auto with = [](const char* key, const Json& value) {
+        return refusal([&](Json& spec) { spec["metadata"][key] = value; }, ErrorCode::kFormat, {}, "dots1");
+    };
+    EXPECT_SAYS(with("expert_used_count", 9), "dots1.expert_used_count");
+    EXPECT_SAYS(with("expert_count", 12), "'blk.1.ffn_gate_inp.weight': has shape 256 x 8");
+    EXPECT_SAYS(with("expert_feed_forward_length", 96), "'blk.1.ffn_gate_exps.weight': has shape 256 x 512");
+    EXPECT_SAYS(with("expert_group_count", 3), "cannot be taken from 3 of 3 groups");
+    EXPECT_SAYS(refusal([](Json& spec) { spec["metadata"]["expert_gating_func"] = 4; },
+                        ErrorCode::kUnsupported, {}, "dots1"),
+                "expert_gating_func 4");
+    EXPECT_SAYS(refusal([](Json& spec) { spec["metadata"]["expert_count"] = 8; }, ErrorCode::kUnsupported, {},
+                        "qwen3"),
+                "qwen3 with experts");
 }
 
 TEST(LoadErrors, NumbersThatAreNone) {

@@ -32,6 +32,7 @@ void describe_gpt_oss(const ArchitectureKeys& in, ModelDescription& d) {
     d.rope_kind = RopeKind::kHalves;
     d.feed_forward_norm_tensor = "post_attention_norm";
     d.activation = Activation::kSwigluClamped;
+    d.sink_logits = true;
     set_windows(in, d, in.count_or("attention.sliding_window", 1 << 30, 128), 2);
     set_experts(in, d, {.gate = Gate::kSoftmaxOfChosen});
 }
