@@ -41,12 +41,15 @@ TEST_P(PlanTest, WeightsAreThoseThatTheEngineAllocates) {
         const ModelDescription description = describe(file);
         const auto backend = make_cpu_backend({.threads = 1, .activation_bits = exact ? 32 : 8});
         const Weights w = load_weights(file, description, *backend);
-        std::size_t bytes = w.embedding->bytes() + w.output_norm->size() * sizeof(float);
+        const auto floats = [](const std::unique_ptr<Buffer>& b) {
+            return b ? b->size() * sizeof(float) : 0;
+        };
+        std::size_t bytes = w.embedding->bytes() + floats(w.output_norm.gain);
         for (const LayerWeights& l : w.layers) {
-            for (const auto* m : {&l.qkv, &l.output, &l.gate_up, &l.down}) bytes += (*m)->bytes();
-            for (const auto* norm : {&l.attention_norm, &l.feed_forward_norm, &l.post_attention_norm,
-                                     &l.post_feed_forward_norm, &l.q_norm, &l.k_norm}) {
-                if (*norm) bytes += (*norm)->size() * sizeof(float);
+            for (const Linear* m : {&l.qkv, &l.output, &l.up, &l.down}) bytes += m->matrix->bytes();
+            for (const NormWeights* norm : {&l.attention_norm, &l.feed_forward_norm, &l.post_attention_norm,
+                                            &l.post_feed_forward_norm, &l.q_norm, &l.k_norm}) {
+                bytes += floats(norm->gain);
             }
         }
         EXPECT_EQ(MemoryPlan(file_.path(), {.threads = 1, .exact = exact}).weights(), bytes);
