@@ -118,5 +118,21 @@ TEST_P(TinySessionThreads, TrimForkAndBytes) {
 INSTANTIATE_TEST_SUITE_P(Architectures, TinySessionThreads, testing::Values("llama", "gemma3"),
                          [](const auto& param_info) { return std::string(param_info.param); });
 
+TEST(TinyModel, AsManyEmbeddingsAsTokens) {
+    for (const int extra : {-1, 1}) {
+        const test::TempFile file(test::TinyModel{.extra_rows = extra}.write().bytes());
+        try {
+            Model::load(file.path());
+            ADD_FAILURE() << "loaded with " << extra << " rows more";
+        } catch (const Error& e) {
+            EXPECT_EQ(e.code(), ErrorCode::kFormat);
+            const std::string message = e.what();
+            for (const char* part : {"token_embd.weight", "tokenizer.ggml.tokens", "262"}) {
+                EXPECT_NE(message.find(part), std::string::npos) << message;
+            }
+        }
+    }
+}
+
 }  // namespace
 }  // namespace kvsplit
