@@ -98,7 +98,8 @@ std::string facts(const gguf::File& file, const Description& d) {
         out += fmt::format("{:<16}{}\n", label, value);
     };
     line("file", fmt::format("{} ({}, GGUF version {})", gguf::printable(file.path(), 4096),
-                             format_bytes(double(file.mapping().bytes().size())), file.version()));
+                             format_bytes(double(file.file_bytes())), file.version()));
+    if (file.n_parts() > 1) line("parts", fmt::format("{} files", file.n_parts()));
     if (!d.model) return out;
     const ModelInfo& i = *d.model;
     line("name", gguf::printable(i.name));
@@ -189,7 +190,8 @@ Json cache_json(const CacheRow& row) {
 
 Json to_json(const gguf::File& file, const Description& d) {
     Json out{{"file", file.path()},
-             {"file_bytes", file.mapping().bytes().size()},
+             {"file_bytes", file.file_bytes()},
+             {"parts", file.n_parts()},
              {"gguf_version", file.version()},
              {"model", model_json(d)},
              {"error", d.refusal.empty() ? Json(nullptr) : Json(d.refusal)}};

@@ -27,7 +27,7 @@ ModelInfo make_info(const gguf::File& file, const ModelDescription& d) {
     info.path = file.path();
     info.name = file.get_string_or("general.name", "");
     info.architecture = d.architecture;
-    info.file_bytes = file.mapping().bytes().size();
+    info.file_bytes = file.file_bytes();
     std::map<gguf::TensorType, std::size_t> bytes;
     for (const gguf::Tensor& t : file.tensors()) {
         info.n_parameters += static_cast<std::uint64_t>(t.elements());
@@ -54,7 +54,7 @@ ModelInfo make_info(const gguf::File& file, const ModelDescription& d) {
 
 ModelImpl::ModelImpl(const std::string& path, const ModelOptions& options)
     : options_(options),
-      file_(path),
+      file_(path, options.mmap ? FileAccess::kMap : FileAccess::kRead),
       tokenizer_(text::Tokenizer::create(file_)),
       description_(check_vocabulary(file_, *tokenizer_, describe(file_, options.rope))),
       geometry_(description_.geometry()),

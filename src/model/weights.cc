@@ -24,7 +24,7 @@ class Loader {
         }
         auto loaded = backend_.load(file_, tensors);
         // The backend holds its own copy: the file's pages may leave memory.
-        for (const gguf::Tensor* t : tensors) file_.mapping().release(t->file_offset, t->data.size());
+        for (const gguf::Tensor* t : tensors) file_.release(*t);
         return loaded;
     }
 
