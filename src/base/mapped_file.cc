@@ -90,8 +90,10 @@ void MappedFile::release(std::size_t offset, std::size_t size) const {
     const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
     const std::size_t begin = (offset + page - 1) / page * page;
     const std::size_t end = (offset + size) / page * page;
-    if (begin < end && end <= size_)
-        ::madvise(const_cast<std::uint8_t*>(data_) + begin, end - begin, MADV_DONTNEED);
+    if (begin >= end || end > size_) return;
+    auto* pages = const_cast<std::uint8_t*>(data_) + begin;
+    ::munlock(pages, end - begin);  // locked pages would stay
+    ::madvise(pages, end - begin, MADV_DONTNEED);
 }
 
 }  // namespace kvsplit
