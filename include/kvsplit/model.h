@@ -38,6 +38,9 @@ struct ModelOptions {
     // experiment: it takes most of the noise away that rounding activations makes (docs/measuring.md).
     int activation_bits = 8;
     RopeOptions rope = {};
+    // Map the file and read it as weights are prepared; else read it whole first, which is quicker where
+    // mapped pages come slowly, and takes the file's size in memory while it lasts.
+    bool mmap = true;
 };
 
 struct ModelInfo {

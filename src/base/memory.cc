@@ -4,11 +4,18 @@
 #include <malloc.h>
 #endif
 
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <fstream>
 #include <optional>
 #include <sstream>
 #include <string_view>
+
+#include "base/error.h"
 
 namespace kvsplit {
 namespace {
@@ -82,6 +89,21 @@ std::optional<std::size_t> left_in_groups(const std::string& root) {
     return least;
 }
 
+// Bytes that the process may lock; nothing: as many as it likes.
+std::optional<std::size_t> lock_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return std::nullopt;
+    return static_cast<std::size_t>(limit.rlim_cur);
+}
+
+[[noreturn]] void refuse_lock(const std::string& why) {
+    const auto limit = lock_limit();
+    fail(ErrorCode::kOutOfMemory,
+         "memory cannot be locked: {}; the limit is {}. Raise it with 'ulimit -l unlimited' (as root, in "
+         "/etc/security/limits.conf or as LimitMEMLOCK= of a service), or leave --mlock out",
+         why, limit ? fmt::format("{:.1f} MiB", static_cast<double>(*limit) / (1 << 20)) : "not the cause");
+}
+
 }  // namespace
 
 std::size_t current_rss() { return 1024 * read_field("/proc/self/status", "VmRSS:").value_or(0); }
@@ -98,6 +120,16 @@ void release_freed_memory() {
 #ifdef __GLIBC__
     malloc_trim(0);
 #endif
+}
+
+void lock_memory() {
+    if (::mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0) refuse_lock(errno_text(errno));
+}
+
+void require_lockable(std::size_t bytes) {
+    const auto limit = lock_limit();
+    if (::geteuid() == 0 || !limit || bytes <= *limit) return;
+    refuse_lock(fmt::format("{:.1f} MiB are needed", static_cast<double>(bytes) / (1 << 20)));
 }
 
 std::size_t available_memory(const std::string& root) {

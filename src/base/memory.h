@@ -22,4 +22,10 @@ void release_freed_memory();
 // 0 where the system does not tell. `root` stands before /proc and /sys, for tests.
 std::size_t available_memory(const std::string& root = "");
 
+// Keeps all that this process holds out of swap, and all that it will hold, each page from its first use on.
+// Throws Error(kOutOfMemory), saying what to do, where the system's limit forbids it.
+void lock_memory();
+// Throws the same where it is plain that `bytes` more could not be locked.
+void require_lockable(std::size_t bytes);
+
 }  // namespace kvsplit

@@ -72,7 +72,7 @@ class LineReader {
 // Options first: a mistake there should not wait for the weights.
 std::shared_ptr<Model> read_and_load(ChatArgs& args) {
     args.kv.read();
-    return args.model.load();
+    return args.model.load(args.kv.expected(), args.context);
 }
 
 class Chat {

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "cli/commands.h"
+#include "cli/model_path.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "engine/model_impl.h"
@@ -101,7 +102,8 @@ std::string facts(const gguf::File& file, const Description& d) {
         out += fmt::format("{:<16}{}\n", label, value);
     };
     line("file", fmt::format("{} ({}, GGUF version {})", gguf::printable(file.path(), 4096),
-                             format_bytes(double(file.mapping().bytes().size())), file.version()));
+                             format_bytes(double(file.file_bytes())), file.version()));
+    if (file.n_parts() > 1) line("parts", fmt::format("{} files", file.n_parts()));
     if (!d.model) return out;
     const ModelInfo& i = *d.model;
     line("name", gguf::printable(i.name));
@@ -191,11 +193,9 @@ Json cache_json(const CacheRow& row) {
 }
 
 Json to_json(const gguf::File& file, const Description& d) {
-    Json out{{"file", file.path()},
-             {"file_bytes", file.mapping().bytes().size()},
-             {"gguf_version", file.version()},
-             {"model", model_json(d)},
-             {"error", d.refusal.empty() ? Json(nullptr) : Json(d.refusal)}};
+    Json out{{"file", file.path()},     {"file_bytes", file.file_bytes()},
+             {"parts", file.n_parts()}, {"gguf_version", file.version()},
+             {"model", model_json(d)},  {"error", d.refusal.empty() ? Json(nullptr) : Json(d.refusal)}};
     out["cache"] = Json::array();
     for (const auto& row : d.cache) out["cache"].push_back(cache_json(row));
     out["metadata"] = Json::object();
@@ -243,7 +243,7 @@ int info(const InfoArgs& args) {
 void add_info(CLI::App& app, int& exit_code) {
     const auto args = std::make_shared<InfoArgs>();
     CLI::App& command = *app.add_subcommand("info", "describe a model file and the cost of its cache");
-    command.add_option("model,-m,--model", args->path, "GGUF file of the model")->type_name("FILE");
+    add_model_option(command, "model,-m,--model", args->path);
     command.add_flag("--tensors", args->tensors, "list every tensor");
     command.add_flag("--supported", args->supported, "list the architectures that this build runs");
     command.add_flag("--json", args->json, "print one JSON object, with every tensor");

@@ -6,6 +6,7 @@
 
 #include "base/cpu_features.h"
 #include "cli/commands.h"
+#include "cli/interrupt.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/version.h"
@@ -21,6 +22,13 @@ constexpr int kFailed = 1, kBadUsage = 2;
 class HelpFormatter : public CLI::Formatter {
   public:
     HelpFormatter() { column_width(34); }
+    // Without the parser's mark of options that switch something off.
+    std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
+        std::string name = CLI::Formatter::make_option_name(option, is_positional);
+        constexpr std::string_view kMark = "{false}";
+        for (std::size_t at; (at = name.find(kMark)) != std::string::npos;) name.erase(at, kMark.size());
+        return name;
+    }
     std::string make_option_opts(const CLI::Option* option) const override {
         if (option->get_type_size() == 0) return "";
         std::string name = option->get_type_name();
@@ -102,7 +110,8 @@ int main(int argc, char** argv) {
     try {
         return run_app(argc, argv);
     } catch (const kvsplit::Error& error) {
-        return report(error.what(), kFailed);
+        return report(error.what(),
+                      error.code() == kvsplit::ErrorCode::kCancelled ? kInterruptedExitCode : kFailed);
     } catch (const std::bad_alloc&) {
         return report("out of memory", kFailed);
     } catch (const std::exception& error) {

@@ -8,7 +8,11 @@
 #include <random>
 
 #include "base/error.h"
+#include "base/memory.h"
+#include "cli/model_path.h"
 #include "cli/output.h"
+#include "gguf/gguf.h"
+#include "lab/memory_check.h"
 #include "lab/tuning.h"
 
 namespace kvsplit::cli {
@@ -80,10 +84,11 @@ std::vector<std::string> normalise_arguments(int argc, char** argv) {
 }
 
 void ModelArgs::add(CLI::App& command, Exact exact) {
-    command.add_option("-m,--model", path, "GGUF file of the model")->required()->type_name("FILE");
+    add_model_option(command, "-m,--model", path)->required();
     command.add_option("-t,--threads", options.threads, "threads; 0: one per physical core")
         ->check(CLI::Range(0, 1024))
         ->type_name("N");
+    add_memory(command);
     add_rope(command);
     if (exact == Exact::kDecidedByCommand) return;
     auto* exact_flag = command.add_flag("--exact", options.exact,
@@ -95,6 +100,26 @@ void ModelArgs::add(CLI::App& command, Exact exact) {
         ->type_name("N")
         ->excludes(exact_flag)
         ->capture_default_str();
+}
+
+void ModelArgs::add_memory(CLI::App& command) {
+    command.add_flag("--mmap,!--no-mmap", options.mmap,
+                     "map the file (default), or read it whole before weights are prepared");
+    command.add_flag("--mlock", lock, "keep weights and cache out of swap");
+    command.add_flag("!--no-memory-check", memory_check, "load even what seems not to fit into memory");
+}
+
+void ModelArgs::require_memory(const KvSpec& spec, int context) const {
+    const std::size_t available = available_memory();
+    if (!memory_check || available == 0) return;
+    try {
+        // What the process holds already is counted by the check as well.
+        const auto notice = lab::check_memory(path, {spec, context, options}, available + current_rss());
+        if (!notice.empty()) note("{}", notice);
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::kOutOfMemory) throw;
+        fail(ErrorCode::kOutOfMemory, "{}. --no-memory-check goes on anyway", error.what());
+    }
 }
 
 void ModelArgs::add_rope(CLI::App& command) {
@@ -123,9 +148,14 @@ void ModelArgs::add_rope(CLI::App& command) {
         ->type_name("N");
 }
 
-std::shared_ptr<Model> ModelArgs::load() const {
+std::shared_ptr<Model> ModelArgs::load(const KvSpec& spec, int context) const {
+    require_memory(spec, context);
+    if (lock) require_lockable(gguf::File(path).file_bytes());
     const ProgressLine line(fmt::format("loading {}", path));
-    return Model::load(path, options);
+    auto model = Model::load(path, options);
+    // Not before: the pages of the file should leave memory as weights are prepared.
+    if (lock) lock_memory();
+    return model;
 }
 
 void KvModifierArgs::add(CLI::App& command) {

@@ -26,14 +26,19 @@ std::vector<std::string> normalise_arguments(int argc, char** argv);
 struct ModelArgs {
     std::string path;
     ModelOptions options;
+    bool memory_check = true;  // --no-memory-check
+    bool lock = false;         // --mlock
 
     // A command that measures several ways decides itself when to be exact.
     enum class Exact { kOption, kDecidedByCommand };
     void add(CLI::App& command, Exact exact = Exact::kOption);
-    // Says on a terminal that it is loading.
-    std::shared_ptr<Model> load() const;
+    // Says on a terminal that it is loading. A model that does not fit into memory with a cache of so many
+    // tokens (0: with any, and a note says if not with that of its whole context) is refused before.
+    std::shared_ptr<Model> load(const KvSpec& spec = {16, 16}, int context = 1) const;
 
   private:
+    void add_memory(CLI::App& command);
+    void require_memory(const KvSpec& spec, int context) const;
     void add_rope(CLI::App& command);
 };
 
@@ -56,6 +61,8 @@ class KvArgs {
     // Reads the options: throws UsageError, and tells on stderr what a llama.cpp type became. Call once,
     // after parsing.
     void read();
+    // The precision as far as it is known without the model, after read().
+    const KvSpec& expected() const { return spec_; }
     // The precision, after read(). With --kv auto the model is probed, and stderr told what was chosen.
     KvSpec resolve(const std::shared_ptr<Model>& model) const;
 

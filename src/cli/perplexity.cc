@@ -3,6 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/interrupt.h"
+#include "cli/model_path.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/perplexity_report.h"
@@ -32,7 +33,7 @@ int bits(const ModelOptions& options) { return options.exact ? 32 : options.acti
 std::shared_ptr<Model> load_base(const PerplexityArgs& args) {
     if (args.base.empty() && !args.base_exact) return nullptr;
     ModelArgs base = args.model;
-    if (!args.base.empty()) base.path = args.base;
+    if (!args.base.empty()) base.path = local_model(args.base);
     base.options.exact |= args.base_exact;
     return base.load();
 }

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "cli/byte_size.h"
 #include "cli/commands.h"
+#include "cli/model_path.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "gguf/printable.h"
@@ -174,7 +175,7 @@ void add_plan(CLI::App& app, int& exit_code) {
     const auto args = std::make_shared<PlanArgs>();
     auto& o = args->options;
     CLI::App& command = *app.add_subcommand("plan", "say what fits into memory, without loading the model");
-    command.add_option("-m,--model", args->path, "GGUF file of the model")->required()->type_name("FILE");
+    add_model_option(command, "-m,--model", args->path)->required();
     command
         .add_option("--memory", args->memory, "for everything: 4G, 512M, 1.5GiB, 8GB; left out: what is free")
         ->type_name("SIZE");

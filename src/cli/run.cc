@@ -76,7 +76,7 @@ int run(RunArgs& args) {
     args.sampling.choose_seed();
     Sampler sampler(args.sampling.options);
     const std::string raw_prompt = read_prompt(args);
-    const auto model = args.model.load();
+    const auto model = args.model.load(args.kv.expected(), args.context);
     const auto tokens = model->tokenize(format_prompt(args, raw_prompt), true, true);
     if (tokens.empty()) throw UsageError("the prompt is empty");
     const auto session = Session::create(model, args.kv.resolve(model), args.context);

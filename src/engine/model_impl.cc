@@ -7,12 +7,27 @@
 #include "model/random_fill.h"
 
 namespace kvsplit {
+namespace {
+
+// The description, if the model has as many embeddings as its tokenizer has tokens.
+ModelDescription check_vocabulary(const gguf::File& file, const text::Tokenizer& tokenizer,
+                                  ModelDescription description) {
+    if (description.n_vocab != tokenizer.vocab_size()) {
+        file.reject(file.tensor("token_embd.weight"),
+                    fmt::format("has {} rows, but metadata 'tokenizer.ggml.tokens' has {} tokens",
+                                description.n_vocab, tokenizer.vocab_size()));
+    }
+    return description;
+}
+
+}  // namespace
+
 ModelInfo make_info(const gguf::File& file, const ModelDescription& d) {
     ModelInfo info;
     info.path = file.path();
     info.name = file.get_string_or("general.name", "");
     info.architecture = d.architecture;
-    info.file_bytes = file.mapping().bytes().size();
+    info.file_bytes = file.file_bytes();
     std::map<gguf::TensorType, std::size_t> bytes;
     for (const gguf::Tensor& t : file.tensors()) {
         info.n_parameters += static_cast<std::uint64_t>(t.elements());
@@ -39,9 +54,9 @@ ModelInfo make_info(const gguf::File& file, const ModelDescription& d) {
 
 ModelImpl::ModelImpl(const std::string& path, const ModelOptions& options)
     : options_(options),
-      file_(path),
+      file_(path, options.mmap ? FileAccess::kMap : FileAccess::kRead),
       tokenizer_(text::Tokenizer::create(file_)),
-      description_(describe(file_, options.rope)),
+      description_(check_vocabulary(file_, *tokenizer_, describe(file_, options.rope))),
       geometry_(description_.geometry()),
       backend_(make_cpu_backend({options.threads, options.exact ? 32 : options.activation_bits})),
       weights_(load_weights(file_, description_, *backend_)),

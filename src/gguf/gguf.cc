@@ -230,7 +230,7 @@ std::string_view name_of(const Tensor& tensor) { return tensor.name; }
 
 std::int64_t Tensor::row_bytes() const { return shape[0] / block_size(type) * block_bytes(type); }
 
-File::File(std::string path) : mapping_(std::move(path)) {
+File::File(std::string path, FileAccess access, OnePart) : mapping_(std::move(path), access) {
     Cursor in(mapping_.path(), mapping_.bytes());
     version_ = read_version(in, mapping_.path());
     const std::uint64_t counts_at = in.position();
@@ -268,14 +268,31 @@ void File::read_tensors(Cursor& in, std::uint64_t count) {
 
     tensors_.reserve(count);
     for (TensorEntry& e : entries) tensors_.push_back(std::move(e.tensor));
+    index_tensors();
+}
+
+void File::index_tensors() {
     tensors_by_name_ = sorted_by_name(tensors_, name_of);
-    for (std::size_t i = 1; i < count; ++i) {
-        const std::uint32_t index = tensors_by_name_[i];
-        if (tensors_[index].name == tensors_[tensors_by_name_[i - 1]].name) {
-            in.fail_at(entries[index].at, "tensor '{}': the name occurs twice; the file is damaged",
-                       printable(tensors_[index].name));
+    for (std::size_t i = 1; i < tensors_.size(); ++i) {
+        const Tensor& tensor = tensors_[tensors_by_name_[i]];
+        if (tensor.name == tensors_[tensors_by_name_[i - 1]].name) {
+            reject(tensor, "the name occurs twice; the file is damaged");
         }
     }
+}
+
+std::uint64_t File::file_bytes() const {
+    std::uint64_t bytes = mapping_.bytes().size();
+    for (const File& part : parts_) bytes += part.mapping_.bytes().size();
+    return bytes;
+}
+
+const MappedFile& File::mapping(const Tensor& tensor) const {
+    return tensor.part == 0 ? mapping_ : parts_[static_cast<std::size_t>(tensor.part - 1)].mapping_;
+}
+
+void File::release(const Tensor& tensor) const {
+    mapping(tensor).release(tensor.file_offset, tensor.data.size());
 }
 
 const Tensor* File::find_tensor(std::string_view name) const {
@@ -299,7 +316,7 @@ void File::require_supported_types() const {
              "{} @{:#x}: tensor '{}': type {} is not supported; use a file with F32, F16, BF16, Q8_0, Q4_0, "
              "Q4_1, "
              "Q5_0, Q5_1, Q4_K, Q5_K or Q6_K weights",
-             path(), t.file_offset, printable(t.name), type_name(t.type));
+             mapping(t).path(), t.file_offset, printable(t.name), type_name(t.type));
     }
 }
 
@@ -309,8 +326,8 @@ void File::reject(const Value& value, std::string_view message) const {
 }
 
 void File::reject(const Tensor& tensor, std::string_view message) const {
-    fail(ErrorCode::kFormat, "{} @{:#x}: tensor '{}': {}", path(), tensor.file_offset, printable(tensor.name),
-         message);
+    fail(ErrorCode::kFormat, "{} @{:#x}: tensor '{}': {}", mapping(tensor).path(), tensor.file_offset,
+         printable(tensor.name), message);
 }
 
 }  // namespace kvsplit::gguf

@@ -1,4 +1,5 @@
-// File: a GGUF model file (versions 2 and 3, little-endian), mapped and checked.
+// File: a GGUF model file (versions 2 and 3, little-endian), or the parts of one that is cut into several,
+// mapped and checked.
 //
 // Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. The constructor checks every count,
 // length, offset and alignment before it uses it; what it accepts can be read without further checks. Memory
@@ -27,7 +28,8 @@ struct Tensor {
     int n_dims = 0;
     std::array<std::int64_t, 4> shape{1, 1, 1, 1};  // shape[0] is the row length; unused dimensions are 1
     std::span<const std::uint8_t> data;             // rows() * row_bytes() bytes inside the mapping
-    std::uint64_t file_offset = 0;                  // of data
+    std::uint64_t file_offset = 0;                  // of data, in its part
+    int part = 0;                                   // which file of a model that is cut into several, from 0
 
     std::int64_t rows() const { return shape[1] * shape[2] * shape[3]; }
     std::int64_t elements() const { return shape[0] * rows(); }
@@ -38,15 +40,22 @@ struct Tensor {
 class File {
   public:
     // Throws Error: kNotFound, kIo, kFormat (damaged or not GGUF), kUnsupported (version 1, big-endian, ...).
-    // Tensors of a known but unsupported type are accepted, see require_supported_types().
-    explicit File(std::string path);
+    // Tensors of a known but unsupported type are accepted, see require_supported_types(). The path of one
+    // part of a model that is cut into several ("name-00001-of-00005.gguf") opens them all, with the metadata
+    // of the first.
+    explicit File(std::string path, FileAccess access = FileAccess::kMap);
 
-    const std::string& path() const { return mapping_.path(); }
+    const std::string& path() const { return mapping_.path(); }  // of the first part
     std::uint32_t version() const { return version_; }
-    const MappedFile& mapping() const { return mapping_; }
     std::uint64_t alignment() const { return alignment_; }
+    int n_parts() const { return static_cast<int>(parts_.size()) + 1; }
+    std::uint64_t file_bytes() const;  // of all parts
+    // The file that a tensor's data lies in.
+    const MappedFile& mapping(const Tensor& tensor) const;
+    // The tensor's data will not be read any more (MappedFile::release()).
+    void release(const Tensor& tensor) const;
 
-    // In the file's order. Names are unique.
+    // In the order of the file and of the parts. Names are unique.
     const std::vector<Tensor>& tensors() const { return tensors_; }
     const Tensor* find_tensor(std::string_view name) const;  // nullptr if absent
     const Tensor& tensor(std::string_view name) const;       // throws Error(kFormat) if absent
@@ -86,6 +95,11 @@ class File {
     [[noreturn]] void reject(const Tensor& tensor, std::string_view message) const;
 
   private:
+    struct OnePart {};
+    File(std::string path, FileAccess access, OnePart);
+    void add_part(const std::string& path, FileAccess access, int n, int count);
+    void require_number(std::uint64_t number) const;
+    void index_tensors();
     void read_metadata(Cursor& in, std::uint64_t count);
     void read_tensors(Cursor& in, std::uint64_t count);
     const Value& require(std::string_view key) const;
@@ -101,6 +115,7 @@ class File {
     std::vector<Tensor> tensors_;
     std::vector<std::uint32_t> metadata_by_key_;  // indices, sorted by key
     std::vector<std::uint32_t> tensors_by_name_;  // indices, sorted by name
+    std::vector<File> parts_;                     // after the first; their tensors are in tensors_
 };
 
 }  // namespace kvsplit::gguf

@@ -45,7 +45,7 @@ std::unique_ptr<WeightMatrix> TensorLoader::experts(std::int64_t cols, const std
     }
     auto loaded = backend_.load_experts(file_, tensors, n_experts);
     // The backend holds its own copy: the file's pages may leave memory.
-    for (const gguf::Tensor* t : tensors) file_.mapping().release(t->file_offset, t->data.size());
+    for (const gguf::Tensor* t : tensors) file_.release(*t);
     expect_finite(*loaded, tensors, n_experts);
     return loaded;
 }

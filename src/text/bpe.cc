@@ -1,8 +1,11 @@
 #include "text/bpe.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <utility>
 
+#include "text/space_marks.h"
 #include "text/utf8.h"
 #include "text/word_cache.h"
 
@@ -54,14 +57,23 @@ struct BpeTokenizer::Scratch {
 };
 
 BpeTokenizer::BpeTokenizer(VocabData data)
-    : Tokenizer(std::move(data)), pretokenizer_(vocab_.data().pre, vocab_.data().source) {
-    for (std::size_t b = 0; b < 256; ++b) byte_symbols_[b] = intern(alphabet().text[b]);
+    : Tokenizer(std::move(data)),
+      pretokenizer_(vocab_.data().pre, vocab_.data().source),
+      of_characters_(pretokenizer_.traits().spaces_as_marks) {
+    for (std::size_t b = 0; b < 256; ++b) {
+        byte_symbols_[b] = of_characters_ ? find(fmt::format("<0x{:02X}>", b)) : intern(alphabet().text[b]);
+    }
     read_merges();
 }
 
-BpeTokenizer::Symbol BpeTokenizer::intern(std::string_view text) {
+BpeTokenizer::Symbol BpeTokenizer::find(std::string_view text) const {
     if (const Token token = vocab_.find(text); token != kNoToken) return token;
-    if (const Symbol symbol = extra_symbols_.find(text); symbol >= 0) return symbol;
+    const Symbol symbol = extra_symbols_.find(text);
+    return symbol >= 0 ? symbol : kUnknownSymbol;
+}
+
+BpeTokenizer::Symbol BpeTokenizer::intern(std::string_view text) {
+    if (const Symbol symbol = find(text); symbol != kUnknownSymbol) return symbol;
     const auto symbol = static_cast<Symbol>(static_cast<std::size_t>(vocab_size()) + texts_.size());
     extra_symbols_.insert(texts_.emplace_back(text), symbol);
     return symbol;
@@ -81,6 +93,11 @@ void BpeTokenizer::read_merges() {
 }
 
 void BpeTokenizer::encode_text(std::string_view text, bool, std::vector<Token>& out) const {
+    std::string marked;
+    if (of_characters_) {
+        marked = with_space_marks(text);
+        text = marked;
+    }
     Scratch scratch;
     WordCache cache;
     for (const std::string_view word : pretokenizer_.split(text)) {
@@ -89,25 +106,49 @@ void BpeTokenizer::encode_text(std::string_view text, bool, std::vector<Token>& 
     }
 }
 
-void BpeTokenizer::encode_word(std::string_view word, Scratch& scratch, std::vector<Token>& out) const {
-    if (vocab_.data().ignore_merges) {
-        scratch.text.clear();
-        for (const char c : word) scratch.text += alphabet().text[static_cast<std::uint8_t>(c)];
-        if (const Token token = vocab_.find(scratch.text); token != kNoToken) {
-            out.push_back(token);
-            return;
+// The token that is this word, where such tokens go before merges; else kNoToken.
+Token BpeTokenizer::whole_word(std::string_view word, Scratch& scratch) const {
+    const PreTokenizer::Traits& traits = pretokenizer_.traits();
+    const bool line_breaks =
+        traits.whole_line_breaks && word.find_first_not_of('\n') == std::string_view::npos;
+    if (!vocab_.data().ignore_merges && !line_breaks) return kNoToken;
+    if (of_characters_) return vocab_.find(word);
+    scratch.text.clear();
+    for (const char c : word) scratch.text += alphabet().text[static_cast<std::uint8_t>(c)];
+    return vocab_.find(scratch.text);
+}
+
+// The word's bytes or characters as a list of parts.
+void BpeTokenizer::start_word(std::string_view word, Scratch& scratch) const {
+    auto& parts = scratch.parts;
+    parts.clear();
+    for (std::size_t begin = 0; begin < word.size();) {
+        std::size_t length = 1;
+        Symbol symbol = kUnknownSymbol;
+        if (!of_characters_) {
+            symbol = byte_symbols_[static_cast<std::uint8_t>(word[begin])];
+        } else if (const Utf8Step step = next_utf8(word.substr(begin)); step.state == Utf8State::kCharacter) {
+            length = step.length;
+            symbol = find(word.substr(begin, length));
         }
+        const auto i = static_cast<std::int32_t>(parts.size());
+        parts.push_back({symbol, i - 1, i + 1, static_cast<std::uint32_t>(begin),
+                         static_cast<std::uint32_t>(begin + length)});
+        begin += length;
     }
+    if (!parts.empty()) parts.back().next = -1;
+}
+
+void BpeTokenizer::encode_word(std::string_view word, Scratch& scratch, std::vector<Token>& out) const {
+    if (const Token token = whole_word(word, scratch); token != kNoToken) {
+        out.push_back(token);
+        return;
+    }
+    start_word(word, scratch);
     auto& parts = scratch.parts;
     auto& queue = scratch.queue;
-    const auto n = static_cast<std::int32_t>(word.size());
-    parts.clear();
+    const auto n = static_cast<std::int32_t>(parts.size());
     queue.clear();
-    for (std::int32_t i = 0; i < n; ++i) {
-        const auto byte = static_cast<std::uint8_t>(word[static_cast<std::size_t>(i)]);
-        const auto at = static_cast<std::uint32_t>(i);
-        parts.push_back({byte_symbols_[byte], i - 1, i + 1 < n ? i + 1 : -1, at, at + 1});
-    }
     const auto part = [&](std::int32_t i) -> Scratch::Part& { return parts[static_cast<std::size_t>(i)]; };
     const auto after = [](const Scratch::Merge& a, const Scratch::Merge& b) {
         return a.rank != b.rank ? a.rank > b.rank : a.left > b.left;
@@ -115,6 +156,7 @@ void BpeTokenizer::encode_word(std::string_view word, Scratch& scratch, std::vec
     const auto consider = [&](std::int32_t left, std::int32_t right) {
         if (left < 0 || right < 0) return false;
         const Symbol l = part(left).symbol, r = part(right).symbol;
+        if (l < 0 || r < 0) return false;
         const PairTable::Entry* entry = merges_.find(l, r);
         if (entry == nullptr) return false;
         queue.push_back({entry->rank, left, right, l, r, entry->merged});
@@ -143,7 +185,7 @@ void BpeTokenizer::encode_word(std::string_view word, Scratch& scratch, std::vec
 }
 
 void BpeTokenizer::emit(Symbol symbol, std::string_view bytes, std::vector<Token>& out) const {
-    if (symbol < vocab_size()) {
+    if (symbol >= 0 && symbol < vocab_size()) {
         out.push_back(symbol);
         return;
     }
@@ -151,11 +193,12 @@ void BpeTokenizer::emit(Symbol symbol, std::string_view bytes, std::vector<Token
     // unknown token instead would be worse, it is often the one that ends a text.
     for (const char c : bytes) {
         const Symbol byte = byte_symbols_[static_cast<std::uint8_t>(c)];
-        if (byte < vocab_size()) out.push_back(byte);
+        if (byte >= 0 && byte < vocab_size()) out.push_back(byte);
     }
 }
 
 std::string BpeTokenizer::normal_bytes(std::string_view text) const {
+    if (of_characters_) return with_spaces(text);
     std::string out;
     out.reserve(text.size());
     while (!text.empty()) {

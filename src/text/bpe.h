@@ -1,4 +1,4 @@
-// Byte-level BPE: words of bytes, merged pair by pair in the order of a list of merges.
+// BPE: words of bytes (or of characters), merged pair by pair in the order of a list of merges.
 #pragma once
 
 #include <array>
@@ -15,19 +15,25 @@ class BpeTokenizer final : public Tokenizer {
     explicit BpeTokenizer(VocabData data);
 
   private:
-    // A symbol is a token, or, from vocab_size() on, a text that merges name but that is no token.
+    // A symbol is a token, or, from vocab_size() on, a text that merges name but that is no token, or
+    // kUnknownSymbol: a text that neither names.
     using Symbol = std::int32_t;
+    static constexpr Symbol kUnknownSymbol = -2;
     struct Scratch;
 
     void encode_text(std::string_view text, bool after_special, std::vector<Token>& out) const override;
     std::string normal_bytes(std::string_view text) const override;
     void read_merges();
+    Symbol find(std::string_view text) const;
     Symbol intern(std::string_view text);
+    Token whole_word(std::string_view word, Scratch& scratch) const;
+    void start_word(std::string_view word, Scratch& scratch) const;
     void encode_word(std::string_view word, Scratch& scratch, std::vector<Token>& out) const;
     void emit(Symbol symbol, std::string_view bytes, std::vector<Token>& out) const;
 
     PreTokenizer pretokenizer_;
-    std::array<Symbol, 256> byte_symbols_{};
+    const bool of_characters_;                // words are of characters, spaces are written as U+2581
+    std::array<Symbol, 256> byte_symbols_{};  // tokens, if words are of characters; kUnknownSymbol: none
     PairTable merges_;
     StringTable extra_symbols_;      // texts of symbols that are no tokens
     std::deque<std::string> texts_;  // what extra_symbols_ points to

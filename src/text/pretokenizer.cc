@@ -8,63 +8,11 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "gguf/printable.h"
 #include "text/utf8.h"
 
 namespace kvsplit::text {
 namespace {
-
-using Strings = std::span<const std::string_view>;
-
-// The patterns are those of the models' own tokenizer.json, in PCRE2's syntax. Where a text is cut by one
-// pattern, the next sees each piece as a text of its own.
-constexpr std::string_view kGpt2 =
-    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
-constexpr std::string_view kLlama3 =
-    R"('(?:[sS]|[tT]|[rR][eE]|[vV][eE]|[mM]|[lL]{2}|[dD])|)"
-    R"([^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr std::string_view kQwen2 =
-    R"('(?:[sS]|[tT]|[rR][eE]|[vV][eE]|[mM]|[lL]{2}|[dD])|)"
-    R"([^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-
-constexpr std::array kGpt2Patterns{kGpt2};
-constexpr std::array kLlama3Patterns{kLlama3};
-constexpr std::array kQwen2Patterns{kQwen2};
-constexpr std::array kSingleDigits{std::string_view{R"(\p{N})"}, kGpt2};
-constexpr std::array kFalcon{std::string_view{R"([\p{P}$+<=>^~|`]+)"}, kGpt2, std::string_view{"[0-9]{3}"}};
-constexpr std::array<std::string_view, 4> kDefault{R"([\p{P}$+<=>^~|]+)", kGpt2, R"(\p{N}+)", "[0-9]{3}"};
-constexpr std::array<std::string_view, 5> kDeepseekCoder{
-    R"([\r\n])", R"(\s?\p{L}+)", R"(\s?\p{P}+)", R"([\x{4e00}-\x{9fa5}\x{800}-\x{4e00}\x{ac00}-\x{d7ff}]+)",
-    R"(\p{N})"};
-
-constexpr std::array<std::string_view, 15> kGpt2Names{
-    "gpt-2",           "phi-2",       "mpt",       "olmo",   "jais",    "jina-es",
-    "jina-de",         "gigachat",    "a.x-4.0",   "mellum", "exaone4", "trillion",
-    "granite-docling", "modern-bert", "jina-v2-es"};
-constexpr std::array<std::string_view, 6> kLlama3Names{"llama-bpe", "llama3",  "llama-v3",
-                                                       "falcon3",   "pixtral", "lfm2"};
-// The same words as llama-bpe, without its other habits.
-constexpr std::array<std::string_view, 4> kDbrxNames{"dbrx", "smaug-bpe", "chatglm-bpe", "midm"};
-constexpr std::array<std::string_view, 2> kGlm4Names{"glm4", "glm5"};
-constexpr std::array<std::string_view, 9> kQwen2Names{"qwen2",   "deepseek-r1-qwen", "stablelm2", "megrez",
-                                                      "hunyuan", "solar-open",       "grok-2",    "kormo",
-                                                      "f2llmv2"};
-constexpr std::array<std::string_view, 8> kSingleDigitNames{
-    "smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b", "mellum2"};
-constexpr std::array<std::string_view, 1> kFalconNames{"falcon"};
-constexpr std::array<std::string_view, 2> kDefaultNames{"default", ""};
-constexpr std::array<std::string_view, 1> kDeepseekCoderNames{"deepseek-coder"};
-
-constexpr std::array<PreTokenizer::Traits, 9> kTraits{{
-    {kGpt2Names, kGpt2Patterns},
-    {kLlama3Names, kLlama3Patterns, true, true},
-    {kDbrxNames, kLlama3Patterns},
-    {kGlm4Names, kLlama3Patterns, true, false},
-    {kQwen2Names, kQwen2Patterns},
-    {kSingleDigitNames, kSingleDigits},
-    {kFalconNames, kFalcon},
-    {kDefaultNames, kDefault},
-    {kDeepseekCoderNames, kDeepseekCoder},
-}};
 
 // \s is written out: PCRE2's own counts U+180E, Unicode's White_Space (which the models were trained with)
 // does not.
@@ -104,10 +52,26 @@ std::string with_symbols_for_broken_bytes(std::string_view text) {
     return out;
 }
 
-struct MatchDataDeleter {
-    void operator()(pcre2_match_data* data) const { pcre2_match_data_free(data); }
+template <auto kFree>
+struct Deleter {
+    void operator()(auto* object) const { kFree(object); }
 };
-using MatchData = std::unique_ptr<pcre2_match_data, MatchDataDeleter>;
+using MatchData = std::unique_ptr<pcre2_match_data, Deleter<pcre2_match_data_free>>;
+using MatchContext = std::unique_ptr<pcre2_match_context, Deleter<pcre2_match_context_free>>;
+
+// What one call of split() matches with. The patterns look at each character a few times at most, so that
+// PCRE2's limits on work would stop nothing but long texts.
+struct Matcher {
+    Matcher() : data(pcre2_match_data_create(1, nullptr)), context(pcre2_match_context_create(nullptr)) {
+        if (data == nullptr || context == nullptr) {
+            fail(ErrorCode::kOutOfMemory, "no memory to split a text into words");
+        }
+        pcre2_set_match_limit(context.get(), UINT32_MAX);
+        pcre2_set_heap_limit(context.get(), UINT32_MAX);
+    }
+    MatchData data;
+    MatchContext context;
+};
 
 }  // namespace
 
@@ -124,39 +88,66 @@ struct PreTokenizer::Pattern {
     ~Pattern() { pcre2_code_free(code); }
 
     // The first match in text from position on, as [begin, end); false if none.
-    bool match(std::string_view text, std::size_t position, pcre2_match_data* data, std::size_t& begin,
+    bool match(std::string_view text, std::size_t position, const Matcher& matcher, std::size_t& begin,
                std::size_t& end) const {
         const auto run = [&](std::uint32_t options) {
             return pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), position,
-                               options | PCRE2_NO_UTF_CHECK, data, nullptr);
+                               options | PCRE2_NO_UTF_CHECK, matcher.data.get(), matcher.context.get());
         };
         int result = run(0);
         if (result == PCRE2_ERROR_JIT_STACKLIMIT) result = run(PCRE2_NO_JIT);
-        if (result < 0) return false;
-        const PCRE2_SIZE* ends = pcre2_get_ovector_pointer(data);
+        if (result == PCRE2_ERROR_NOMATCH) return false;
+        if (result < 0) fail(ErrorCode::kOutOfMemory, "no memory to split a text into words");
+        const PCRE2_SIZE* ends = pcre2_get_ovector_pointer(matcher.data.get());
         begin = ends[0];
         end = ends[1];
         return end > begin;
     }
 
+    // Appends the pieces that the step makes of a piece.
+    void cut(std::string_view piece, Cut how, const Matcher& matcher,
+             std::vector<std::string_view>& out) const {
+        std::size_t done = 0, begin = 0, end = 0;
+        const auto cut_at = [&](std::size_t position) {
+            if (position > done) out.push_back(piece.substr(done, position - done));
+            done = position;
+        };
+        for (std::size_t next = 0; next < piece.size() && match(piece, next, matcher, begin, end);
+             next = end) {
+            if (how == Cut::kAround) {
+                cut_at(begin);
+                cut_at(end);
+            } else {
+                cut_thousands(piece, begin, end, how, cut_at);
+            }
+        }
+        cut_at(piece.size());
+    }
+
+    static void cut_thousands(std::string_view piece, std::size_t begin, std::size_t end, Cut how,
+                              const auto& cut_at) {
+        const auto starts_character = [&](std::size_t i) { return (piece[i] & 0xc0) != 0x80; };
+        std::size_t left = 0;  // characters from here to the end
+        for (std::size_t i = begin; i < end; ++i) left += starts_character(i);
+        for (std::size_t i = begin; i < end; ++i) {
+            if (!starts_character(i)) continue;
+            if (left % 3 == 0 && (i > begin || how == Cut::kBeforeThousands)) cut_at(i);
+            --left;
+        }
+        if (how == Cut::kAfterThousands) cut_at(end);
+    }
+
     pcre2_code* code = nullptr;
 };
 
-const PreTokenizer::Traits* PreTokenizer::find(std::string_view name) {
-    for (const Traits& traits : kTraits) {
-        if (std::find(traits.names.begin(), traits.names.end(), name) != traits.names.end()) return &traits;
-    }
-    return nullptr;
+const PreTokenizer::Traits& PreTokenizer::get(std::string_view name, std::string_view source) {
+    if (const Traits* traits = find(name)) return *traits;
+    fail(ErrorCode::kUnsupported, "{}: tokenizer.ggml.pre: the pre-tokenizer '{}' is not supported", source,
+         gguf::printable(name));
 }
 
-PreTokenizer::PreTokenizer(std::string_view name, std::string_view source) {
-    const Traits* traits = find(name);
-    if (traits == nullptr) {
-        fail(ErrorCode::kUnsupported, "{}: tokenizer.ggml.pre: the pre-tokenizer '{}' is not supported",
-             source, name);
-    }
-    for (const std::string_view pattern : traits->patterns)
-        patterns_.push_back(std::make_unique<Pattern>(pattern));
+PreTokenizer::PreTokenizer(std::string_view name, std::string_view source) : traits_(get(name, source)) {
+    for (const Step& step : traits_.steps) patterns_.push_back(std::make_unique<Pattern>(step.pattern));
 }
 
 PreTokenizer::~PreTokenizer() = default;
@@ -166,18 +157,11 @@ std::vector<std::string_view> PreTokenizer::split(std::string_view text) const {
     const std::string copy = broken ? with_symbols_for_broken_bytes(text) : std::string{};
     std::vector<std::string_view> pieces, next;
     if (!text.empty()) pieces.push_back(broken ? std::string_view{copy} : text);
-    const MatchData data(pcre2_match_data_create(1, nullptr));
-    if (data == nullptr) fail(ErrorCode::kOutOfMemory, "no memory to split a text into words");
-    for (const auto& pattern : patterns_) {
+    const Matcher matcher;
+    for (std::size_t i = 0; i < patterns_.size(); ++i) {
         next.clear();
         for (const std::string_view piece : pieces) {
-            std::size_t done = 0, begin = 0, end = 0;
-            while (done < piece.size() && pattern->match(piece, done, data.get(), begin, end)) {
-                if (begin > done) next.push_back(piece.substr(done, begin - done));
-                next.push_back(piece.substr(begin, end - begin));
-                done = end;
-            }
-            if (done < piece.size()) next.push_back(piece.substr(done));
+            patterns_[i]->cut(piece, traits_.steps[i].cut, matcher, next);
         }
         pieces.swap(next);
     }

@@ -5,13 +5,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "text/space_marks.h"
 #include "text/utf8.h"
 #include "text/word_cache.h"
 
 namespace kvsplit::text {
 namespace {
-
-constexpr std::string_view kSpace = "\xe2\x96\x81";  // U+2581, which stands for a space in the vocabulary
 
 // The character at the start of text; a byte that is not part of one counts as one, and ends as a byte token.
 std::string_view first_character(std::string_view text) {
@@ -22,10 +21,10 @@ std::string_view first_character(std::string_view text) {
 // For joints the space has a class of its own, apart from the punctuation that shares its first byte.
 constexpr std::size_t kSpaceClass = 0xff;
 std::size_t class_before(std::string_view c) {
-    return c == kSpace ? kSpaceClass : static_cast<std::uint8_t>(c.back());
+    return c == kSpaceMark ? kSpaceClass : static_cast<std::uint8_t>(c.back());
 }
 std::size_t class_after(std::string_view c) {
-    return c == kSpace ? kSpaceClass : static_cast<std::uint8_t>(c[0]);
+    return c == kSpaceMark ? kSpaceClass : static_cast<std::uint8_t>(c[0]);
 }
 
 }  // namespace
@@ -66,16 +65,8 @@ void SpmTokenizer::note_joints(std::string_view token) {
 }
 
 void SpmTokenizer::encode_text(std::string_view text, bool after_special, std::vector<Token>& out) const {
-    std::string escaped;
-    escaped.reserve(text.size() + text.size() / 2);
-    if (vocab_.data().add_space_prefix && after_special) escaped += kSpace;
-    for (const char c : text) {
-        if (c == ' ') {
-            escaped += kSpace;
-        } else {
-            escaped += c;
-        }
-    }
+    const bool prefix = vocab_.data().add_space_prefix && after_special;
+    const std::string escaped = (prefix ? std::string{kSpaceMark} : std::string{}) + with_space_marks(text);
     Scratch scratch;
     WordCache cache;
     const auto encode = [&](std::string_view chunk) {
@@ -152,15 +143,6 @@ void SpmTokenizer::emit(std::string_view text, std::vector<Token>& out) const {
     }
 }
 
-std::string SpmTokenizer::normal_bytes(std::string_view text) const {
-    std::string out;
-    out.reserve(text.size());
-    for (std::size_t found; (found = text.find(kSpace)) != std::string_view::npos;) {
-        out += text.substr(0, found);
-        out += ' ';
-        text.remove_prefix(found + kSpace.size());
-    }
-    return out += text;
-}
+std::string SpmTokenizer::normal_bytes(std::string_view text) const { return with_spaces(text); }
 
 }  // namespace kvsplit::text

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "gguf/printable.h"
 #include "text/pretokenizer.h"
 
 namespace kvsplit::text {
@@ -51,22 +52,28 @@ VocabData VocabData::read(const gguf::File& file) {
     VocabData data;
     data.source = file.path();
     const std::string model = file.get_string("tokenizer.ggml.model");
-    if (model != "llama" && model != "gpt2") {
-        fail(ErrorCode::kUnsupported, "{}: tokenizer.ggml.model: '{}' is not supported (llama and gpt2 are)",
-             data.source, model);
+    if (model != "llama" && model != "gpt2" && model != "gemma4") {
+        fail(ErrorCode::kUnsupported,
+             "{}: tokenizer.ggml.model: '{}' is not supported (llama, gpt2 and gemma4 are)", data.source,
+             gguf::printable(model));
     }
     data.kind = model == "llama" ? VocabKind::kSpm : VocabKind::kBpe;
     const bool spm = data.kind == VocabKind::kSpm;
-    data.pre = file.get_string_or("tokenizer.ggml.pre", "");
+    data.pre = model == "gemma4" ? model : file.get_string_or("tokenizer.ggml.pre", "");
+    const PreTokenizer::Traits traits =
+        spm ? PreTokenizer::Traits{} : PreTokenizer::get(data.pre, data.source);
     data.model_name = file.get_string_or("general.name", "");
     data.tokens = file.get_string_array("tokenizer.ggml.tokens");
     if (file.has("tokenizer.ggml.token_type")) data.types = file.get_i32_array("tokenizer.ggml.token_type");
     if (spm && file.has("tokenizer.ggml.scores")) data.scores = file.get_f32_array("tokenizer.ggml.scores");
-    if (!spm) data.merges = file.get_string_array("tokenizer.ggml.merges");
+    if (!spm && (traits.needs_merges || file.has("tokenizer.ggml.merges"))) {
+        data.merges = file.get_string_array("tokenizer.ggml.merges");
+    }
 
     const std::size_t n = data.tokens.size();
-    data.bos = read_id(file, "bos", n, spm ? 1 : 11);
-    data.eos = read_id(file, "eos", n, spm ? 2 : 11);
+    const Token byte_level = model == "gpt2" ? 11 : kNoToken;
+    data.bos = read_id(file, "bos", n, spm ? 1 : traits.has_default_bos ? byte_level : kNoToken);
+    data.eos = read_id(file, "eos", n, spm ? 2 : byte_level);
     data.unk = read_id(file, "unknown", n, spm ? 0 : kNoToken);
     data.eot = read_id(file, "eot", n, kNoToken);
     data.eom = read_id(file, "eom", n, kNoToken);
@@ -74,10 +81,9 @@ VocabData VocabData::read(const gguf::File& file) {
     data.fim_rep = read_id(file, "fim_rep", n, kNoToken);
     data.fim_sep = read_id(file, "fim_sep", n, kNoToken);
 
-    const PreTokenizer::Traits* traits = spm ? nullptr : PreTokenizer::find(data.pre);
-    data.ignore_merges = traits != nullptr && traits->ignore_merges;
-    data.add_bos =
-        file.get_bool_or("tokenizer.ggml.add_bos_token", spm || (traits != nullptr && traits->add_bos));
+    data.ignore_merges = traits.ignore_merges;
+    data.add_bos = file.get_bool_or("tokenizer.ggml.add_bos_token", spm || traits.add_bos);
+    if (traits.whole_line_breaks) data.add_bos = true;  // files of Gemma 4 say no, and mean yes
     data.add_eos = file.get_bool_or("tokenizer.ggml.add_eos_token", false);
     data.add_space_prefix = spm && file.get_bool_or("tokenizer.ggml.add_space_prefix", true);
     return data;
@@ -184,19 +190,43 @@ void Vocab::collect_end_of_generation() {
                                         "[e~["}) {
         if (const Token token = make_control({name}); token != kNoToken) eog_.push_back(token);
     }
-    // In the "harmony" format <|end|> closes a message, not the answer.
-    const bool calls = find("<|call|>") != kNoToken || find("<|calls|>") != kNoToken;
-    const bool closes = find("<|return|>") != kNoToken || find("<|flush|>") != kNoToken;
-    if (const Token end = find("<|end|>"); end != kNoToken && calls && closes) {
-        std::erase(eog_, end);
-        attrs_[static_cast<std::size_t>(end)] = kAttrUserDefined;
-    }
+    settle_marked_tokens();
     std::sort(eog_.begin(), eog_.end());
     eog_.erase(std::unique(eog_.begin(), eog_.end()), eog_.end());
 }
 
-// GGUF does not carry this property; of the families here only Phi-3 has it.
+// Tokens whose names mislead in some families.
+void Vocab::settle_marked_tokens() {
+    const auto set = [&](std::string_view name, TokenAttr attr) {
+        const Token token = find(name);
+        if (token != kNoToken) attrs_[static_cast<std::size_t>(token)] = attr;
+        return token;
+    };
+    // The marks of the "harmony" format are always read and shown.
+    for (const char* name : {"<|channel|>", "<|message|>", "<|start|>", "<|constrain|>"}) {
+        set(name, kAttrUserDefined);
+    }
+    // Where there are tokens that close an answer or a call, <|end|> closes a message only.
+    const bool calls = find("<|call|>") != kNoToken || find("<|calls|>") != kNoToken;
+    const bool closes = find("<|return|>") != kNoToken || find("<|flush|>") != kNoToken;
+    if (calls && closes) std::erase(eog_, set("<|end|>", kAttrUserDefined));
+    // Gemma 4 and PLaMo have a tag </s>, as HTML does.
+    const auto ends = [&](std::string_view name) {
+        return std::find(eog_.begin(), eog_.end(), find(name)) != eog_.end();
+    };
+    if (find("<|tool_response>") != kNoToken || ends("<|plamo:eos|>"))
+        std::erase(eog_, set("</s>", kAttrNormal));
+}
+
+// GGUF does not carry this property; the names of a few families tell.
 void Vocab::set_strip_attrs() {
+    const auto& pre = data_.pre;
+    if (pre == "jina-v2-de" || pre == "jina-v2-es" || pre == "jina-v2-code") {
+        if (const Token mask = find("<mask>"); mask != kNoToken) {
+            attrs_[static_cast<std::size_t>(mask)] |= kAttrStripLeft;
+        }
+        return;
+    }
     if (!contains_ignoring_case(data_.model_name, "phi-3") &&
         !contains_ignoring_case(data_.model_name, "phi3")) {
         return;

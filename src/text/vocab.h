@@ -81,6 +81,7 @@ class Vocab {
     void set_attrs();
     void find_special_tokens();
     void collect_end_of_generation();
+    void settle_marked_tokens();
     void set_strip_attrs();
     Token make_control(std::initializer_list<std::string_view> names);
 

@@ -2,11 +2,17 @@
 #include "base/memory.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <vector>
+
+#include "kvsplit/error.h"
 
 namespace kvsplit {
 namespace {
@@ -95,6 +101,30 @@ TEST(ThisProcess, PeakGrowsAndStartsAgain) {
     }
 #endif
     EXPECT_GT(available_memory(), 0u);
+}
+
+TEST(ThisProcess, LocksMemoryOrSaysWhatToDo) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    GTEST_SKIP() << "sanitizers map more than can be locked";
+#endif
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_MEMLOCK, &before), 0);
+    const rlimit little{kMiB, before.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_MEMLOCK, &little), 0);
+    EXPECT_NO_THROW(require_lockable(kMiB));
+    for (const auto& lock : {std::function<void()>([] { require_lockable(2 * kMiB); }),
+                             std::function<void()>([] { lock_memory(); })}) {
+        try {
+            lock();
+            EXPECT_EQ(::geteuid(), 0u) << "only root may lock beyond the limit";
+        } catch (const Error& error) {
+            EXPECT_EQ(error.code(), ErrorCode::kOutOfMemory);
+            EXPECT_NE(std::string(error.what()).find("1.0 MiB"), std::string::npos) << error.what();
+            EXPECT_NE(std::string(error.what()).find("ulimit -l"), std::string::npos) << error.what();
+        }
+    }
+    ::munlockall();
+    ::setrlimit(RLIMIT_MEMLOCK, &before);
 }
 
 }  // namespace

@@ -153,6 +153,39 @@ class Run(unittest.TestCase):
         self.assertIn(b"saved", errors)
 
 
+class Memory(unittest.TestCase):
+    COMMAND = ["run", "-m", None, "-p", QUESTION, "-n", 8]
+
+    def run_with(self, *options):
+        command = [program.MODEL if a is None else a for a in self.COMMAND]
+        return kvsplit(*command, *options)
+
+    def test_ways_to_read_the_file_give_the_same_text(self):
+        expected = self.run_with()
+        self.assertEqual(expected.returncode, 0, expected.stderr)
+        for options in [["--no-mmap"], ["--mmap", "--no-memory-check"]]:
+            done = self.run_with(*options)
+            self.assertEqual((done.returncode, done.stdout), (0, expected.stdout), done.stderr)
+
+    def test_locked_memory_or_what_to_do(self):
+        done = self.run_with("--mlock")
+        if done.returncode:
+            for text in ["memory cannot be locked", "ulimit -l", "--mlock"]:
+                self.assertIn(text, done.stderr)
+        else:
+            self.assertEqual(done.stdout, self.run_with().stdout)
+
+    def test_what_cannot_fit_is_refused_early(self):
+        start = time.monotonic()
+        done = self.run_with("-c", 1 << 24, "--kv", "f16")  # 360 GiB
+        self.assertEqual((done.returncode, done.stdout), (1, ""), done.stderr)
+        for text in [program.MODEL, "does not fit", "weights", "working memory", "16,777,216 tokens at f16", "available",
+                     "What would fit: -c ", "--no-memory-check"]:
+            self.assertIn(text, done.stderr)
+        self.assertLess(time.monotonic() - start, 60)
+        self.assertEqual(self.run_with("-c", 1 << 24, "--kv", "f16", "--no-memory-check").returncode, 0)
+
+
 class Chat(unittest.TestCase):
     def test_turns_through_a_pipe(self):
         lines = "Hello!\n/stats\n/kv\nName a \\\ncolour.\n/stats\n/wrong\n/reset\n/kv\n/exit\nnever read\n"

@@ -14,6 +14,7 @@ struct TinyModel {
     std::string architecture = "llama";  // or "gemma3", with a window of 100 tokens
     int layers = 2;
     std::vector<std::string> pieces{"a", "b", "ab"};  // the vocabulary beside single bytes
+    int extra_rows = 0;                               // of the embedding, beyond the vocabulary
     static constexpr int kEmbd = 32, kFf = 32, kHeads = 4, kKvHeads = 2, kHeadDim = 16, kContext = 4096;
 
     GgufWriter write(unsigned seed = 1) const {
@@ -31,7 +32,7 @@ struct TinyModel {
         w.add<std::uint32_t>(key("context_length"), kContext);
         w.add(key("attention.layer_norm_rms_epsilon"), 1e-5f).add(key("rope.freq_base"), 10000.0f);
         if (gemma) w.add<std::uint32_t>(key("attention.sliding_window"), 100);
-        const int vocab = add_vocabulary(w);
+        const int vocab = add_vocabulary(w) + extra_rows;
         const auto matrix = [&](const std::string& name, int cols, int rows, gguf::TensorType type) {
             const auto blocks = static_cast<std::size_t>(rows * cols / gguf::block_size(type));
             Bytes data(blocks * static_cast<std::size_t>(gguf::block_bytes(type)));

@@ -8,6 +8,7 @@
 
 #include "engine/hidden.h"
 #include "engine/tiny_model.h"
+#include "gguf/cut.h"
 #include "kvsplit/error.h"
 
 namespace kvsplit {
@@ -117,6 +118,39 @@ TEST_P(TinySessionThreads, TrimForkAndBytes) {
 
 INSTANTIATE_TEST_SUITE_P(Architectures, TinySessionThreads, testing::Values("llama", "gemma3"),
                          [](const auto& param_info) { return std::string(param_info.param); });
+
+TEST(TinyModel, AsManyEmbeddingsAsTokens) {
+    for (const int extra : {-1, 1}) {
+        const test::TempFile file(test::TinyModel{.extra_rows = extra}.write().bytes());
+        try {
+            Model::load(file.path());
+            ADD_FAILURE() << "loaded with " << extra << " rows more";
+        } catch (const Error& e) {
+            EXPECT_EQ(e.code(), ErrorCode::kFormat);
+            const std::string message = e.what();
+            for (const char* part : {"token_embd.weight", "tokenizer.ggml.tokens", "262"}) {
+                EXPECT_NE(message.find(part), std::string::npos) << message;
+            }
+        }
+    }
+}
+
+// Cut into files or whole, mapped or read: the same logits.
+TEST(TinyModel, WaysToReadAFileGiveTheSameBits) {
+    const test::TempFile file(test::TinyModel{}.write().bytes());
+    const auto logits = [](const std::string& path, bool mmap) {
+        const auto model = Model::load(path, {.threads = 1, .mmap = mmap});
+        const auto session = Session::create(model, KvSpec{8, 4});
+        session->eval(random_tokens(*model, 50));
+        return std::vector<float>(session->logits().begin(), session->logits().end());
+    };
+    const auto expected = logits(file.path(), true);
+    EXPECT_EQ(logits(file.path(), false), expected);
+    const std::string prefix = file.path() + "_cut";
+    const std::string first = test::cut(gguf::File(file.path()), prefix, 3);
+    for (const bool mmap : {true, false}) EXPECT_EQ(logits(first, mmap), expected);
+    for (int part = 1; part <= 3; ++part) std::filesystem::remove(SplitName{prefix, 1, 3}.part(part));
+}
 
 }  // namespace
 }  // namespace kvsplit

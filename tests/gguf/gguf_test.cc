@@ -103,7 +103,7 @@ TEST_P(BothVersions, ReadsTensorsAndSurvivesAMove) {
     EXPECT_EQ(x.row_bytes(), 8);
     EXPECT_EQ(x.elements(), 6);
     EXPECT_EQ(x.file_offset % 32, 0u);
-    EXPECT_EQ(x.data.data(), f.mapping().bytes().data() + x.file_offset);
+    EXPECT_EQ(x.data.data(), f.mapping(x).bytes().data() + x.file_offset);
     float row[2];
     dequantize_row(x.type, x.data.data() + x.row_bytes(), row, 2);
     EXPECT_EQ(row[0], 3);

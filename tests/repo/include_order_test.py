@@ -10,6 +10,7 @@ from repo_files import ROOT, files
 USES = {
     "base": [],
     "gguf": ["base"],
+    "fetch": ["base"],
     "codec": ["base"],
     "cache": ["codec", "base"],
     "backend": ["cache", "gguf"],  # gguf: weights are repacked from their file blocks
@@ -18,7 +19,7 @@ USES = {
     "engine": ["model", "text"],
     "lab": ["engine"],
     "server": ["engine"],
-    "cli": ["lab", "server"],
+    "cli": ["lab", "server", "fetch"],
 }
 BACKENDS = {"cpu", "cuda"}  # src/backend/NAME: these never see each other
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "text/golden_tokens.h"
+#include "text/token_hash.h"
 #include "text/tokenizer.h"
 
 namespace kvsplit::text {
@@ -50,6 +51,16 @@ TEST_P(TokenModels, AwkwardTextsGiveTheSameTokens) {
     }
 }
 
+TEST_P(TokenModels, HardTextsGiveTheSameTokens) {
+    const auto hard = test::read_golden("tokens/hard_texts.json");
+    const auto expected = test::words_of(hard["files"][GetParam().file_name]);
+    ASSERT_GT(expected.size(), 300u);
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+        const std::string text = test::from_hex(hard["texts"][i]);
+        EXPECT_EQ(test::hash_of_both(*tokenizer_, text), expected[i]) << text;
+    }
+}
+
 TEST_P(TokenModels, TokensGiveTheSameBytes) {
     ASSERT_EQ(tokenizer_->vocab_size(), golden_["vocab_size"].get<int>());
     for (const auto& piece : golden_["pieces"]) {
@@ -91,13 +102,7 @@ TEST_P(TokenModels, CorpusGivesTheSameTokens) {
     std::printf("%s: %.1f MB/s\n", GetParam().golden,
                 1e-6 * static_cast<double>(text.size()) / seconds.count());
     EXPECT_EQ(tokens.size(), corpus["tokens"].get<std::size_t>());
-    std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a over little-endian ids
-    for (const Token token : tokens) {
-        for (int shift = 0; shift < 32; shift += 8) {
-            hash = (hash ^ ((static_cast<std::uint32_t>(token) >> shift) & 0xff)) * 0x100000001b3;
-        }
-    }
-    EXPECT_EQ(hash, std::stoull(corpus["fnv1a"].get<std::string>(), nullptr, 16));
+    EXPECT_EQ(test::fnv1a(tokens), std::stoull(corpus["fnv1a"].get<std::string>(), nullptr, 16));
 }
 
 INSTANTIATE_TEST_SUITE_P(, TokenModels,

@@ -59,7 +59,8 @@ TEST_P(TokenFamilies, AllAgree) {
 INSTANTIATE_TEST_SUITE_P(, TokenFamilies,
                          testing::Values("ggml-vocab-llama-spm", "ggml-vocab-phi-3", "ggml-vocab-gpt-2",
                                          "ggml-vocab-starcoder", "ggml-vocab-refact", "ggml-vocab-mpt",
-                                         "ggml-vocab-falcon", "ggml-vocab-deepseek-coder"),
+                                         "ggml-vocab-falcon", "ggml-vocab-deepseek-coder",
+                                         "ggml-vocab-deepseek-llm"),
                          [](const auto& test_case) {
                              std::string name = test_case.param + 11;
                              std::replace(name.begin(), name.end(), '-', '_');

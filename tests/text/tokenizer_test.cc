@@ -155,8 +155,8 @@ TEST(Tokenizer, EveryByteStringComesBack) {
     std::mt19937 rng(1);
     const TinyVocab spm = tiny_spm();
     const auto spm_tokenizer = Tokenizer::create(spm.data);
-    for (const char* pre :
-         {"gpt-2", "llama-bpe", "qwen2", "smollm", "default", "falcon", "deepseek-coder", "dbrx"}) {
+    for (const char* pre : {"gpt-2", "llama-bpe", "qwen2", "smollm", "default", "falcon", "deepseek-coder",
+                            "dbrx", "tekken", "afmoe", "superbpe", "kimi-k2", "deepseek-llm"}) {
         const TinyVocab bpe = tiny_bpe(pre);
         const auto bpe_tokenizer = Tokenizer::create(bpe.data);
         for (int i = 0; i < 200; ++i) {

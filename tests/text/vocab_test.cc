@@ -1,6 +1,7 @@
 // Damaged and odd metadata: an Error that names file and key, or what llama.cpp makes of it.
 #include "text/vocab.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -154,6 +155,72 @@ TEST(VocabMetadata, EndOfGenerationByName) {
         EXPECT_FALSE(t.is_end_of_generation(2));
         EXPECT_EQ(t.eot(), 4);
         EXPECT_TRUE(t.is_control(0)) << "whatever its type says";
+    });
+}
+
+TEST(VocabMetadata, HarmonyMarksAreAlwaysReadAndEndClosesAMessageOnly) {
+    GgufWriter w;
+    w.add("tokenizer.ggml.model", "llama").add("tokenizer.ggml.add_space_prefix", false);
+    w.add_array("tokenizer.ggml.tokens",
+                std::vector<std::string>{"<|start|>", "<|end|>", "<|return|>", "<|call|>", "a"});
+    w.add_array("tokenizer.ggml.token_type", std::vector<std::int32_t>{3, 3, 3, 3, 1});
+    with_file(w, [](const Tokenizer& t) {
+        EXPECT_EQ(t.encode("<|start|>a<|end|>", false, false), (std::vector<Token>{0, 4, 1}));
+        EXPECT_EQ(t.token_bytes(0), "<|start|>");
+        EXPECT_FALSE(t.is_end_of_generation(1));
+        EXPECT_TRUE(t.is_end_of_generation(2));
+        EXPECT_TRUE(t.is_end_of_generation(3));
+    });
+}
+
+TEST(VocabMetadata, StartTokensByPreTokenizer) {
+    const auto file = [](const char* pre) {
+        std::vector<std::string> tokens;
+        for (int i = 0; i < 12; ++i) tokens.push_back(std::string(1, static_cast<char>('a' + i)));
+        GgufWriter w;
+        w.add("tokenizer.ggml.model", "gpt2").add("tokenizer.ggml.pre", pre);
+        w.add_array("tokenizer.ggml.tokens", tokens);
+        w.add_array("tokenizer.ggml.merges", std::vector<std::string>{});
+        return w;
+    };
+    with_file(file("gpt-2"), [](const Tokenizer& t) { EXPECT_EQ(t.bos(), 11); });
+    with_file(file("glm4"), [](const Tokenizer& t) { EXPECT_EQ(t.bos(), kNoToken); });
+    with_file(file("tekken"), [](const Tokenizer& t) { EXPECT_TRUE(t.adds_bos()); });
+    with_file(file("tekken").add("tokenizer.ggml.add_bos_token", false),
+              [](const Tokenizer& t) { EXPECT_FALSE(t.adds_bos()); });
+}
+
+// Gemma 4: merges over characters, U+2581 for spaces, bytes by name, line feeds whole.
+TEST(VocabMetadata, Gemma4) {
+    std::vector<std::string> tokens{"<pad>", "<eos>", "<bos>", "</s>", "<|tool_response>", "<turn|>"};
+    std::vector<std::int32_t> types(tokens.size(), 3);
+    for (int b = 0; b < 256; ++b) {
+        tokens.push_back(fmt::format("<0x{:02X}>", b));
+        types.push_back(6);
+    }
+    for (const char* piece : {"a", "b", "\u2581", "\u2581a", "ab", "\u00e9", "\n", "\n\n\n"}) {
+        tokens.push_back(piece);
+        types.push_back(1);
+    }
+    GgufWriter w;
+    w.add("tokenizer.ggml.model", "gemma4").add("tokenizer.ggml.add_bos_token", false);
+    w.add("tokenizer.ggml.bos_token_id", std::uint32_t{2})
+        .add("tokenizer.ggml.eos_token_id", std::uint32_t{1});
+    w.add_array("tokenizer.ggml.tokens", tokens).add_array("tokenizer.ggml.token_type", types);
+    w.add_array("tokenizer.ggml.merges", std::vector<std::string>{"\u2581 a", "a b"});
+    with_file(w, [](const Tokenizer& t) {
+        const auto pieces = [&](std::string_view text) {
+            std::vector<std::string> out;
+            for (const Token token : t.encode(text, false, false)) out.push_back(t.token_bytes(token, true));
+            return out;
+        };
+        using Pieces = std::vector<std::string>;
+        EXPECT_TRUE(t.adds_bos()) << "whatever the file says";
+        EXPECT_EQ(pieces("ab ab\u00e9"), (Pieces{"ab", " a", "b", "\u00e9"}));
+        EXPECT_EQ(pieces("\n\n\na\n\n"), (Pieces{"\n\n\n", "a", "\n", "\n"}));
+        EXPECT_EQ(pieces("\u4f60\xff"), (Pieces{"\xe4", "\xbd", "\xa0", "\xff"}));
+        EXPECT_FALSE(t.is_end_of_generation(3)) << "</s> is a tag of HTML here";
+        EXPECT_TRUE(t.is_end_of_generation(4));
     });
 }
 

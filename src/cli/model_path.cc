@@ -1,0 +1,71 @@
+#include "cli/model_path.h"
+
+#include "base/error.h"
+#include "cli/interrupt.h"
+#include "cli/output.h"
+#ifdef KVSPLIT_HAS_FETCH
+#include "fetch/address.h"
+#include "fetch/fetch.h"
+#endif
+
+namespace kvsplit::cli {
+
+CLI::Option* add_model_option(CLI::App& command, const std::string& name, std::string& path) {
+    command.parse_complete_callback([&path] { path = local_model(path); });
+    return command.add_option(name, path, "the model: a GGUF file, hf:OWNER/REPOSITORY[/FILE] or an URL")
+        ->type_name("MODEL");
+}
+
+#ifdef KVSPLIT_HAS_FETCH
+namespace {
+
+// A line for each file and stage.
+class DownloadLine {
+  public:
+    void update(const fetch::Progress& progress) {
+        const bool checks = progress.stage == fetch::Progress::Stage::kCheck;
+        const std::string label = fmt::format("{} {}", checks ? "checking" : "loading", progress.file);
+        if (label != label_) line_.emplace(label_ = label);
+        const double total = static_cast<double>(progress.total), done = static_cast<double>(progress.done);
+        line_->update(total > 0 ? done / total : 0, format_bytes(done));
+    }
+
+  private:
+    std::string label_;
+    std::optional<ProgressLine> line_;
+};
+
+}  // namespace
+
+std::string local_model(const std::string& path) {
+    if (!fetch::is_remote(path)) return path;
+    const InterruptGuard interrupt;
+    DownloadLine line;
+    fetch::Options options = fetch::Options::from_environment();
+    options.on_progress = [&](const fetch::Progress& progress) {
+        line.update(progress);
+        return !interrupt.raised();
+    };
+    options.on_note = [](const std::string& text) { note("{}", text); };
+    try {
+        return fetch::fetch_model(path, options);
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::kCancelled) throw;
+        fail(ErrorCode::kCancelled, "{}: stopped; what was loaded is kept, run the command again to go on",
+             path);
+    }
+}
+#else
+std::string local_model(const std::string& path) {
+    if (path.starts_with("hf:") || path.starts_with("https://") || path.starts_with("http://")) {
+        fail(ErrorCode::kUnsupported,
+             "{}: this program was built without downloads; load the file with another program, or build "
+             "again with "
+             "libcurl4-openssl-dev and libssl-dev installed",
+             path);
+    }
+    return path;
+}
+#endif
+
+}  // namespace kvsplit::cli

@@ -1,0 +1,24 @@
+// Whether a model and its cache fit into memory: asked before they are loaded.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "kvsplit/kv_spec.h"
+#include "kvsplit/model.h"
+
+namespace kvsplit::lab {
+
+struct MemoryDemand {
+    KvSpec spec;
+    int context = 0;  // tokens that the cache must hold; 0: as many as there is room for, at least one page
+    ModelOptions model;
+};
+
+// Reads the header of the file only, and of large models not more than tells that they are small enough.
+// Returns what the user should know: "", or that the cache of the model's whole context would not fit. Throws
+// Error: kOutOfMemory, with the sum and with what would fit into the `available` bytes; else as Model::load
+// does.
+std::string check_memory(const std::string& path, const MemoryDemand& demand, std::size_t available);
+
+}  // namespace kvsplit::lab
