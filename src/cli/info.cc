@@ -1,10 +1,9 @@
 // kvsplit info: what is in a model file, and what its cache takes at each precision.
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <map>
 #include <optional>
 
+#include "cli/build_info.h"
 #include "cli/commands.h"
 #include "cli/model_path.h"
 #include "cli/options.h"
@@ -21,7 +20,7 @@ namespace {
 struct InfoArgs {
     std::string path;
     bool tensors = false, json = false;
-    bool supported = false;  // what this build runs, instead of a file
+    bool supported = false, cpu = false;  // what this build runs, what it finds here: instead of a file
 };
 
 // One precision: what it takes, or why the model cannot have it.
@@ -213,19 +212,11 @@ Json to_json(const gguf::File& file, const Description& d) {
     return out;
 }
 
-int supported(bool json) {
-    const std::vector<std::string_view> names = known_architectures();
-    if (json) {
-        write_json({{"architectures", names}});
-    } else {
-        write_out(fmt::format("{}\n", fmt::join(names, "\n")));
-    }
-    return 0;
-}
-
 int info(const InfoArgs& args) {
-    if (args.supported) return supported(args.json);
-    if (args.path.empty()) throw UsageError("info needs a model file, or --supported");
+    if (args.supported) print_architectures(args.json);
+    if (args.cpu) print_processor(args.json);
+    if (args.supported || args.cpu) return 0;
+    if (args.path.empty()) throw UsageError("info needs a model file, --supported or --cpu");
     const gguf::File file(args.path);
     const Description d = describe(file);
     if (args.json) {
@@ -245,14 +236,18 @@ void add_info(CLI::App& app, int& exit_code) {
     CLI::App& command = *app.add_subcommand("info", "describe a model file and the cost of its cache");
     add_model_option(command, "model,-m,--model", args->path);
     command.add_flag("--tensors", args->tensors, "list every tensor");
-    command.add_flag("--supported", args->supported, "list the architectures that this build runs");
+    auto* supported =
+        command.add_flag("--supported", args->supported, "list the architectures that this build runs");
+    command.add_flag("--cpu", args->cpu, "the processor and the kernels that are used on it")
+        ->excludes(supported);
     command.add_flag("--json", args->json, "print one JSON object, with every tensor");
     command.footer(
         "Examples:\n"
         "  kvsplit info model.gguf\n"
         "  kvsplit info model.gguf --tensors\n"
         "  kvsplit info model.gguf --json\n"
-        "  kvsplit info --supported");
+        "  kvsplit info --supported\n"
+        "  kvsplit info --cpu");
     command.callback([args, &exit_code] { exit_code = info(*args); });
 }
 

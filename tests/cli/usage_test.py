@@ -19,6 +19,12 @@ class Help(unittest.TestCase):
             self.assertIn(f"kvsplit {command}", done.stdout)
             self.assertEqual(done.stderr, "")
 
+    def test_processor(self):
+        report = json.loads(kvsplit("info", "--cpu", "--json").stdout)
+        self.assertIn(report["kernels"], report["available_kernels"])
+        self.assertGreater(report["read_gb_per_s"], 0)
+        self.assertIn(report["kernels"], kvsplit("info", "--cpu").stdout)
+
     def test_supported_architectures(self):
         names = kvsplit("info", "--supported").stdout.split()
         self.assertEqual(names, sorted(names))
