@@ -304,7 +304,11 @@ void gather(const float* x, std::ptrdiff_t x_stride, int nc, int cols, int g0, i
 
 // The widest tile is what the registers hold: two per row of activations (its sums of one k-group and of all)
 // beside the unpacked weights. Few sizes: each is one more copy of every product.
-#if defined(KVSPLIT_ISA_AVX512)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+// As few as there can be: sanitizers make the compiler take minutes over each size.
+#define KVSPLIT_INT8_TILES 2, 1
+#define KVSPLIT_F32_TILES 1
+#elif defined(KVSPLIT_ISA_AVX512)
 #define KVSPLIT_INT8_TILES 12, 8, 4, 2, 1
 #define KVSPLIT_F32_TILES 8, 2, 1
 #elif defined(KVSPLIT_ISA_AVX2)

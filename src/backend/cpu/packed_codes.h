@@ -76,10 +76,10 @@ struct WeightCodes {
     template <int pair>
     KVSPLIT_INLINE static UnitPair units(const std::uint8_t* p) {
         const UnitPair w = Codes<kLayout.bits>::template units<pair>(p);
-        if constexpr (kLayout.levels == nullptr) {
+        if constexpr (!kLayout.levels.used) {
             return w;
         } else {
-            const bytes64 table = load_table16(kLayout.levels->level);
+            const bytes64 table = load_table16(kLayout.levels.level);
             return {lookup16(table, w.even), lookup16(table, w.odd)};
         }
     }

@@ -86,13 +86,15 @@ enum class ScaleLayout : std::uint8_t {
     kSuperHalvesMin
 };
 
-// Levels made unsigned by adding the zero point, as the dot product of bytes wants them.
+// Levels made unsigned by adding the zero point, as the dot product of bytes wants them; not used: codes
+// stand for themselves.
 struct LevelTable {
-    std::uint8_t level[16];
+    bool used = false;
+    std::uint8_t level[16] = {};
 };
 template <int n>
 constexpr LevelTable level_table(const std::int8_t (&levels)[n], int zero) {
-    LevelTable table{};
+    LevelTable table{.used = true};
     for (int i = 0; i < n; ++i) table.level[i] = static_cast<std::uint8_t>(levels[i] + zero);
     return table;
 }
@@ -108,7 +110,7 @@ struct FormatLayout {
     int bits;  // per code; 16 or 32 for the float formats
     int zero;  // subtracted from codes or levels; a power of two, or 0
     ScaleLayout scales;
-    const LevelTable* levels = nullptr;
+    LevelTable levels{};
     float factor = 1;
 };
 
@@ -135,29 +137,29 @@ constexpr FormatLayout layout_of(PackedFormat format) {
         case PackedFormat::kQ6_K:
             return {6, 32, ScaleLayout::kSuperHalves};
         case PackedFormat::kIQ4_NL:
-            return {4, 128, ScaleLayout::kGroup, &kIq4Table};
+            return {4, 128, ScaleLayout::kGroup, kIq4Table};
         case PackedFormat::kIQ4_XS:
-            return {4, 128, ScaleLayout::kSuper, &kIq4Table};
+            return {4, 128, ScaleLayout::kSuper, kIq4Table};
         case PackedFormat::kMXFP4:
-            return {4, 16, ScaleLayout::kGroupE8M0, &kFp4Table};
+            return {4, 16, ScaleLayout::kGroupE8M0, kFp4Table};
         case PackedFormat::kNVFP4:
-            return {4, 16, ScaleLayout::kHalves, &kFp4Table, 128};
+            return {4, 16, ScaleLayout::kHalves, kFp4Table, 128};
         case PackedFormat::kTQ:
             return {2, 1, ScaleLayout::kBlock};
         case PackedFormat::kIQ2_XXS:
-            return {3, 64, ScaleLayout::kSuper, &kIq2Table, 0.125f};
+            return {3, 64, ScaleLayout::kSuper, kIq2Table, 0.125f};
         case PackedFormat::kIQ2:
-            return {3, 64, ScaleLayout::kSuperHalves, &kIq2Table, 0.125f};
+            return {3, 64, ScaleLayout::kSuperHalves, kIq2Table, 0.125f};
         case PackedFormat::kIQ3_XXS:
-            return {4, 64, ScaleLayout::kSuper, &kIq3XxsTable, 0.25f};
+            return {4, 64, ScaleLayout::kSuper, kIq3XxsTable, 0.25f};
         case PackedFormat::kIQ3_S:
-            return {4, 16, ScaleLayout::kSuper, &kIq3STable};
+            return {4, 16, ScaleLayout::kSuper, kIq3STable};
         case PackedFormat::kIQ1_S:
-            return {3, 16, ScaleLayout::kSuper, &kIq1Table, 0.125f};
+            return {3, 16, ScaleLayout::kSuper, kIq1Table, 0.125f};
         case PackedFormat::kIQ1_M:
-            return {3, 16, ScaleLayout::kSuperHalves, &kIq1Table, 0.125f};
+            return {3, 16, ScaleLayout::kSuperHalves, kIq1Table, 0.125f};
         case PackedFormat::kQ1_0:
-            return {1, 1, ScaleLayout::kGroup, &kQ1Table};
+            return {1, 1, ScaleLayout::kGroup, kQ1Table};
         case PackedFormat::kF16:
         case PackedFormat::kBF16:
             return {16, 0, ScaleLayout::kNone};
@@ -180,7 +182,7 @@ constexpr bool is_super(ScaleLayout scales) { return scales >= ScaleLayout::kSup
 
 // What a code stands for.
 constexpr int code_value(FormatLayout layout, unsigned code) {
-    return (layout.levels ? layout.levels->level[code] : static_cast<int>(code)) - layout.zero;
+    return (layout.levels.used ? layout.levels.level[code] : static_cast<int>(code)) - layout.zero;
 }
 
 // The largest unsigned code or level.

@@ -242,7 +242,7 @@ void pack_integer_group(const WeightSource& source, int first, std::int64_t cols
             layout.bits,
             [&](int r, int k) {
                 return r < group.present ? group.row[r].codes[static_cast<std::size_t>(g * kKGroup + k)]
-                                         : static_cast<std::uint8_t>(layout.levels ? 0 : layout.zero);
+                                         : static_cast<std::uint8_t>(layout.levels.used ? 0 : layout.zero);
             },
             codes);
     }

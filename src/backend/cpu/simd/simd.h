@@ -52,8 +52,14 @@
 #include <cstdint>
 #include <cstring>
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+// Instrumented, what is inlined everywhere takes the compiler minutes.
+#define KVSPLIT_INLINE inline
+#define KVSPLIT_LAMBDA_INLINE
+#else
 #define KVSPLIT_INLINE inline __attribute__((always_inline))
 #define KVSPLIT_LAMBDA_INLINE __attribute__((always_inline))
+#endif
 
 #if defined(KVSPLIT_ISA_AVX512)
 #include "backend/cpu/simd/simd_avx512.h"
