@@ -247,6 +247,67 @@ def with_selection_bias():
         state({}, "moe_statics.e_score_correction_bias", (1, EXPERTS)))
 
 
+def deepseek():
+    """Latent attention: kv_b is cut into a part for keys, transposed, and one for values, as converters do."""
+    from transformers import DeepseekV2Config, DeepseekV2ForCausalLM, DeepseekV3Config, DeepseekV3ForCausalLM
+
+    s = Shape(heads=4, kv_heads=4)
+    plain, rotary, value, rank, q_rank = 64, 32, 64, 96, 128
+    head = plain + rotary
+    names = SHARED_NAMES | {
+        "exp_probs_b": "mlp.gate.e_score_correction", "attn_q_a": "self_attn.q_a_proj",
+        "attn_q_a_norm": "self_attn.q_a_layernorm", "attn_q_b": "self_attn.q_b_proj",
+        "attn_kv_a_mqa": "self_attn.kv_a_proj_with_mqa", "attn_kv_a_norm": "self_attn.kv_a_layernorm",
+        "attn_k_b": "self_attn.k_b", "attn_v_b": "self_attn.v_b"}
+
+    def state(w):
+        out = state_of(names)(w)
+        for name in [n for n in out if n.endswith("k_b.weight")]:
+            keys, values = out.pop(name), out.pop(name.replace("k_b", "v_b"))
+            out[name.replace("k_b", "kv_b_proj")] = torch.cat([keys.transpose(1, 2), values], 1).flatten(0, 1)
+        return {n.replace("e_score_correction.bias", "e_score_correction_bias"): t for n, t in out.items()}
+
+    def heads_of(name, rows, cols, spread=1.0):
+        one = matrix(name, rows, cols, spread)
+        return Tensor(one.name, (s.heads, rows, cols), 0.0, one.amplitude)
+    latent = [matrix("attn_kv_a_mqa", rank + rotary, s.embd, 1.5), gain("attn_kv_a_norm", rank),
+              heads_of("attn_k_b", rank, plain), heads_of("attn_v_b", value, rank),
+              matrix("attn_output", s.embd, s.heads * value)]
+    sizes = {"attention.kv_lora_rank": rank, "attention.key_length": rank + rotary, "attention.value_length": rank,
+             "attention.key_length_mla": head, "attention.value_length_mla": value, "rope.dimension_count": rotary,
+             "attention.head_count_kv": 1, "expert_feed_forward_length": EXPERT_FF, "leading_dense_block_count": 1,
+             "expert_shared_count": 1}
+    common = dict(rms_norm_eps=1e-5, moe_intermediate_size=EXPERT_FF, tie_word_embeddings=False, n_shared_experts=1,
+                  n_routed_experts=EXPERTS, num_experts_per_tok=USED, first_k_dense_replace=1, kv_lora_rank=rank,
+                  qk_nope_head_dim=plain, qk_rope_head_dim=rotary, v_head_dim=value)
+    mixture = experts(s.embd, EXPERT_FF, shared=EXPERT_FF)
+    parts = norms(s, ["attn_norm", "ffn_norm"]) + [matrix("attn_q", s.heads * head, s.embd, 1.5)] + latent
+    yield Model(
+        "deepseek2", "deepseek2", rms(s, **COUNTS) | sizes, outer(s) + leading_dense(s, parts, mixture),
+        "DeepseekV2ForCausalLM",
+        lambda: DeepseekV2ForCausalLM(config(s, DeepseekV2Config, **common, q_lora_rank=None, norm_topk_prob=False,
+                                             routed_scaling_factor=1.0, topk_method="greedy",
+                                             rope_parameters=rope(10000.0))),
+        state, llama_cpp_tolerance=None)  # which knows queries without a latent by the number of layers alone
+    parts = norms(s, ["attn_norm", "ffn_norm"]) + [
+        matrix("attn_q_a", q_rank, s.embd), gain("attn_q_a_norm", q_rank), matrix("attn_q_b", s.heads * head, q_rank, 1.5)
+    ] + latent
+    mixture = mixture + [Tensor("exp_probs_b.bias", (EXPERTS,), 0.0, 0.25)]
+    yarn = {"rope.scaling.type": "yarn", "rope.scaling.factor": 4.0, "rope.scaling.original_context_length": 256,
+            "rope.scaling.yarn_log_multiplier": 0.1}
+    scaled = {"rope_type": "yarn", "rope_theta": 10000.0, "factor": 4.0, "original_max_position_embeddings": 256,
+              "beta_fast": 32.0, "beta_slow": 1.0, "mscale": 1.0, "mscale_all_dim": 1.0}
+    scored = {"attention.q_lora_rank": q_rank, "expert_group_count": 4, "expert_group_used_count": 2,
+              "expert_gating_func": SIGMOID, "expert_weights_norm": True, "expert_weights_scale": 2.5}
+    yield Model(
+        "deepseek3", "deepseek2", rms(s, **COUNTS) | sizes | scored | yarn,
+        outer(s) + leading_dense(s, parts, mixture), "DeepseekV3ForCausalLM",
+        lambda: DeepseekV3ForCausalLM(config(s, DeepseekV3Config, **common, q_lora_rank=q_rank, norm_topk_prob=True,
+                                             routed_scaling_factor=2.5, n_group=4, topk_group=2,
+                                             rope_parameters=scaled)),
+        state)
+
+
 def models():
-    for family in (mixtral, qwen, olmo, gpt_oss, granite, with_selection_bias):
+    for family in (mixtral, qwen, olmo, gpt_oss, granite, with_selection_bias, deepseek):
         yield from family()

@@ -77,6 +77,11 @@ struct AttentionParams {
         nullptr;  // (n_heads) of one more key, whose value is zero; null: there is none
 };
 
+// Where the vectors of heads are: that of row i and head h begins at i * row + h * head.
+struct HeadStrides {
+    std::ptrdiff_t row, head;
+};
+
 class Backend {
   public:
     virtual ~Backend() = default;
@@ -104,6 +109,12 @@ class Backend {
     // bias: (n_heads, dim).
     virtual void norm_heads(const Norm& norm, float* x, std::ptrdiff_t stride, int n, int n_heads,
                             int dim) = 0;
+    // For n rows and each head h: out = w_h x, where w is what load_experts() made of n_heads matrices.
+    virtual void matmul_heads(const WeightMatrix& w, const float* x, HeadStrides x_at, int n, float* out,
+                              HeadStrides out_at) = 0;
+    // Vectors of dim for n rows and n_heads heads; a stride of 0 between x's heads repeats one for all.
+    virtual void copy_heads(const float* x, HeadStrides x_at, int n, int n_heads, int dim, float* out,
+                            HeadStrides out_at) = 0;
     // out (n, n_embd) = for each row of x (n, n_embd) the sum over its experts of
     //   weight * (down (f(gate x + bias) * (up x + bias)) + bias)
     // logits: (n, n_experts). out may be x. A row's sum is in the order of its choice, best first.

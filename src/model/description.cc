@@ -13,14 +13,7 @@
 namespace kvsplit {
 namespace {
 
-void describe_common(const gguf::File& file, const ArchitectureKeys& in, ModelDescription& d) {
-    // Layers that only guess further tokens stand behind the others.
-    d.n_layers = in.count("block_count", 1024) - in.size_or("nextn_predict_layers", 1024, 0);
-    if (d.n_layers < 1) in.refuse("nextn_predict_layers", "models of such layers alone");
-    d.n_embd = in.count("embedding_length", 1 << 20);
-    d.n_heads = in.head_count("attention.head_count", 4096, 0);
-    if (d.n_heads == 0)
-        fail(ErrorCode::kFormat, "{}: {}.attention.head_count is missing", file.path(), d.architecture);
+void describe_heads(const gguf::File& file, const ArchitectureKeys& in, ModelDescription& d) {
     d.n_kv_heads = in.head_count("attention.head_count_kv", 4096, d.n_heads);
     d.head_dim = in.count_or("attention.key_length", codec::kMaxHeadDim, d.n_embd / d.n_heads);
     if (d.head_dim < 1 || d.head_dim > codec::kMaxHeadDim) {
@@ -34,6 +27,22 @@ void describe_common(const gguf::File& file, const ArchitectureKeys& in, ModelDe
     if (d.n_heads % d.n_kv_heads != 0) {
         fail(ErrorCode::kFormat, "{}: {} heads cannot share {} key-value heads evenly", file.path(),
              d.n_heads, d.n_kv_heads);
+    }
+    d.attention_scale = 1.0f / std::sqrt(static_cast<float>(d.head_dim));
+}
+
+void describe_common(const gguf::File& file, const ArchitectureKeys& in, ModelDescription& d) {
+    // Layers that only guess further tokens stand behind the others.
+    d.n_layers = in.count("block_count", 1024) - in.size_or("nextn_predict_layers", 1024, 0);
+    if (d.n_layers < 1) in.refuse("nextn_predict_layers", "models of such layers alone");
+    d.n_embd = in.count("embedding_length", 1 << 20);
+    d.n_heads = in.head_count("attention.head_count", 4096, 0);
+    if (d.n_heads == 0)
+        fail(ErrorCode::kFormat, "{}: {}.attention.head_count is missing", file.path(), d.architecture);
+    if (in.has("attention.kv_lora_rank")) {
+        set_latent_attention(in, d);
+    } else {
+        describe_heads(file, in, d);
     }
     d.n_ff = in.head_count("feed_forward_length", 1 << 22, 0);
     if (d.n_ff == 0)
@@ -51,7 +60,6 @@ void describe_common(const gguf::File& file, const ArchitectureKeys& in, ModelDe
     const int rotated = in.count_or("rope.dimension_count", d.head_dim, d.head_dim);
     if (rotated % 2 != 0) fail(ErrorCode::kFormat, "{}: an odd rope.dimension_count", file.path());
     d.n_rope_pairs = rotated / 2;
-    d.attention_scale = 1.0f / std::sqrt(static_cast<float>(d.head_dim));
     d.rotary.assign(static_cast<std::size_t>(d.n_layers), true);
     d.windows.assign(static_cast<std::size_t>(d.n_layers), 0);
 }
@@ -60,6 +68,7 @@ void describe_rope(const ArchitectureKeys& in, const RopeOptions& user, const Ro
                    ModelDescription& d) {
     if (d.n_rope_pairs == 0) return;
     d.rope = read_rope(in, d.n_rope_pairs, d.context_length, user, defaults);
+    d.attention_scale *= static_cast<float>(d.rope.attention_scale);
     d.window_rope = d.rope;
     const double base = in.positive_or("rope.freq_base", defaults.base);
     const double window_base =
@@ -71,7 +80,8 @@ void describe_rope(const ArchitectureKeys& in, const RopeOptions& user, const Ro
 
 std::vector<Architecture> all_architectures() {
     std::vector<Architecture> all;
-    for (const auto family : {llama_family(), gpt_family(), mixture_family(), gemma_family()})
+    for (const auto family :
+         {llama_family(), gpt_family(), deepseek_family(), mixture_family(), gemma_family()})
         all.insert(all.end(), family.begin(), family.end());
     return all;
 }

@@ -21,6 +21,17 @@ enum class QkNorm {
     kRow,       // all heads together as one vector
 };
 
+// Multi-head latent attention (DeepSeek-V2, arXiv:2405.04434). A token leaves one latent vector and a few
+// rotated channels, which all heads share. Queries are brought into the latent space, so that its vector is
+// key and value at once: a model of one key-value head of [rotated | latent] channels.
+struct LatentAttention {
+    int kv_rank = 0;  // channels of the latent; 0: ordinary attention
+    int q_rank = 0;   // of the latent that queries are made of; 0: they are made of the input
+    int n_plain =
+        0;  // channels of a query head that do not rotate, before they are brought into the latent space
+    int n_value = 0;  // channels of a head's output
+};
+
 struct ModelDescription {
     std::string architecture;
     int n_layers = 0;
@@ -63,6 +74,7 @@ struct ModelDescription {
     float clamp_qkv = 0;           // queries, keys and values are cut off at +- this; 0: none
 
     bool sink_logits = false;  // one more logit for each head, that of a key whose value is zero
+    LatentAttention latent;
     QkNorm qk_norm = QkNorm::kNone;
     RopeKind rope_kind = RopeKind::kPairs;
     int n_rope_pairs = 0;      // 0: no layer rotates
@@ -77,6 +89,8 @@ struct ModelDescription {
 
     CacheGeometry geometry() const;
     bool has_experts(int layer) const { return routing.n_experts > 0 && layer >= n_dense_layers; }
+    // Of what all heads hand on to the output's product.
+    int attention_width() const { return n_heads * (latent.kv_rank > 0 ? latent.n_value : head_dim); }
     int qkv_width() const { return (n_heads + 2 * n_kv_heads) * head_dim; }
 };
 

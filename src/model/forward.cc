@@ -51,6 +51,12 @@ Workspace::Workspace(Backend& backend, const ModelDescription& d, int max_tokens
         mixed = rows(d.n_embd);
     }
     if (d.shared_gate) shared_gate = rows(1);
+    if (const LatentAttention& l = d.latent; l.kv_rank > 0) {
+        if (l.q_rank > 0) q_latent = rows(l.q_rank);
+        q = rows(d.n_heads * (l.n_plain + d.head_dim - l.kv_rank));
+        kv_latent = rows(d.head_dim);
+        heads = rows(d.attention_width());
+    }
     cos = rows(d.n_rope_pairs);
     sin = rows(d.n_rope_pairs);
     if (has_windows(d)) {
@@ -83,11 +89,11 @@ class Pass {
 
     void layer(const Weights& weights, int i) {
         const LayerWeights& w = weights.layers[static_cast<std::size_t>(i)];
-        attend(w, i, weights.alibi_slopes ? weights.alibi_slopes->data() : nullptr);
+        const float* attended = attend(w, i, weights.alibi_slopes ? weights.alibi_slopes->data() : nullptr);
         // What is parallel reads the same x: the order of the two sums is all that differs.
-        if (!d_.parallel) add_output(w.output, ws_.attention->data(), w.post_attention_norm);
+        if (!d_.parallel) add_output(w.output, attended, w.post_attention_norm);
         feed_forward(w);
-        if (d_.parallel) add_output(w.output, ws_.attention->data(), w.post_attention_norm);
+        if (d_.parallel) add_output(w.output, attended, w.post_attention_norm);
     }
 
     void finish(const Weights& w, float* hidden) {
@@ -123,9 +129,15 @@ class Pass {
         backend_.norm(norm(post), out, n_, d_.n_embd, x_, true);
     }
 
-    void attend(const LayerWeights& w, int i, const float* alibi_slopes) {
+    // What all heads found (n, attention_width).
+    const float* attend(const LayerWeights& w, int i, const float* alibi_slopes) {
         float* qkv = ws_.qkv->data();
-        multiply(w.qkv, input(w.attention_norm), qkv, false);
+        const float* in = input(w.attention_norm);
+        if (w.latent) {
+            latent_qkv(*w.latent, in, qkv);
+        } else {
+            multiply(w.qkv, in, qkv, false);
+        }
         if (d_.clamp_qkv > 0) backend_.clamp(d_.clamp_qkv, n_, d_.qkv_width(), qkv);
         // The attention itself normalises heads in passing, by the most frequent kind.
         const bool norms_inside = d_.qk_norm == QkNorm::kHead && d_.norm == NormKind::kRms;
@@ -149,6 +161,37 @@ class Pass {
                                      .alibi_slopes = alibi_slopes,
                                      .sink_logits = w.sink_logits ? w.sink_logits->data() : nullptr};
         backend_.attention(params, runs_, qkv, n_, ws_.attention->data());
+        if (!w.latent) return ws_.attention->data();
+        backend_.matmul_heads(*w.latent->v_b, ws_.attention->data(), {d_.n_heads * d_.head_dim, d_.head_dim},
+                              n_, ws_.heads->data(), {d_.attention_width(), d_.latent.n_value});
+        return ws_.heads->data();
+    }
+
+    // Queries [rotated | in the latent space] of each head, the key [rotated | latent] and the value [latent
+    // | 0] of the one that all share.
+    void latent_qkv(const LatentWeights& w, const float* in, float* qkv) {
+        const LatentAttention& l = d_.latent;
+        const int rank = l.kv_rank, n_rotary = d_.head_dim - rank, q_head = l.n_plain + n_rotary;
+        float *q = ws_.q->data(), *kv = ws_.kv_latent->data();
+        if (w.q_a.matrix) {
+            float* latent = ws_.q_latent->data();
+            multiply(w.q_a, in, latent, false);
+            backend_.norm(norm(w.q_a_norm), latent, n_, l.q_rank, latent, false);
+            multiply(w.q, latent, q, false);
+        } else {
+            multiply(w.q, in, q, false);
+        }
+        multiply(w.kv_a, in, kv, false);
+        backend_.norm_heads(norm(w.kv_a_norm), kv, d_.head_dim, n_, 1, rank);
+
+        const HeadStrides from{d_.n_heads * q_head, q_head}, to{d_.qkv_width(), d_.head_dim};
+        backend_.copy_heads(q + l.n_plain, from, n_, d_.n_heads, n_rotary, qkv, to);
+        backend_.matmul_heads(*w.k_b, q, from, n_, qkv + n_rotary, to);
+        const HeadStrides latent{d_.head_dim, 0};
+        float *key = qkv + d_.n_heads * d_.head_dim, *value = key + d_.head_dim;
+        backend_.copy_heads(kv + rank, latent, n_, 1, n_rotary, key, to);
+        backend_.copy_heads(kv, latent, n_, 1, rank, key + n_rotary, to);
+        backend_.copy_heads(kv, latent, n_, 1, rank, value, to);  // behind it, zeros since the allocation
     }
 
     void normalise_queries_and_keys(const LayerWeights& w, float* qkv) {

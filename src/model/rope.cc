@@ -112,13 +112,17 @@ double yarn_magnitude(double factor, double multiplier) {
     return factor <= 1 ? 1 : 1 + 0.1 * multiplier * std::log(factor);
 }
 
+double log_multiplier(const ArchitectureKeys& keys) {
+    return keys.number_or("rope.scaling.yarn_log_multiplier", 0);
+}
+
 // Of queries and keys, where the file or the method says so.
 double magnitude_of(const ArchitectureKeys& keys, const Scaling& scaling) {
     double magnitude = keys.positive_or("rope.scaling.attn_factor", 1);
     if (scaling.kind != Kind::kYarn) return magnitude;
     if (keys.has("rope.scaling.yarn_attn_factor"))
         return magnitude * keys.positive_or("rope.scaling.yarn_attn_factor", 1);
-    const double multiplier = keys.number_or("rope.scaling.yarn_log_multiplier", 0);
+    const double multiplier = log_multiplier(keys);
     return magnitude * yarn_magnitude(scaling.factor, 1) / yarn_magnitude(scaling.factor, multiplier);
 }
 
@@ -141,7 +145,12 @@ Rope read_rope(const ArchitectureKeys& keys, int n_pairs, int context_length, co
     rope.magnitude = magnitude_of(keys, scaling);
     std::vector<double>& f = rope.frequencies;
     if (scaling.kind == Kind::kYarn) {
-        rope.yarn_factor = scaling.factor;
+        if (defaults.log_multiplier_unit != 1 && log_multiplier(keys) > 0) {
+            const double all =
+                yarn_magnitude(scaling.factor, log_multiplier(keys) / defaults.log_multiplier_unit);
+            rope.magnitude = 1;
+            rope.attention_scale = all * all;
+        }
         const Yarn yarn(keys, n_pairs, base, scaling, defaults.whole_pairs);
         for (int i = 0; i < n_pairs; ++i) {
             double& each = f[static_cast<std::size_t>(i)];

@@ -18,8 +18,8 @@ struct Rope {
     int short_context = 0;
     // What queries and keys are multiplied with where they turn: YaRN and LongRoPE sharpen attention so.
     double magnitude = 1;
-    // How many times the trained context YaRN reaches; 1 without YaRN.
-    double yarn_factor = 1;
+    // What the scale of attention is multiplied with besides: DeepSeek's share of the same.
+    double attention_scale = 1;
 
     const std::vector<double>& in_context(int tokens) const {
         return long_frequencies.empty() || tokens <= short_context ? frequencies : long_frequencies;
@@ -30,7 +30,10 @@ struct Rope {
 struct RopeDefaults {
     double base = 10000;
     bool whole_pairs = true;  // YaRN's ramp begins and ends at whole pairs
-    double window_base = 0;   // of layers with a window; 0: as the others
+    // Of rope.scaling.yarn_log_multiplier. DeepSeek's files have a tenth of it, and it sharpens all channels
+    // instead of those that turn.
+    double log_multiplier_unit = 1;
+    double window_base = 0;  // of layers with a window; 0: as the others
     bool windows_stretched = true;
 };
 

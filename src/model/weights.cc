@@ -46,6 +46,25 @@ std::unique_ptr<ExpertWeights> load_experts(TensorLoader& load, const ModelDescr
     return w;
 }
 
+std::unique_ptr<LatentWeights> load_latent(TensorLoader& load, const ModelDescription& d,
+                                           const std::string& p) {
+    const LatentAttention& l = d.latent;
+    auto w = std::make_unique<LatentWeights>();
+    const std::int64_t n_rotary = d.head_dim - l.kv_rank, q_rows = d.n_heads * (l.n_plain + n_rotary);
+    if (l.q_rank > 0) {
+        w->q_a = load.linear(d.n_embd, {{p + "attn_q_a", l.q_rank}});
+        w->q_a_norm = load.norm(p + "attn_q_a_norm", l.q_rank);
+        w->q = load.linear(l.q_rank, {{p + "attn_q_b", q_rows}});
+    } else {
+        w->q = load.linear(d.n_embd, {{p + "attn_q", q_rows}});
+    }
+    w->kv_a = load.linear(d.n_embd, {{p + "attn_kv_a_mqa", d.head_dim}});
+    w->kv_a_norm = load.norm(p + "attn_kv_a_norm", l.kv_rank);
+    w->k_b = load.experts(l.n_plain, {{p + "attn_k_b", l.kv_rank}}, d.n_heads);
+    w->v_b = load.experts(l.kv_rank, {{p + "attn_v_b", l.n_value}}, d.n_heads);
+    return w;
+}
+
 LayerWeights load_layer(TensorLoader& load, const ModelDescription& d, int layer) {
     const std::string p = fmt::format("blk.{}.", layer);
     const std::int64_t q_rows = std::int64_t{d.n_heads} * d.head_dim,
@@ -61,10 +80,14 @@ LayerWeights load_layer(TensorLoader& load, const ModelDescription& d, int layer
         l.post_feed_forward_norm = load_norm(load, d, p + "post_ffw_norm");
     }
     load_qk_norms(load, d, p, l);
-    l.qkv = load.linear(d.n_embd, p + "attn_qkv",
-                        {{p + "attn_q", q_rows}, {p + "attn_k", kv_rows}, {p + "attn_v", kv_rows}});
+    if (d.latent.kv_rank > 0) {
+        l.latent = load_latent(load, d, p);
+    } else {
+        l.qkv = load.linear(d.n_embd, p + "attn_qkv",
+                            {{p + "attn_q", q_rows}, {p + "attn_k", kv_rows}, {p + "attn_v", kv_rows}});
+    }
     if (d.sink_logits) l.sink_logits = load.vector(p + "attn_sinks.weight", d.n_heads);
-    l.output = load.linear(q_rows, {{p + "attn_output", d.n_embd}});
+    l.output = load.linear(d.attention_width(), {{p + "attn_output", d.n_embd}});
     if (d.has_experts(layer)) {
         l.experts = load_experts(load, d, p);
         return l;

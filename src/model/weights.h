@@ -28,11 +28,22 @@ struct ExpertWeights {
     std::unique_ptr<WeightMatrix> shared_gate;  // (1, n_embd) or null
 };
 
+// Of latent attention, see LatentAttention; a query head has [plain | rotated] channels.
+struct LatentWeights {
+    Linear q_a;                              // (q_rank, n_embd), without a matrix if there is no latent
+    NormWeights q_a_norm;                    // (q_rank)
+    Linear q;                                // (n_heads * head, q_rank or n_embd)
+    Linear kv_a;                             // ([latent | rotated], n_embd)
+    NormWeights kv_a_norm;                   // (kv_rank)
+    std::unique_ptr<WeightMatrix> k_b, v_b;  // for each head (kv_rank, n_plain) and (n_value, kv_rank)
+};
+
 struct LayerWeights {
     NormWeights attention_norm, feed_forward_norm;            // (n_embd)
     NormWeights post_attention_norm, post_feed_forward_norm;  // (n_embd)
     NormWeights q_norm, k_norm;  // kHead: (head_dim), else (n_heads * head_dim), (n_kv_heads * head_dim)
-    Linear qkv;                  // ([q | k | v], n_embd)
+    std::unique_ptr<LatentWeights> latent;   // in place of qkv, or null
+    Linear qkv;                              // ([q | k | v], n_embd)
     std::unique_ptr<Buffer> sink_logits;     // (n_heads) or null
     Linear output;                           // (n_embd, n_heads * head_dim)
     Linear up;                               // ([gate | up] or up, n_embd)

@@ -102,6 +102,18 @@ TEST(LoadErrors, ExpertsThatAreNotThere) {
                 "qwen3 with experts");
 }
 
+TEST(LoadErrors, LatentAttentionOfOldFiles) {
+    EXPECT_SAYS(refusal([](Json& spec) { spec["metadata"].erase("attention.key_length_mla"); },
+                        ErrorCode::kUnsupported, {}, "deepseek2"),
+                "a newer file of the model is needed");
+    EXPECT_SAYS(refusal([](Json& spec) { spec["metadata"]["attention.key_length_mla"] = 32; },
+                        ErrorCode::kFormat, {}, "deepseek2"),
+                "keys of 32 of which 32 rotate");
+    EXPECT_SAYS(refusal([](Json& spec) { spec["metadata"]["attention.kv_lora_rank"] = 64; },
+                        ErrorCode::kFormat, {}, "deepseek2"),
+                "'blk.0.attn_kv_a_mqa.weight'");
+}
+
 TEST(LoadErrors, NumbersThatAreNone) {
     // The last number of the file is the last of the matrix blk.2.ffn_down.weight.
     for (const float bad :

@@ -6,6 +6,7 @@
 
 #include "backend/cpu/attention.h"
 #include "backend/cpu/experts.h"
+#include "backend/cpu/head_products.h"
 #include "backend/cpu/load_matrix.h"
 #include "backend/cpu/matmul.h"
 #include "base/cpu_features.h"
@@ -65,7 +66,7 @@ class CountingCpuBackend final : public CountingBackend {
         BackendMemory all = memory_;
         all.scratch = matmul_.total() + attention_.queries + attention_.codes + attention_.scales +
                       attention_.sums + static_cast<std::size_t>(threads_) * attention_.thread + states_ +
-                      experts_;
+                      experts_ + head_products_;
         return all;
     }
 
@@ -74,6 +75,7 @@ class CountingCpuBackend final : public CountingBackend {
         attention_ = {};
         states_ = 0;
         experts_ = 0;
+        head_products_ = 0;
     }
 
     std::string description() const override { return "counting"; }
@@ -100,6 +102,10 @@ class CountingCpuBackend final : public CountingBackend {
         matmul_.quantized = std::max(matmul_.quantized, needed.quantized);
         matmul_.floats = std::max(matmul_.floats, needed.floats);
     }
+    void matmul_heads(const WeightMatrix& w, const float*, HeadStrides, int n, float*, HeadStrides) override {
+        head_products_ = std::max(head_products_, HeadProducts::needed(packed(w), n));
+    }
+    void copy_heads(const float*, HeadStrides, int, int, int, float*, HeadStrides) override {}
     void experts(const Mixture& m, const float*, const float*, int n, float*) override {
         experts_ = std::max(experts_, Experts::needed({m, packed(*m.up), packed(*m.down)}, n));
     }
@@ -138,6 +144,7 @@ class CountingCpuBackend final : public CountingBackend {
     Attention::Scratch attention_;
     std::size_t states_ = 0;
     std::size_t experts_ = 0;
+    std::size_t head_products_ = 0;
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "backend/backend.h"
 #include "backend/cpu/attention.h"
 #include "backend/cpu/experts.h"
+#include "backend/cpu/head_products.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/load_matrix.h"
 #include "backend/cpu/matmul.h"
@@ -48,7 +49,8 @@ class CpuBackend final : public Backend {
           pool_(options.threads > 0 ? options.threads : physical_cores()),
           kernels_(kernels(choose_isa())),
           attention_(pool_, kernels_),
-          experts_(pool_, kernels_) {}
+          experts_(pool_, kernels_),
+          head_products_(pool_, kernels_) {}
 
     std::string description() const override {
         return fmt::format("cpu {}, {} thread{}", isa_name(kernels_.isa), pool_.size(),
@@ -84,6 +86,19 @@ class CpuBackend final : public Backend {
 
     void matmul(const WeightMatrix& w, const float* x, int n, float* out, bool accumulate) override {
         cpu::matmul(pool_, kernels_, packed(w), x, n, out, w.rows(), accumulate, scratch_);
+    }
+
+    void matmul_heads(const WeightMatrix& w, const float* x, HeadStrides x_at, int n, float* out,
+                      HeadStrides out_at) override {
+        head_products_.run(packed(w), x, x_at, n, out, out_at);
+    }
+
+    void copy_heads(const float* x, HeadStrides x_at, int n, int n_heads, int dim, float* out,
+                    HeadStrides out_at) override {
+        for_rows(n, [&](int i) {
+            for (int h = 0; h < n_heads; ++h)
+                std::copy_n(x + i * x_at.row + h * x_at.head, dim, out + i * out_at.row + h * out_at.head);
+        });
     }
 
     void experts(const Mixture& mixture, const float* logits, const float* x, int n, float* out) override {
@@ -201,6 +216,7 @@ class CpuBackend final : public Backend {
     const Kernels& kernels_;
     Attention attention_;
     Experts experts_;
+    HeadProducts head_products_;
     MatmulScratch scratch_;
     PageMemory memory_;
 };

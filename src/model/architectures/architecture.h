@@ -17,10 +17,11 @@ struct Architecture {
     RopeDefaults rope = {};
 };
 
-std::span<const Architecture> llama_family();    // RMS norms, gated, RoPE
-std::span<const Architecture> gpt_family();      // LayerNorms
-std::span<const Architecture> mixture_family();  // mixtures of experts
-std::span<const Architecture> gemma_family();    // scaled embeddings, windows, soft caps
+std::span<const Architecture> llama_family();     // RMS norms, gated, RoPE
+std::span<const Architecture> gpt_family();       // LayerNorms
+std::span<const Architecture> deepseek_family();  // latent attention
+std::span<const Architecture> mixture_family();   // mixtures of experts
+std::span<const Architecture> gemma_family();     // scaled embeddings, windows, soft caps
 
 // ---- parts of descriptions
 
@@ -35,6 +36,8 @@ void set_clamp(const ArchitectureKeys& in, ModelDescription& d);
 // The mixture of experts that the file describes, where it says nothing `defaults`: in all layers behind the
 // leading dense ones.
 void set_experts(const ArchitectureKeys& in, ModelDescription& d, const Routing& defaults);
+// Sizes of the heads of latent attention, in place of what other files say of heads.
+void set_latent_attention(const ArchitectureKeys& in, ModelDescription& d);
 // No rotation; logits lean towards near tokens, by Press et al., arXiv:2108.12409.
 void set_alibi(ModelDescription& d, float max_bias);
 
