@@ -50,6 +50,13 @@ constexpr IsaInfo kIsas[] = {
 #endif
 };
 
+// The names of those in this build, see cmake/isas.cmake.
+#define X(set) #set,
+constexpr std::string_view kBuilt[] = {KVSPLIT_EACH_ISA};
+#undef X
+
+bool usable(const IsaInfo& info) { return std::ranges::count(kBuilt, info.name) && info.available(); }
+
 }  // namespace
 
 std::string_view isa_name(CpuIsa isa) {
@@ -63,7 +70,7 @@ const std::vector<CpuIsa>& available_isas() {
     static const std::vector<CpuIsa> isas = [] {
         std::vector<CpuIsa> found;
         for (const IsaInfo& info : kIsas) {
-            if (info.available()) found.push_back(info.isa);
+            if (usable(info)) found.push_back(info.isa);
         }
         return found;
     }();
@@ -79,9 +86,9 @@ CpuIsa choose_isa() {
     for (const IsaInfo& info : kIsas) {
         names += fmt::format("{}{}", names.empty() ? "" : ", ", info.name);
         if (info.name != forced) continue;
-        if (!info.available()) {
-            fail(ErrorCode::kUnsupported, "KVSPLIT_CPU={}: this processor only offers {}", forced,
-                 isa_name(detect_isa()));
+        if (!usable(info)) {
+            fail(ErrorCode::kUnsupported, "KVSPLIT_CPU={}: this {} only has {}", forced,
+                 info.available() ? "build" : "processor", isa_name(detect_isa()));
         }
         return info.isa;
     }

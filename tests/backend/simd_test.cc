@@ -15,18 +15,12 @@
 #include "base/half.h"
 
 namespace kvsplit::cpu {
-namespace portable {
-extern const test::SimdOps simd_ops;
-}
-namespace avx2 {
-extern const test::SimdOps simd_ops;
-}
-namespace avxvnni {
-extern const test::SimdOps simd_ops;
-}
-namespace avx512 {
-extern const test::SimdOps simd_ops;
-}
+#define X(set)                           \
+    namespace set {                      \
+    extern const test::SimdOps simd_ops; \
+    }
+KVSPLIT_EACH_ISA
+#undef X
 
 namespace {
 
@@ -34,19 +28,17 @@ constexpr float kInf = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
 struct Set {
-    const char* name;
+    std::string name;
     const test::SimdOps* ops;
     bool fused;
 };
+// Of this build and this processor, the portable one first.
 std::vector<Set> sets() {
-    std::vector<Set> all = {{"portable", &portable::simd_ops, false}};
-#if defined(__x86_64__)
-    for (const CpuIsa isa : available_isas()) {
-        if (isa == CpuIsa::kAvx2) all.push_back({"avx2", &avx2::simd_ops, true});
-        if (isa == CpuIsa::kAvxVnni) all.push_back({"avxvnni", &avxvnni::simd_ops, true});
-        if (isa == CpuIsa::kAvx512) all.push_back({"avx512", &avx512::simd_ops, true});
-    }
-#endif
+#define X(set) {#set, &set::simd_ops, std::string_view(#set) != "portable"},
+    std::vector<Set> all = {KVSPLIT_EACH_ISA};
+#undef X
+    std::erase_if(
+        all, [](const Set& set) { return std::ranges::count(available_isas(), set.name, isa_name) == 0; });
     return all;
 }
 

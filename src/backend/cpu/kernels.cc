@@ -5,35 +5,24 @@
 #include "base/check.h"
 
 namespace kvsplit::cpu {
-namespace portable {
-extern const Kernels table;
-}
-#if defined(__x86_64__)
-namespace avx2 {
-extern const Kernels table;
-}
-namespace avxvnni {
-extern const Kernels table;
-}
-namespace avx512 {
-extern const Kernels table;
-}
-#endif
+
+// Of each set in this build, see cmake/isas.cmake.
+#define X(set)                  \
+    namespace set {             \
+    extern const Kernels table; \
+    }
+KVSPLIT_EACH_ISA
+#undef X
+
+namespace {
+#define X(set) &set::table,
+constexpr const Kernels* kTables[] = {KVSPLIT_EACH_ISA};
+#undef X
+}  // namespace
 
 const Kernels& kernels(CpuIsa isa) {
     KVSPLIT_CHECK(std::ranges::count(available_isas(), isa) == 1);
-    switch (isa) {
-#if defined(__x86_64__)
-        case CpuIsa::kAvx512:
-            return avx512::table;
-        case CpuIsa::kAvxVnni:
-            return avxvnni::table;
-        case CpuIsa::kAvx2:
-            return avx2::table;
-#endif
-        default:
-            return portable::table;
-    }
+    return **std::ranges::find(kTables, isa, [](const Kernels* table) { return table->isa; });
 }
 
 }  // namespace kvsplit::cpu
