@@ -20,6 +20,38 @@ inline constexpr int kChannelBlock = 4;  // channel vectors likewise
 inline constexpr int kTokenBlock = 1;
 inline constexpr int kChannelBlock = 1;
 #endif
+// What is read next, asked for a few lines at a time all through the work: a processor has some ten to twenty
+// requests open at once, and waits where more are made together. Left to the hardware's own prefetching,
+// which starts anew on every page, decoding waits for memory most of the time.
+class ReadAhead {
+  public:
+    // All that `head` reads of a page; with the run's first head also the page's header. Past the last page
+    // there is nothing. n_steps: how often step() will be called.
+    KVSPLIT_INLINE ReadAhead(const PageRun& run, int page, int head, int n_steps) {
+        if (page == run.n_pages) return;
+        const codec::PageArray& blocks = run.layout->blocks;
+        const std::byte* block = run.pages[page] + blocks.at(head);
+        next_ = head == run.head ? block - blocks.offset : block;
+        end_ = block + blocks.bytes;
+        stride_ = ((end_ - next_) / n_steps + 63) / 64 * 64;
+    }
+    KVSPLIT_INLINE void step() {
+        const std::byte* stop = next_ + stride_ < end_ ? next_ + stride_ : end_;
+        for (; next_ < stop; next_ += 64) prefetch(next_);
+    }
+
+  private:
+    const std::byte *next_ = nullptr, *end_ = nullptr;
+    std::ptrdiff_t stride_ = 0;
+};
+
+// How many steps the work on a page makes for each block of rows: one for 16 channels of a block of tokens,
+// one for 16 tokens of a block of channels, and two between them.
+KVSPLIT_INLINE int steps_of_page(const AttentionShape& shape) {
+    const int channels = shape.head.padded_dim / 16;
+    return channels * (kVectors / kTokenBlock) + channels * kVectors / kChannelBlock + 2;
+}
+
 // ---- scores: logits of R rows against a page's 64 keys, times log2(e)
 
 KVSPLIT_INLINE f32x16 load_number(const std::uint16_t* p) { return load_f16(p); }
@@ -27,12 +59,14 @@ KVSPLIT_INLINE f32x16 load_number(const float* p) { return load(p); }
 
 // s[r][t] = log2(e) * sum over channels of q[r][c] k[c][t], for the first n_vectors * 16 tokens
 template <int R, int V, typename Number>
-KVSPLIT_INLINE void score_exact_block(const float* q, int dim, const Number* keys, float* scores) {
+KVSPLIT_INLINE void score_exact_block(const float* q, int dim, const Number* keys, float* scores,
+                                      ReadAhead& ahead) {
     f32x16 acc[R][V];
     for (int r = 0; r < R; ++r) {
         for (int v = 0; v < V; ++v) acc[r][v] = zero_f32();
     }
     for (int c = 0; c < dim; ++c) {
+        if (c % 16 == 0) ahead.step();
         f32x16 k[V];
         for (int v = 0; v < V; ++v) k[v] = load_number(keys + c * kTokens + v * 16);
         for (int r = 0; r < R; ++r) {
@@ -46,13 +80,14 @@ KVSPLIT_INLINE void score_exact_block(const float* q, int dim, const Number* key
 }
 
 template <int R, typename Number>
-void score_exact(const float* q, int dim, const Number* keys, int n_vectors, RowBlock& block) {
+void score_exact(const float* q, int dim, const Number* keys, int n_vectors, RowBlock& block,
+                 ReadAhead& ahead) {
     int v = 0;
     for (; v + kTokenBlock <= n_vectors; v += kTokenBlock) {
-        score_exact_block<R, kTokenBlock>(q, dim, keys + v * 16, block.scores[0] + v * 16);
+        score_exact_block<R, kTokenBlock>(q, dim, keys + v * 16, block.scores[0] + v * 16, ahead);
     }
     for (; v < n_vectors; ++v) {
-        score_exact_block<R, 1>(q, dim, keys + v * 16, block.scores[0] + v * 16);
+        score_exact_block<R, 1>(q, dim, keys + v * 16, block.scores[0] + v * 16, ahead);
     }
 }
 
@@ -78,7 +113,7 @@ template <int bits, int R, int V>
 KVSPLIT_INLINE void score_codes_block(const CodeLoader<bits, kKey>& loader, const std::uint8_t* low,
                                       const std::uint8_t* high, const std::uint16_t* scales,
                                       const QueryTile& tile, int row, const codec::HeadShape& head, int token,
-                                      f32x16 (*out)[V]) {
+                                      f32x16 (*out)[V], ReadAhead& ahead) {
     const std::int8_t* q = tile.codes + static_cast<std::ptrdiff_t>(row) * head.head_dim;
     for (int r = 0; r < R; ++r) {
         for (int v = 0; v < V; ++v) out[r][v] = zero_f32();
@@ -90,6 +125,7 @@ KVSPLIT_INLINE void score_codes_block(const CodeLoader<bits, kKey>& loader, cons
         }
         for (int c = g * head.group; c < (g + 1) * head.group; c += 16) {
             const int at = token * 4;
+            ahead.step();
             score_half<0, bits>(loader, low + at, high + at, q + c, head.head_dim, c / 16, acc);
             score_half<1, bits>(loader, low + at, high + at, q + c, head.head_dim, c / 16, acc);
         }
@@ -115,7 +151,7 @@ KVSPLIT_INLINE float scalar_f16(std::uint16_t half) {
 // Logits from codes: query . mean + scales * (query codes . key codes)
 template <int bits, int R>
 void score_codes(const PageRun& run, const std::byte* page, int kv_head, const QueryTile& tile, int row,
-                 const codec::HeadShape& head, RowBlock& block) {
+                 const codec::HeadShape& head, RowBlock& block, ReadAhead& ahead) {
     const codec::PageLayout& l = *run.layout;
     const auto* codes = reinterpret_cast<const std::uint8_t*>(page + l.key_codes.at(kv_head));
     const auto* scales = reinterpret_cast<const std::uint16_t*>(page + l.key_scales.at(kv_head));
@@ -139,7 +175,7 @@ void score_codes(const PageRun& run, const std::byte* page, int kv_head, const Q
     for (int v = 0; v < kVectors; v += kTokenBlock) {
         f32x16 s[R][kTokenBlock];
         score_codes_block<bits, R, kTokenBlock>(loader, codes, codes + l.key_high_plane, scales, tile, row,
-                                                head, v * 16, s);
+                                                head, v * 16, s, ahead);
         for (int r = 0; r < R; ++r) {
             for (int i = 0; i < kTokenBlock; ++i) {
                 store(block.scores[r] + (v + i) * 16, fmadd(s[r][i], factor[r], offset[r]));
@@ -171,12 +207,13 @@ void adjust_scores(const QueryTile& tile, int row, int first, int n_vectors, Row
 
 template <int R, int C, typename Number>
 KVSPLIT_INLINE void accumulate_exact_block(const RowBlock& block, const Number* values, int dim, int low,
-                                           int high, float* acc) {
+                                           int high, float* acc, ReadAhead& ahead) {
     f32x16 a[R][C];
     for (int r = 0; r < R; ++r) {
         for (int c = 0; c < C; ++c) a[r][c] = load(acc + r * dim + c * 16) * set1(block.rescale[r]);
     }
     for (int t = low; t < high; ++t) {
+        if (t % 16 == 0) ahead.step();
         f32x16 v[C];
         for (int c = 0; c < C; ++c) v[c] = load_number(values + t * dim + c * 16);
         for (int r = 0; r < R; ++r) {
@@ -190,12 +227,13 @@ KVSPLIT_INLINE void accumulate_exact_block(const RowBlock& block, const Number* 
 }
 
 template <int R, typename Number>
-void accumulate_exact(const RowBlock& block, const Number* values, int dim, int low, int high, float* acc) {
+void accumulate_exact(const RowBlock& block, const Number* values, int dim, int low, int high, float* acc,
+                      ReadAhead& ahead) {
     int c = 0;
     for (; c + kChannelBlock * 16 <= dim; c += kChannelBlock * 16) {
-        accumulate_exact_block<R, kChannelBlock>(block, values + c, dim, low, high, acc + c);
+        accumulate_exact_block<R, kChannelBlock>(block, values + c, dim, low, high, acc + c, ahead);
     }
-    for (; c < dim; c += 16) accumulate_exact_block<R, 1>(block, values + c, dim, low, high, acc + c);
+    for (; c < dim; c += 16) accumulate_exact_block<R, 1>(block, values + c, dim, low, high, acc + c, ahead);
 }
 
 // sum[p][r][c] += weights . value codes over half a unit: 8 tokens.
@@ -221,7 +259,7 @@ template <int bits, int R, bool wide, int C>
 KVSPLIT_INLINE void accumulate_codes_block(const CodeLoader<bits, kValue>& loader,
                                            const IntegerWeights<R>& weights, const RowBlock& block,
                                            const std::uint8_t* low, const std::uint8_t* high, int dim,
-                                           float* acc) {
+                                           float* acc, ReadAhead& ahead) {
     constexpr int kPlanes = wide ? 2 : 1;
     i32x16 sum[kPlanes][R][C];
     for (int p = 0; p < kPlanes; ++p) {
@@ -230,6 +268,7 @@ KVSPLIT_INLINE void accumulate_codes_block(const CodeLoader<bits, kValue>& loade
         }
     }
     for (int unit = 0; unit < kTokens / 16; ++unit) {
+        if (C == kChannelBlock || unit % 2 == 0) ahead.step();
         accumulate_half<0, bits>(loader, weights, low, high, dim, unit, sum);
         accumulate_half<1, bits>(loader, weights, low, high, dim, unit, sum);
     }
@@ -248,7 +287,7 @@ KVSPLIT_INLINE void accumulate_codes_block(const CodeLoader<bits, kValue>& loade
 
 template <int bits, int R, bool wide>
 void accumulate_codes(const PageRun& run, const std::byte* page, int kv_head, const codec::HeadShape& head,
-                      const RowBlock& block, float* acc) {
+                      const RowBlock& block, float* acc, ReadAhead& ahead) {
     constexpr int kBlock = wide && kChannelBlock > 1 ? kChannelBlock / 2 : kChannelBlock;
     const codec::PageLayout& l = *run.layout;
     const auto* low = reinterpret_cast<const std::uint8_t*>(page + l.value_codes.at(kv_head));
@@ -263,11 +302,11 @@ void accumulate_codes(const PageRun& run, const std::byte* page, int kv_head, co
         const int end = c + head.group;
         for (; c + kBlock * 16 <= end; c += kBlock * 16) {
             accumulate_codes_block<bits, R, wide, kBlock>(loader, weights, block, low + c * 4, high + c * 4,
-                                                          dim, acc + c);
+                                                          dim, acc + c, ahead);
         }
         for (; c < end; c += 16) {
             accumulate_codes_block<bits, R, wide, 1>(loader, weights, block, low + c * 4, high + c * 4, dim,
-                                                     acc + c);
+                                                     acc + c, ahead);
         }
     }
 }
@@ -276,65 +315,41 @@ void accumulate_codes(const PageRun& run, const std::byte* page, int kv_head, co
 
 template <int R>
 void score_page(const PageRun& run, const std::byte* page, int kv_head, const QueryTile& tile, int row,
-                const codec::HeadShape& head, int n_vectors, RowBlock& block) {
+                const codec::HeadShape& head, int n_vectors, RowBlock& block, ReadAhead& ahead) {
     if (run.key_bits < 16) {
         return with_width(run.key_bits, [&](auto width) KVSPLIT_LAMBDA_INLINE {
-            score_codes<width.bits, R>(run, page, kv_head, tile, row, head, block);
+            score_codes<width.bits, R>(run, page, kv_head, tile, row, head, block, ahead);
         });
     }
     const codec::PageLayout& l = *run.layout;
     const std::byte* keys = page + l.key_codes.at(kv_head);
     const float* q = tile.q + static_cast<std::ptrdiff_t>(row) * head.head_dim;
     if (run.key_bits == 32) {
-        return score_exact<R>(q, head.head_dim, reinterpret_cast<const float*>(keys), n_vectors, block);
+        return score_exact<R>(q, head.head_dim, reinterpret_cast<const float*>(keys), n_vectors, block,
+                              ahead);
     }
-    score_exact<R>(q, head.head_dim, reinterpret_cast<const std::uint16_t*>(keys), n_vectors, block);
+    score_exact<R>(q, head.head_dim, reinterpret_cast<const std::uint16_t*>(keys), n_vectors, block, ahead);
 }
 
 template <int R>
 void accumulate_page(const PageRun& run, const std::byte* page, int kv_head, const AttentionShape& shape,
-                     const RowBlock& block, int low, int high, float* acc) {
+                     const RowBlock& block, int low, int high, float* acc, ReadAhead& ahead) {
     const codec::HeadShape& head = shape.head;
     if (run.value_bits < 16) {
         return with_width(run.value_bits, [&](auto width) KVSPLIT_LAMBDA_INLINE {
             if (shape.wide_weights())
-                return accumulate_codes<width.bits, R, true>(run, page, kv_head, head, block, acc);
-            accumulate_codes<width.bits, R, false>(run, page, kv_head, head, block, acc);
+                return accumulate_codes<width.bits, R, true>(run, page, kv_head, head, block, acc, ahead);
+            accumulate_codes<width.bits, R, false>(run, page, kv_head, head, block, acc, ahead);
         });
     }
     const codec::PageLayout& l = *run.layout;
     const std::byte* values = page + l.value_codes.at(kv_head);
     const int dim = head.padded_dim;
     if (run.value_bits == 32) {
-        return accumulate_exact<R>(block, reinterpret_cast<const float*>(values), dim, low, high, acc);
+        return accumulate_exact<R>(block, reinterpret_cast<const float*>(values), dim, low, high, acc, ahead);
     }
-    accumulate_exact<R>(block, reinterpret_cast<const std::uint16_t*>(values), dim, low, high, acc);
+    accumulate_exact<R>(block, reinterpret_cast<const std::uint16_t*>(values), dim, low, high, acc, ahead);
 }
-
-// What is read next, asked for a slice at a time between the stages of the work: asked for at once it would
-// fill the processor's list of open requests, and the work would wait. Left to the hardware's own
-// prefetching, which starts anew on every page, decoding waits for memory most of the time.
-class ReadAhead {
-  public:
-    // All that `head` reads of a page; with the run's first head also the page's header. Past the last page
-    // there is nothing.
-    KVSPLIT_INLINE ReadAhead(const PageRun& run, int page, int head, int n_slices) {
-        if (page == run.n_pages) return;
-        const codec::PageArray& blocks = run.layout->blocks;
-        const std::byte* block = run.pages[page] + blocks.at(head);
-        next_ = head == run.head ? block - blocks.offset : block;
-        end_ = block + blocks.bytes;
-        slice_ = ((end_ - next_) / n_slices + 63) / 64 * 64;
-    }
-    KVSPLIT_INLINE void slice() {
-        const std::byte* stop = next_ + slice_ < end_ ? next_ + slice_ : end_;
-        for (; next_ < stop; next_ += 64) prefetch(next_);
-    }
-
-  private:
-    const std::byte *next_ = nullptr, *end_ = nullptr;
-    std::ptrdiff_t slice_ = 0;
-};
 
 template <int R>
 void attend_page(const PageRun& run, int index, int kv_head, const QueryTile& tile, int row,
@@ -353,14 +368,13 @@ void attend_page(const PageRun& run, int index, int kv_head, const QueryTile& ti
     if (min_low >= max_high) return;  // no row sees this page: the state would not change
     const int n_vectors = (max_high + 15) / 16;
     RowBlock block;
-    ahead.slice();
-    score_page<R>(run, run.pages[index], kv_head, tile, row, shape.head, n_vectors, block);
+    score_page<R>(run, run.pages[index], kv_head, tile, row, shape.head, n_vectors, block, ahead);
     if (tile.soft_cap > 0 || tile.slopes) adjust_scores<R>(tile, row, first, n_vectors, block);
-    ahead.slice();
+    ahead.step();
     soften<R>(block, low, high, state.max + row, state.sum + row * 16);
-    ahead.slice();
+    ahead.step();
     accumulate_page<R>(run, run.pages[index], kv_head, shape, block, min_low, max_high,
-                       state.acc + static_cast<std::ptrdiff_t>(row) * shape.head.padded_dim);
+                       state.acc + static_cast<std::ptrdiff_t>(row) * shape.head.padded_dim, ahead);
 }
 
 // One head's part of a page.
@@ -387,8 +401,8 @@ void attend(const AttentionShape& shape, const PageRun& run, const QueryTile* ti
     for (int page = 0; page < run.n_pages; ++page) {
         for (int i = 0; i < run.n_heads; ++i) {
             const bool last = i + 1 == run.n_heads;
-            const int stages = 3 * ((tiles[i].n_rows + kRowBlock - 1) / kRowBlock);
-            ReadAhead ahead(run, last ? page + 1 : page, last ? run.head : run.head + i + 1, stages);
+            const int steps = steps_of_page(shape) * ((tiles[i].n_rows + kRowBlock - 1) / kRowBlock);
+            ReadAhead ahead(run, last ? page + 1 : page, last ? run.head : run.head + i + 1, steps);
             attend_head(shape, run, page, run.head + i, tiles[i], states[i], ahead);
         }
     }
