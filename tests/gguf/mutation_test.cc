@@ -19,11 +19,14 @@ std::atomic<std::size_t> g_total{0};    // bytes allocated since the last reset,
 
 // Every allocation of this binary is measured. Not inlined: g++ would see malloc paired with delete, and
 // warn.
-[[gnu::noinline]] void* operator new(std::size_t size) {
+[[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
     g_total += size;
     for (std::size_t seen = g_largest; size > seen && !g_largest.compare_exchange_weak(seen, size);) {
     }
-    if (void* p = std::malloc(size ? size : 1)) return p;
+    return std::malloc(size ? size : 1);
+}
+[[gnu::noinline]] void* operator new(std::size_t size) {
+    if (void* p = operator new(size, std::nothrow)) return p;
     throw std::bad_alloc();
 }
 [[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
