@@ -33,8 +33,8 @@ class MemoryCheckTest : public testing::Test {
 
     test::TempFile file_{test::TinyModel{}.write().bytes()};
     ModelOptions options_{.threads = 1};
-    // The program's own part is measured and varies a little.
-    static constexpr std::size_t kSlack = std::size_t{4} << 20;
+    // The program's own part is measured and grows a little from plan to plan, under sanitizers by 20 MiB.
+    static constexpr std::size_t kSlack = std::size_t{24} << 20;
 };
 
 TEST_F(MemoryCheckTest, WhatFitsPasses) {
@@ -44,10 +44,10 @@ TEST_F(MemoryCheckTest, WhatFitsPasses) {
 }
 
 TEST_F(MemoryCheckTest, AContextTooLongIsRefusedWithTheSum) {
-    constexpr int kLong = 2'000'000;
+    constexpr int kLong = 10'000'000;
     const std::size_t available = needed("k4v4", kLong) + kSlack;
     const std::string message = refusal("f16", kLong, available);
-    expect_parts(message, {file_.path().c_str(), "weights", "working memory", "2,000,000 tokens at f16",
+    expect_parts(message, {file_.path().c_str(), "weights", "working memory", "10,000,000 tokens at f16",
                            "available", "What would fit: -c ", "--kv k4v4"});
     EXPECT_EQ(check("k4v4", kLong, available), "");
 }
