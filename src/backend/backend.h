@@ -62,17 +62,20 @@ struct AttentionParams {
     int n_heads, n_kv_heads;
     codec::HeadShape head;
     float scale;          // of the logits
-    const float* q_norm;  // (head_dim) RMS norm gains before RoPE, or null
+    const float* q_norm;  // (head_dim) RMS norm gains, or null
     const float* k_norm;
     float norm_eps;
+    bool norm_after_rope = false;
     RopeKind rope;
     int n_rope_pairs;
     const float* cos;  // (rows, n_rope_pairs) for the batch's positions
     const float* sin;
-    int window;          // tokens, 0: all
-    float soft_cap = 0;  // logits become cap * tanh(logit / cap); 0: none
+    int window;            // tokens, 0: all
+    bool chunked = false;  // the window begins at its own last multiple, a multiple of a page's tokens
+    float soft_cap = 0;    // logits become cap * tanh(logit / cap); 0: none
     // (n_heads) what a logit loses for each token that its key is further back; null: nothing
     const float* alibi_slopes = nullptr;
+    const float* query_scales = nullptr;  // (rows) what queries are multiplied with besides, or null
     const float* sink_logits =
         nullptr;  // (n_heads) of one more key, whose value is zero; null: there is none
 };

@@ -13,6 +13,8 @@ struct Routing {
         kSoftmax,          // of all logits
         kSigmoid,          // of each logit
         kSoftmaxOfChosen,  // the largest logits are chosen, then weighted by their softmax
+        // Each by its softmax among those left that come near it (SparseMixer, arXiv:2409.12136).
+        kSparseMixer,
     };
     Gate gate = Gate::kSoftmax;
     int n_experts = 0;  // 0: no mixture
@@ -20,8 +22,9 @@ struct Routing {
     // Experts stand in groups of equal size, and only those of the best groups can be chosen. A group is as
     // good as the sum of its best n_group_rating experts.
     int n_groups = 1, n_used_groups = 1, n_group_rating = 2;
-    bool normalise = false;  // the weights of a token's experts are divided by their sum
-    float scale = 1.0f;      // of the weights
+    bool normalise = false;    // the weights of a token's experts are divided by their sum
+    float scale = 1.0f;        // of the weights
+    bool weigh_input = false;  // weights multiply what an expert reads, not what it makes of it
 };
 
 struct Mixture {

@@ -67,6 +67,10 @@ std::vector<bool> ArchitectureKeys::flags(const std::string& name, int n) const 
     return flags;
 }
 
+std::vector<std::int64_t> ArchitectureKeys::numbers(const std::string& name) const {
+    return file_.get_i64_array(prefix_ + name);
+}
+
 bool ArchitectureKeys::flag_or(const std::string& name, bool absent) const {
     return file_.get_bool_or(prefix_ + name, absent);
 }

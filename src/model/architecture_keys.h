@@ -32,6 +32,8 @@ class ArchitectureKeys {
     bool flag_or(const std::string& name, bool absent) const;
     // One for each of n layers; empty where the key is absent or a single number.
     std::vector<bool> flags(const std::string& name, int n) const;
+    // An array of integers.
+    std::vector<std::int64_t> numbers(const std::string& name) const;
     std::string text_or(const std::string& name, std::string_view absent) const;
 
     // Throws Error(kUnsupported): what a key that is there asks for.

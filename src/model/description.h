@@ -17,6 +17,7 @@ namespace kvsplit {
 enum class QkNorm {
     kNone,
     kHead,      // each head, with one gain for all
+    kBareHead,  // each head, without gains, where it is rotated
     kEachHead,  // each head, with gains of its own
     kRow,       // all heads together as one vector
 };
@@ -30,6 +31,15 @@ struct LatentAttention {
     int n_plain =
         0;  // channels of a query head that do not rotate, before they are brought into the latent space
     int n_value = 0;  // channels of a head's output
+};
+
+// Queries at position p are multiplied by 1 + scale * log(1 + floor((p + offset) / period)), which keeps
+// attention sharp where there are many keys.
+struct QueryTemperature {
+    float scale = 0;  // 0: they are not
+    int period = 1;   // tokens
+    int offset = 0;
+    bool unrotated_only = false;  // in layers that do not rotate
 };
 
 struct ModelDescription {
@@ -58,9 +68,10 @@ struct ModelDescription {
     Activation activation = Activation::kSilu;
     bool gated = true;  // activation(gate) * up, else activation(up)
 
-    // Layers from n_dense_layers on have a mixture of experts instead, if there are any.
+    // Each expert_period-th layer from n_dense_layers on has a mixture of experts instead, if there are any.
     Routing routing;
     int n_dense_layers = 0;
+    int expert_period = 1;
     int n_expert_ff = 0;       // width of each expert
     int n_shared_ff = 0;       // of one more that all tokens take; 0: none
     bool shared_gate = false;  // which is weighted by a gate of its own
@@ -76,6 +87,8 @@ struct ModelDescription {
     bool sink_logits = false;  // one more logit for each head, that of a key whose value is zero
     LatentAttention latent;
     QkNorm qk_norm = QkNorm::kNone;
+    bool norm_after_rope = false;  // only with kHead
+    QueryTemperature temperature;
     RopeKind rope_kind = RopeKind::kPairs;
     int n_rope_pairs = 0;      // 0: no layer rotates
     std::vector<bool> rotary;  // (n_layers) whether the layer rotates queries and keys
@@ -86,9 +99,13 @@ struct ModelDescription {
     std::vector<float> alibi_slopes;
 
     std::vector<int> windows;  // (n_layers) sliding window in tokens, 0: none
+    // Windows do not slide: a token sees those from the last multiple of the window on.
+    bool chunked_windows = false;
 
     CacheGeometry geometry() const;
-    bool has_experts(int layer) const { return routing.n_experts > 0 && layer >= n_dense_layers; }
+    bool has_experts(int layer) const {
+        return routing.n_experts > 0 && layer >= n_dense_layers && (layer + 1) % expert_period == 0;
+    }
     // Of what all heads hand on to the output's product.
     int attention_width() const { return n_heads * (latent.kv_rank > 0 ? latent.n_value : head_dim); }
     int qkv_width() const { return (n_heads + 2 * n_kv_heads) * head_dim; }

@@ -26,6 +26,16 @@ void fill_rope(const Rope& rope, std::span<const SequenceRun> runs, float* cos, 
     }
 }
 
+// What the queries of the batch's positions are multiplied with (rows).
+void fill_query_scales(const QueryTemperature& t, std::span<const SequenceRun> runs, float* scales) {
+    for (const SequenceRun& run : runs) {
+        for (int i = 0; i < run.n_tokens; ++i) {
+            const double passed = std::floor(double(run.cache->length() + i + t.offset) / t.period);
+            scales[run.first_row + i] = static_cast<float>(1 + double{t.scale} * std::log(1 + passed));
+        }
+    }
+}
+
 bool has_windows(const ModelDescription& d) {
     for (int window : d.windows) {
         if (window > 0) return true;
@@ -63,9 +73,12 @@ Workspace::Workspace(Backend& backend, const ModelDescription& d, int max_tokens
         window_cos = rows(d.n_rope_pairs);
         window_sin = rows(d.n_rope_pairs);
     }
+    if (d.temperature.scale > 0) query_scales = rows(1);
 }
 
 namespace {
+
+float* data(const std::unique_ptr<Buffer>& buffer) { return buffer ? buffer->data() : nullptr; }
 
 // One forward pass: the batch's rows, and the operations that all its layers share.
 class Pass {
@@ -89,7 +102,7 @@ class Pass {
 
     void layer(const Weights& weights, int i) {
         const LayerWeights& w = weights.layers[static_cast<std::size_t>(i)];
-        const float* attended = attend(w, i, weights.alibi_slopes ? weights.alibi_slopes->data() : nullptr);
+        const float* attended = attend(w, i, data(weights.alibi_slopes));
         // What is parallel reads the same x: the order of the two sums is all that differs.
         if (!d_.parallel) add_output(w.output, attended, w.post_attention_norm);
         feed_forward(w);
@@ -101,9 +114,7 @@ class Pass {
     }
 
   private:
-    Norm norm(const NormWeights& w) const {
-        return {d_.norm, d_.norm_eps, w.gain ? w.gain->data() : nullptr, w.bias ? w.bias->data() : nullptr};
-    }
+    Norm norm(const NormWeights& w) const { return {d_.norm, d_.norm_eps, data(w.gain), data(w.bias)}; }
 
     void multiply(const Linear& w, const float* in, float* out, bool accumulate) {
         backend_.matmul(*w.matrix, in, n_, out, accumulate);
@@ -140,26 +151,31 @@ class Pass {
         }
         if (d_.clamp_qkv > 0) backend_.clamp(d_.clamp_qkv, n_, d_.qkv_width(), qkv);
         // The attention itself normalises heads in passing, by the most frequent kind.
-        const bool norms_inside = d_.qk_norm == QkNorm::kHead && d_.norm == NormKind::kRms;
+        const bool norms_inside =
+            d_.norm == NormKind::kRms && (d_.qk_norm == QkNorm::kHead || d_.qk_norm == QkNorm::kBareHead);
         if (d_.qk_norm != QkNorm::kNone && !norms_inside) normalise_queries_and_keys(w, qkv);
         const int window = d_.windows[static_cast<std::size_t>(i)];
         const bool rotary = d_.rotary[static_cast<std::size_t>(i)];
+        const bool tempered = !(rotary && d_.temperature.unrotated_only);
         const AttentionParams params{.layer = i,
                                      .n_heads = d_.n_heads,
                                      .n_kv_heads = d_.n_kv_heads,
                                      .head = codec::head_shape(d_.head_dim),
                                      .scale = d_.attention_scale,
-                                     .q_norm = norms_inside ? w.q_norm.gain->data() : nullptr,
-                                     .k_norm = norms_inside ? w.k_norm.gain->data() : nullptr,
+                                     .q_norm = norms_inside ? data(w.q_norm.gain) : nullptr,
+                                     .k_norm = norms_inside ? data(w.k_norm.gain) : nullptr,
                                      .norm_eps = d_.norm_eps,
+                                     .norm_after_rope = d_.norm_after_rope,
                                      .rope = d_.rope_kind,
                                      .n_rope_pairs = rotary ? d_.n_rope_pairs : 0,
                                      .cos = window > 0 ? ws_.window_cos->data() : ws_.cos->data(),
                                      .sin = window > 0 ? ws_.window_sin->data() : ws_.sin->data(),
                                      .window = window,
+                                     .chunked = window > 0 && d_.chunked_windows,
                                      .soft_cap = d_.attention_soft_cap,
                                      .alibi_slopes = alibi_slopes,
-                                     .sink_logits = w.sink_logits ? w.sink_logits->data() : nullptr};
+                                     .query_scales = tempered ? data(ws_.query_scales) : nullptr,
+                                     .sink_logits = data(w.sink_logits)};
         backend_.attention(params, runs_, qkv, n_, ws_.attention->data());
         if (!w.latent) return ws_.attention->data();
         backend_.matmul_heads(*w.latent->v_b, ws_.attention->data(), {d_.n_heads * d_.head_dim, d_.head_dim},
@@ -227,7 +243,6 @@ class Pass {
 
     // ws_.mixed = what the experts make of `in`, which is lost.
     void mix(const ExpertWeights& w, const float* in) {
-        const auto data = [](const std::unique_ptr<Buffer>& b) { return b ? b->data() : nullptr; };
         float* mixed = ws_.mixed->data();
         multiply(w.router, in, ws_.router->data(), false);
         const Mixture mixture{.routing = d_.routing,
@@ -262,6 +277,7 @@ void forward(Backend& backend, const ModelDescription& d, const Weights& weights
     const int n = static_cast<int>(tokens.size());
     KVSPLIT_CHECK(n > 0 && n <= ws.max_tokens());
     fill_rope(d.rope, runs, ws.cos->data(), ws.sin->data());
+    if (ws.query_scales) fill_query_scales(d.temperature, runs, ws.query_scales->data());
     if (ws.window_cos) fill_rope(d.window_rope, runs, ws.window_cos->data(), ws.window_sin->data());
     Pass pass(backend, d, ws, runs, n);
     pass.embed(weights, tokens);

@@ -19,6 +19,7 @@ class Workspace {
     std::unique_ptr<Buffer> q_latent, q, kv_latent, heads;     // with latent attention
     std::unique_ptr<Buffer> router, mixed, shared_gate;        // with a mixture of experts
     std::unique_ptr<Buffer> cos, sin, window_cos, window_sin;  // (max_tokens, n_rope_pairs)
+    std::unique_ptr<Buffer> query_scales;                      // (max_tokens) or null
 
   private:
     int max_tokens_;

@@ -116,6 +116,13 @@ NormWeights TensorLoader::norm(const std::string& name, std::int64_t n) {
     return norm;
 }
 
+NormWeights TensorLoader::bare_norm(std::int64_t n) {
+    NormWeights norm;
+    norm.gain = backend_.allocate(static_cast<std::size_t>(n));
+    std::fill_n(norm.gain->data(), n, 1.0f);
+    return norm;
+}
+
 void TensorLoader::read(const std::string& name, std::int64_t n, float* out) {
     const gguf::Tensor& t = use(name);
     if (t.elements() != n) {

@@ -31,6 +31,8 @@ class TensorLoader {
     // Their biases, stacked likewise, or null.
     std::unique_ptr<Buffer> expert_bias(const std::vector<Part>& parts, int n_experts);
     NormWeights norm(const std::string& name, std::int64_t n);
+    // Gains of one.
+    NormWeights bare_norm(std::int64_t n);
     // n numbers of the tensor of exactly this name.
     std::unique_ptr<Buffer> vector(const std::string& tensor, std::int64_t n);
 

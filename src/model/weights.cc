@@ -14,8 +14,15 @@ NormWeights load_norm(TensorLoader& load, const ModelDescription& d, const std::
     return d.norm_gains ? load.norm(name, d.n_embd) : NormWeights{};
 }
 
-void load_qk_norms(TensorLoader& load, const ModelDescription& d, const std::string& p, LayerWeights& l) {
+void load_qk_norms(TensorLoader& load, const ModelDescription& d, const std::string& p, bool rotary,
+                   LayerWeights& l) {
     if (d.qk_norm == QkNorm::kNone) return;
+    if (d.qk_norm == QkNorm::kBareHead) {
+        if (!rotary) return;
+        l.q_norm = load.bare_norm(d.head_dim);
+        l.k_norm = load.bare_norm(d.head_dim);
+        return;
+    }
     const bool shared = d.qk_norm == QkNorm::kHead;
     l.q_norm = load.norm(p + "attn_q_norm", std::int64_t{shared ? 1 : d.n_heads} * d.head_dim);
     l.k_norm = load.norm(p + "attn_k_norm", std::int64_t{shared ? 1 : d.n_kv_heads} * d.head_dim);
@@ -79,7 +86,7 @@ LayerWeights load_layer(TensorLoader& load, const ModelDescription& d, int layer
         l.post_attention_norm = load_norm(load, d, p + "post_attention_norm");
         l.post_feed_forward_norm = load_norm(load, d, p + "post_ffw_norm");
     }
-    load_qk_norms(load, d, p, l);
+    load_qk_norms(load, d, p, d.rotary[static_cast<std::size_t>(layer)], l);
     if (d.latent.kv_rank > 0) {
         l.latent = load_latent(load, d, p);
     } else {

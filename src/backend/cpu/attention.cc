@@ -156,15 +156,16 @@ void Attention::append(const Call& call, const Block& block, int kv_head, int th
         std::memcpy(q, source + kv_head * call.group * dim,
                     static_cast<std::size_t>(call.group * dim) * sizeof(float));
         std::memcpy(key, source + (p.n_heads + kv_head) * dim, static_cast<std::size_t>(dim) * sizeof(float));
-        if (p.q_norm) {
-            for (int g = 0; g < call.group; ++g) {
+        const auto normalise = [&] {
+            for (int g = 0; p.q_norm && g < call.group; ++g)
                 kernels_.rms_norm(q + g * dim, p.q_norm, dim, p.norm_eps, q + g * dim);
-            }
-        }
-        if (p.k_norm) kernels_.rms_norm(key, p.k_norm, dim, p.norm_eps, key);
+            if (p.k_norm) kernels_.rms_norm(key, p.k_norm, dim, p.norm_eps, key);
+        };
+        if (!p.norm_after_rope) normalise();
         rope(q, call.group, dim, p.n_rope_pairs, cos, sin);
         rope(key, 1, dim, p.n_rope_pairs, cos, sin);
-        kernels_.scale(q, p.scale, call.group * dim, q);
+        if (p.norm_after_rope) normalise();
+        kernels_.scale(q, p.query_scales ? p.scale * p.query_scales[row] : p.scale, call.group * dim, q);
         kernels_.append_token(p.head, key, source + (p.n_heads + p.n_kv_heads + kv_head) * dim,
                               (block.position + i) % P, l.key_bits, keys, values);
     }
@@ -241,7 +242,7 @@ QueryTile Attention::tile(const Call& call, const Block& block, int kv_head) con
             .code_sums = reinterpret_cast<const std::int32_t*>(sums_.data()) +
                          r * static_cast<std::size_t>(head.n_groups),
             .position = positions_.data() + static_cast<std::ptrdiff_t>(block.first_row) * call.group,
-            .window = call.params.window,
+            .window = call.params.chunked ? 0 : call.params.window,  // the range of pages is enough
             .soft_cap = call.params.soft_cap,
             .group = call.group,
             .slopes = call.params.alibi_slopes ? call.params.alibi_slopes + kv_head * call.group : nullptr};
@@ -251,7 +252,8 @@ QueryTile Attention::tile(const Call& call, const Block& block, int kv_head) con
 void Attention::chunk_range(const Call& call, const Block& block, int& first, int& end) const {
     const int page = block.position / P;
     const int window = call.params.window;
-    first = window > 0 ? std::max(0, block.position - window + 1) / P : 0;
+    const int begin = call.params.chunked ? block.position / window * window : block.position - window + 1;
+    first = window > 0 ? std::max(0, begin) / P : 0;
     end = call.all_open ? page + 1 : page - (call.open_pages - 1);
 }
 

@@ -79,8 +79,10 @@ void Experts::sort_by_expert(const PackedMixture& m, int n) {
     place_.resize(chosen_.size());
     for (std::size_t i = 0; i < chosen_.size(); ++i) {
         const int place = next[static_cast<std::size_t>(chosen_[i].expert)]++;
-        visits_[static_cast<std::size_t>(place)] = {static_cast<int>(i) / m.n_used(), chosen_[i].expert};
+        visits_[static_cast<std::size_t>(place)] = {static_cast<int>(i) / m.n_used(), chosen_[i].expert,
+                                                    chosen_[i].weight};
         place_[i] = place;
+        if (m.mixture.routing.weigh_input) chosen_[i].weight = 1;
     }
     KVSPLIT_CHECK(static_cast<int>(visits_.size()) == n * m.n_used());
 }
@@ -154,8 +156,13 @@ void Experts::run_batch(const PackedMixture& m, const float* x) {
     const int n_visits = shares_.back().first + shares_.back().n - first;
     const Visit* visits = visits_.data() + first;
     pool_.for_each(n_visits, [&](int i) {
-        std::memcpy(floats_of(rows_) + count(i, m.n_embd()), x + count(visits[i].token, m.n_embd()),
-                    static_cast<std::size_t>(m.n_embd()) * sizeof(float));
+        const float* row = x + count(visits[i].token, m.n_embd());
+        float* to = floats_of(rows_) + count(i, m.n_embd());
+        if (m.mixture.routing.weigh_input) {
+            kernels_.scale(row, visits[i].weight, m.n_embd(), to);
+        } else {
+            std::memcpy(to, row, static_cast<std::size_t>(m.n_embd()) * sizeof(float));
+        }
     });
     prepare(m.up, floats_of(rows_));
     multiply(m, m.up, floats_of(gate_up_));

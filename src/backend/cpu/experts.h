@@ -46,6 +46,7 @@ class Experts {
     struct Visit {
         int token;
         int expert;
+        float weight;
     };
     // Consecutive visits of one expert.
     struct Share {

@@ -27,6 +27,18 @@ int largest_of(int n, const float* x) {
     return best;
 }
 
+// The weight of the largest of scores (n): its softmax among those that are left and fall short of it by no
+// more than a fiftieth of the larger of both.
+float near_softmax(int n, const float* scores, float largest) {
+    constexpr float kNear = 0.02f;
+    float sum = 0;
+    for (int i = 0; i < n; ++i) {
+        if (scores[i] > kLowest && largest - scores[i] <= kNear * std::max(std::abs(scores[i]), largest))
+            sum += std::exp(scores[i] - largest);
+    }
+    return sum > 0 ? 1 / sum : 1;
+}
+
 // Sum of the largest n_rated of scores (n).
 float rating(int n, const float* scores, int n_rated) {
     float best[2] = {kNever, kNever};
@@ -79,8 +91,11 @@ void route(const Routing& r, const float* logits, const float* bias, float* scra
 
     for (int k = 0; k < r.n_used; ++k) {
         const int best = largest_of(r.n_experts, scores);
+        const float weight = r.gate == Routing::Gate::kSparseMixer
+                                 ? near_softmax(r.n_experts, scores, gates[best])
+                                 : gates[best];
         scores[best] = kNever;
-        chosen[k] = {best, gates[best]};
+        chosen[k] = {best, weight};
     }
     if (r.gate == Routing::Gate::kSoftmaxOfChosen) {
         const float largest = chosen[0].weight;

@@ -4,6 +4,7 @@
 
 #include <bit>
 #include <cmath>
+#include <limits>
 
 #include "base/error.h"
 
@@ -31,6 +32,21 @@ void set_windows(const ArchitectureKeys& in, ModelDescription& d, int window, in
 void set_clamp(const ArchitectureKeys& in, ModelDescription& d) {
     if (in.number_or("attention.clamp_kqv", 0) > 0)
         d.clamp_qkv = static_cast<float>(in.positive_or("attention.clamp_kqv", 1.0));
+}
+
+void set_temperature(const ArchitectureKeys& in, ModelDescription& d, double scale, int period) {
+    scale = in.number_or("attention.temperature_scale", scale);
+    if (scale < 0) in.refuse("attention.temperature_scale", "negative scales");
+    d.temperature.scale = static_cast<float>(scale);
+    const int longest = std::numeric_limits<int>::max() / 2;
+    if (period == 0) period = in.count_or("rope.scaling.original_context_length", longest, d.context_length);
+    d.temperature.period = in.count_or("attention.temperature_length", longest, period);
+}
+
+bool has_rope_sections(const ArchitectureKeys& in) {
+    if (!in.has("rope.dimension_sections")) return false;
+    const auto sections = in.numbers("rope.dimension_sections");
+    return sections.size() > 1 && sections[0] > 0 && sections[1] > 0;
 }
 
 void set_alibi(ModelDescription& d, float max_bias) {

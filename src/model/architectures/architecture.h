@@ -38,6 +38,11 @@ void set_clamp(const ArchitectureKeys& in, ModelDescription& d);
 void set_experts(const ArchitectureKeys& in, ModelDescription& d, const Routing& defaults);
 // Sizes of the heads of latent attention, in place of what other files say of heads.
 void set_latent_attention(const ArchitectureKeys& in, ModelDescription& d);
+// Queries that grow with their position: as the file says, where it says nothing with this scale (0: they do
+// not) and period (0: the context before it was stretched).
+void set_temperature(const ArchitectureKeys& in, ModelDescription& d, double scale, int period);
+// Whether the file tells positions of pictures by several numbers. Those of text are all the same.
+bool has_rope_sections(const ArchitectureKeys& in);
 // No rotation; logits lean towards near tokens, by Press et al., arXiv:2108.12409.
 void set_alibi(ModelDescription& d, float max_bias);
 

@@ -68,6 +68,18 @@ void describe_starcoder2(const ArchitectureKeys& in, ModelDescription& d) {
     set_gpt(in, d, Activation::kGeluTanh);
 }
 
+// CodeShell: StarCoder with rotation.
+void describe_codeshell(const ArchitectureKeys& in, ModelDescription& d) {
+    set_gpt(in, d, Activation::kGeluTanh);
+}
+
+// Trained by muP, whose attention divides by the number of channels instead of its root.
+void describe_jais(const ArchitectureKeys& in, ModelDescription& d) {
+    set_layer_norm(in, d);
+    set_alibi(d, static_cast<float>(in.positive_or("attention.max_alibi_bias", 8.0)));
+    d.attention_scale = 1.0f / static_cast<float>(d.head_dim);
+}
+
 void describe_nemotron(const ArchitectureKeys& in, ModelDescription& d) {
     set_gpt(in, d, Activation::kReluSquared);
 }
@@ -99,10 +111,14 @@ void describe_cohere2(const ArchitectureKeys& in, ModelDescription& d) {
 }
 
 constexpr Architecture kFamily[] = {
-    {"bloom", describe_bloom},       {"cohere2", describe_cohere2},   {"command-r", describe_command_r},
-    {"falcon", describe_falcon},     {"gpt2", describe_gpt2},         {"gptneox", describe_gptneox},
-    {"mpt", describe_mpt},           {"nemotron", describe_nemotron}, {"phi2", describe_phi2},
-    {"stablelm", describe_stablelm}, {"starcoder", describe_gpt2},    {"starcoder2", describe_starcoder2},
+    {"bloom", describe_bloom},           {"codeshell", describe_codeshell},
+    {"cohere2", describe_cohere2},       {"command-r", describe_command_r},
+    {"falcon", describe_falcon},         {"gpt2", describe_gpt2},
+    {"gptneox", describe_gptneox},       {"jais", describe_jais},
+    {"jais2", describe_nemotron},        {"mpt", describe_mpt},
+    {"nemotron", describe_nemotron},     {"phi2", describe_phi2},
+    {"stablelm", describe_stablelm},     {"starcoder", describe_gpt2},
+    {"starcoder2", describe_starcoder2},
 };
 
 }  // namespace

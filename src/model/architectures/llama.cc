@@ -13,6 +13,19 @@ void describe_llama(const ArchitectureKeys& in, ModelDescription& d) {
 
 void describe_with_halves(const ArchitectureKeys&, ModelDescription& d) { d.rope_kind = RopeKind::kHalves; }
 
+// Files of Qwen 1 count gate and up together.
+void describe_qwen(const ArchitectureKeys& in, ModelDescription& d) {
+    d.rope_kind = RopeKind::kHalves;
+    if (d.n_ff % 2 != 0) in.refuse("feed_forward_length", "odd lengths");
+    d.n_ff /= 2;
+}
+
+// Mistral 3, Ministral 3 and Devstral: Llama whose queries grow past the context of before it was stretched.
+void describe_mistral3(const ArchitectureKeys& in, ModelDescription& d) {
+    describe_llama(in, d);
+    set_temperature(in, d, 0.0, 0);
+}
+
 // Models for 4,096 tokens have windows of 2,047; others have none, or one longer than their context.
 void describe_phi3(const ArchitectureKeys& in, ModelDescription& d) {
     d.rope_kind = RopeKind::kHalves;
@@ -23,6 +36,37 @@ void describe_phi3(const ArchitectureKeys& in, ModelDescription& d) {
 void describe_qwen3(const ArchitectureKeys&, ModelDescription& d) {
     d.rope_kind = RopeKind::kHalves;
     d.qk_norm = QkNorm::kHead;
+}
+
+// Heads are normalised after they were rotated.
+void describe_hunyuan(const ArchitectureKeys& in, ModelDescription& d) {
+    describe_qwen3(in, d);
+    d.norm_after_rope = true;
+    if (in.number_or("rope.scaling.alpha", 0) > 0) in.refuse("rope.scaling.alpha", "positions of pictures");
+}
+
+void describe_maincoder(const ArchitectureKeys&, ModelDescription& d) {
+    d.qk_norm = QkNorm::kHead;
+    d.norm_after_rope = true;
+}
+
+// LayerNorms in place of RMS norms.
+void describe_orion(const ArchitectureKeys& in, ModelDescription& d) {
+    set_layer_norm(in, d);
+    d.rope_kind = RopeKind::kHalves;
+}
+
+void describe_plamo(const ArchitectureKeys&, ModelDescription& d) {
+    d.rope_kind = RopeKind::kHalves;
+    d.parallel = true;
+    d.shared_norm = true;
+}
+
+void describe_refact(const ArchitectureKeys&, ModelDescription& d) { set_alibi(d, 8.0f); }
+
+// Whose layers are run through several times.
+void describe_nanbeige(const ArchitectureKeys& in, ModelDescription&) {
+    if (in.count_or("num_loops", 1024, 1) > 1) in.refuse("num_loops", "layers that run more than once");
 }
 
 // The 13B models, and nothing else in their files, have no rotation.
@@ -93,23 +137,47 @@ void describe_seed_oss(const ArchitectureKeys&, ModelDescription& d) {
     d.feed_forward_norm_tensor = "post_attention_norm";
 }
 
-// GLM-4 (0414); ChatGLM is a Llama whose queries and keys rotate by half.
+// GLM-4 (0414); ChatGLM is a Llama whose queries and keys rotate by half. With positions of pictures, which
+// text has none of, rotary pairs are halves apart.
 void describe_glm4(const ArchitectureKeys& in, ModelDescription& d) {
     d.post_norms = true;
-    if (in.has("rope.dimension_sections")) in.refuse("rope.dimension_sections", "positions of pictures");
+    if (has_rope_sections(in)) d.rope_kind = RopeKind::kHalves;
 }
 
 constexpr Architecture kFamily[] = {
-    {"arcee", describe_arcee},        {"baichuan", describe_baichuan},
-    {"chatglm", describe_llama},      {"ernie4_5", describe_llama},
-    {"exaone", describe_with_halves}, {"exaone4", describe_exaone4},
-    {"glm4", describe_glm4},          {"granite", describe_granite},
-    {"granitemoe", describe_granite}, {"internlm2", describe_llama},
-    {"llama", describe_llama},        {"minicpm", describe_minicpm},
-    {"olmo", describe_olmo},          {"olmo2", describe_olmo2, {.windows_stretched = false}},
-    {"phi3", describe_phi3},          {"qwen2", describe_with_halves},
-    {"qwen3", describe_qwen3},        {"seed_oss", describe_seed_oss},
+    {"arcee", describe_arcee},
+    {"baichuan", describe_baichuan},
+    {"chatglm", describe_llama},
+    {"ernie4_5", describe_llama},
+    {"exaone", describe_with_halves},
+    {"exaone4", describe_exaone4},
+    {"glm4", describe_glm4},
+    {"granite", describe_granite},
+    {"granitemoe", describe_granite},
+    {"hunyuan-dense", describe_hunyuan},
+    {"hunyuan_vl", describe_hunyuan},
+    {"internlm2", describe_llama},
+    {"llama", describe_llama},
+    {"maincoder", describe_maincoder},
+    {"minicpm", describe_minicpm},
+    {"mistral3", describe_mistral3},
+    {"nanbeige", describe_nanbeige},
+    {"olmo", describe_olmo},
+    {"olmo2", describe_olmo2, {.windows_stretched = false}},
+    {"orion", describe_orion},
+    {"paddleocr", describe_with_halves},
+    {"pangu-embedded", describe_with_halves},
+    {"phi3", describe_phi3},
+    {"plamo", describe_plamo},
+    {"qwen", describe_qwen},
+    {"qwen2", describe_with_halves},
+    {"qwen2vl", describe_with_halves},
+    {"qwen3", describe_qwen3},
+    {"qwen3vl", describe_qwen3},
+    {"refact", describe_refact},
+    {"seed_oss", describe_seed_oss},
     {"smollm3", describe_smollm3},
+    {"xverse", describe_llama},
 };
 
 }  // namespace
