@@ -7,10 +7,12 @@ Sizes are small but shaped like real ones: several query heads share a key-value
 import dataclasses
 import math
 
+import tiny_kin
 import tiny_layer_norm
 import tiny_mixtures
+import tiny_more_mixtures
 from tiny_parts import (CONTEXT, WINDOW, LLAMA_LAYER, Model, Shape, attention, config, feed_forward, gain, layers,
-                        norms, norms_less_one, outer, renamed, rms, rope, sizes, split_qkv, unpermuted)
+                        norms, norms_less_one, outer, renamed, rms, rope, sizes, split_qkv, unpermuted, without_rotation)
 
 
 def llama():
@@ -166,33 +168,6 @@ def llama_kin():
     yield scaled("minicpm", "minicpm", Shape(), 12.0, 1.4 / math.sqrt(3), 0.5)
 
 
-def without_rotation(model, n_heads):
-    """Attention leans towards near tokens (ALiBi) instead."""
-    import torch
-
-    build = model.build
-
-    def unrotated():
-        hf = build()
-        hf.model.rotary_emb.forward = lambda x, position_ids: (torch.ones(1, x.shape[1], 64),
-                                                               torch.zeros(1, x.shape[1], 64))
-        return hf
-
-    def inputs(n):
-        slopes = torch.tensor(alibi_slopes(n_heads)).view(1, n_heads, 1, 1)
-        back = torch.arange(n).view(n, 1) - torch.arange(n).view(1, n)
-        return {"attention_mask": torch.where(back >= 0, -slopes * back, torch.tensor(torch.finfo().min))}
-
-    return dataclasses.replace(model, build=unrotated, inputs=inputs,
-                               oracle="LlamaForCausalLM without rotation, with a bias on its logits")
-
-
-def alibi_slopes(n_heads):
-    whole = 2 ** int(math.log2(n_heads))
-    return ([2 ** (-8 * (h + 1) / whole) for h in range(whole)] +
-            [2 ** (-4 * (2 * h + 1) / whole) for h in range(n_heads - whole)])
-
-
 def smollm3():
     from transformers import SmolLM3Config, SmolLM3ForCausalLM
 
@@ -302,5 +277,5 @@ def others():
 def models():
     for family in (llama, stretched, llama_kin, qwen, gemma, phi3, smollm3, olmo, glm, exaone4, others):
         yield from family()
-    yield from tiny_layer_norm.models()
-    yield from tiny_mixtures.models()
+    for module in (tiny_kin, tiny_layer_norm, tiny_mixtures, tiny_more_mixtures):
+        yield from module.models()

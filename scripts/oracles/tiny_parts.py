@@ -21,9 +21,9 @@ class Model:
     architecture: str
     metadata: dict
     tensors: list
-    oracle: str               # the class in transformers
-    build: callable           # () -> that model, weights to be overwritten
-    state: callable           # {GGUF name: tensor} -> state_dict
+    oracle: str               # the class in transformers, or llama.cpp
+    build: callable = None    # () -> that model, weights to be overwritten; None: llama.cpp is the oracle
+    state: callable = None    # {GGUF name: tensor} -> state_dict
     vocabulary: int = VOCABULARY
     llama_cpp_tolerance: float = 1e-3  # of any logit; None: llama.cpp cannot run it
     inputs: callable = lambda n: {}    # further arguments of the call, for n tokens
@@ -196,3 +196,30 @@ def config(s, cls, **more):
     return cls(vocab_size=VOCABULARY, hidden_size=s.embd, intermediate_size=s.ff, num_hidden_layers=s.layers,
                num_attention_heads=s.heads, num_key_value_heads=s.kv_heads, max_position_embeddings=CONTEXT,
                attn_implementation="eager", **more)
+
+
+def without_rotation(model, n_heads):
+    """Attention leans towards near tokens (ALiBi) instead."""
+    import torch
+
+    build = model.build
+
+    def unrotated():
+        hf = build()
+        hf.model.rotary_emb.forward = lambda x, position_ids: (torch.ones(1, x.shape[1], 64),
+                                                               torch.zeros(1, x.shape[1], 64))
+        return hf
+
+    def inputs(n):
+        slopes = torch.tensor(alibi_slopes(n_heads)).view(1, n_heads, 1, 1)
+        back = torch.arange(n).view(n, 1) - torch.arange(n).view(1, n)
+        return {"attention_mask": torch.where(back >= 0, -slopes * back, torch.tensor(torch.finfo().min))}
+
+    return dataclasses.replace(model, build=unrotated, inputs=inputs,
+                               oracle="LlamaForCausalLM without rotation, with a bias on its logits")
+
+
+def alibi_slopes(n_heads):
+    whole = 2 ** int(math.log2(n_heads))
+    return ([2 ** (-8 * (h + 1) / whole) for h in range(whole)] +
+            [2 ** (-4 * (2 * h + 1) / whole) for h in range(n_heads - whole)])
