@@ -31,7 +31,7 @@ extern "C" {
 #endif
 
 #define KVSPLIT_ABI_MAJOR 1
-#define KVSPLIT_ABI_MINOR 0
+#define KVSPLIT_ABI_MINOR 1
 #define KVSPLIT_ABI_VERSION (KVSPLIT_ABI_MAJOR * 1000 + KVSPLIT_ABI_MINOR)
 
 /* KVSPLIT_ABI_VERSION of the library that is running. */
@@ -63,10 +63,24 @@ const char* kvsplit_last_error(void);
 typedef struct kvsplit_model kvsplit_model;
 typedef int32_t kvsplit_token;
 
+/* How positions are stretched, so that a model reaches further than it was trained for. */
+typedef enum kvsplit_rope_scaling {
+    KVSPLIT_ROPE_FILE = 0, /* as the file says, else linear */
+    KVSPLIT_ROPE_NONE = 1,
+    KVSPLIT_ROPE_LINEAR = 2,
+    KVSPLIT_ROPE_YARN = 3
+} kvsplit_rope_scaling;
+
 typedef struct kvsplit_model_options {
     size_t struct_size;
     int32_t threads; /* 0: one for each physical core */
     int32_t exact;   /* flag: f32 activations on dequantised weights; slow, for measuring */
+    /* Since ABI 1.1. What is 0 of rope_ is the file's. */
+    int32_t activation_bits;       /* of activations where they meet integer weights: 8 or 16; not with exact */
+    int32_t rope_scaling;          /* kvsplit_rope_scaling */
+    double rope_scale;             /* how many times the trained context is wanted */
+    double rope_freq_base;         /* of the rotary embedding */
+    int32_t rope_original_context; /* tokens that the model was trained for; YaRN only */
 } kvsplit_model_options;
 
 /* struct_size: sizeof(kvsplit_model_options). */

@@ -2,12 +2,9 @@
 
 Each is compared with the class of that family, or where transformers has none with llama.cpp alone.
 """
-import dataclasses
-
 from tiny_layer_norm import layer_norm
-from tiny_parts import (CONTEXT, LLAMA_LAYER, VOCABULARY, Model, Shape, attention, bias, config, feed_forward, gain,
-                        layers, matrix, norms, outer, pairs_to_halves, renamed, rms, rope, sizes, split_qkv, unpermuted,
-                        without_rotation)
+from tiny_parts import (LLAMA_LAYER, WINDOW, Model, Shape, Tensor, attention, config, feed_forward, gain, layers, norms,
+                        outer, pairs_to_halves, renamed, rms, rope, split_qkv, unpermuted, without_rotation)
 
 
 def llama_kin():
@@ -50,6 +47,31 @@ def mistral3():
         lambda: Ministral3ForCausalLM(config(s, Ministral3Config, rms_norm_eps=1e-5, head_dim=64,
                                              rope_parameters=parameters, tie_word_embeddings=False)),
         lambda w: renamed(w, change=unpermuted(s)))
+
+
+def granite_swa():
+    from transformers import GraniteSWAConfig, GraniteSWAForCausalLM
+
+    s = Shape(layers=4)
+    scales = {"embedding_scale": 12.0, "residual_scale": 0.25, "logit_scale": 2.0, "attention.scale": 0.1875}
+    parts = (norms(s, ["attn_norm", "ffn_norm"]) + attention(s) + feed_forward(s) +
+             [Tensor("attn_sinks.weight", (s.heads,), 1.0, 2.0)])
+    rotary = [True, True, True, False]
+
+    def state(w):
+        out = renamed(w, layer_names=LLAMA_LAYER | {"attn_sinks": "self_attn.sinks"}, change=unpermuted(s))
+        return {n.replace("sinks.weight", "sinks"): t for n, t in out.items()}
+    yield Model(
+        "granite_swa", "granite_swa",
+        rms(s, **scales, **{"attention.sliding_window": WINDOW, "attention.sliding_window_pattern": rotary,
+                            "attention.rope_pattern": rotary}),
+        outer(s, tied=True) + layers(s, parts), "GraniteSWAForCausalLM",
+        lambda: GraniteSWAForCausalLM(config(
+            s, GraniteSWAConfig, rms_norm_eps=1e-5, rope_parameters=rope(10000.0), tie_word_embeddings=True,
+            embedding_multiplier=12.0, residual_multiplier=0.25, logits_scaling=2.0, attention_multiplier=0.1875,
+            sliding_window=WINDOW, bos_token_id=1, eos_token_id=2,
+            layer_types=["sliding_attention"] * 3 + ["full_attention"], layer_rope_theta=[10000.0] * 3 + [0])),
+        state)
 
 
 def qwen_kin():
@@ -170,5 +192,5 @@ def without_a_class():
 
 
 def models():
-    for family in (llama_kin, mistral3, qwen_kin, hunyuan, glm4_with_pictures, layer_norm_kin, without_a_class):
+    for family in (llama_kin, mistral3, granite_swa, qwen_kin, hunyuan, glm4_with_pictures, layer_norm_kin, without_a_class):
         yield from family()

@@ -249,7 +249,8 @@ def with_selection_bias():
 
 def deepseek():
     """Latent attention: kv_b is cut into a part for keys, transposed, and one for values, as converters do."""
-    from transformers import DeepseekV2Config, DeepseekV2ForCausalLM, DeepseekV3Config, DeepseekV3ForCausalLM
+    from transformers import (DeepseekV2Config, DeepseekV2ForCausalLM, DeepseekV3Config, DeepseekV3ForCausalLM,
+                              Mistral4Config, Mistral4ForCausalLM)
 
     s = Shape(heads=4, kv_heads=4)
     plain, rotary, value, rank, q_rank = 64, 32, 64, 96, 128
@@ -305,6 +306,17 @@ def deepseek():
         lambda: DeepseekV3ForCausalLM(config(s, DeepseekV3Config, **common, q_lora_rank=q_rank, norm_topk_prob=True,
                                              routed_scaling_factor=2.5, n_group=4, topk_group=2,
                                              rope_parameters=scaled)),
+        state)
+    queries = {"attention.temperature_scale": 0.25, "attention.temperature_length": 64, "expert_weights_norm": True}
+    mixture = experts(s.embd, EXPERT_FF, shared=EXPERT_FF)
+    scaled = {"rope_type": "yarn", "rope_theta": 10000.0, "factor": 16.0, "original_max_position_embeddings": 64,
+              "beta_fast": 32.0, "beta_slow": 1.0, "mscale": 1.0, "mscale_all_dim": 1.0, "llama_4_scaling_beta": 0.25}
+    yarn = yarn | {"rope.scaling.factor": 16.0, "rope.scaling.original_context_length": 64}
+    yield Model(
+        "mistral4", "mistral4", rms(s, **COUNTS) | sizes | yarn | queries | {"attention.q_lora_rank": q_rank},
+        outer(s) + leading_dense(s, parts, mixture), "Mistral4ForCausalLM",
+        lambda: Mistral4ForCausalLM(config(s, Mistral4Config, **common, q_lora_rank=q_rank, norm_topk_prob=True,
+                                           bos_token_id=1, eos_token_id=2, rope_parameters=scaled)),
         state)
 
 

@@ -50,8 +50,8 @@ def with_correction(names, bias_name="mlp.gate.e_score_correction_bias"):
 
 
 def scored():
-    from transformers import (ExaoneMoeConfig, ExaoneMoeForCausalLM, Glm4MoeConfig, Glm4MoeForCausalLM, MiniMaxM2Config,
-                              MiniMaxM2ForCausalLM)
+    from transformers import (ExaoneMoeConfig, ExaoneMoeForCausalLM, Glm4MoeConfig, Glm4MoeForCausalLM, HYV3Config,
+                              HYV3ForCausalLM, MiniMaxM2Config, MiniMaxM2ForCausalLM)
 
     s = Shape()
     head_norms = [gain("attn_q_norm", 64), gain("attn_k_norm", 64)]
@@ -83,6 +83,16 @@ def scored():
             s4, ExaoneMoeConfig, **common, num_experts=EXPERTS, num_shared_experts=1, sliding_window=WINDOW,
             bos_token_id=1, eos_token_id=2, rope_parameters=rope(10000.0))),
         with_correction(SHARED_NAMES))
+
+    parts = norms(s, ["attn_norm", "ffn_norm"]) + attention(s) + head_norms
+    yield Model(
+        "hy_v3", "hy_v3", rms(s, **keys), outer(s) + leading_dense(s, parts, shared), "HYV3ForCausalLM",
+        lambda: HYV3ForCausalLM(config(
+            s, HYV3Config, rms_norm_eps=1e-5, head_dim=64, num_experts=EXPERTS, num_experts_per_tok=USED,
+            num_shared_experts=1, moe_intermediate_size=EXPERT_FF, router_scaling_factor=2.5, bos_token_id=1,
+            eos_token_id=2, mlp_layer_types=["dense"] + ["sparse"] * (s.layers - 1), rope_parameters=rope(10000.0),
+            tie_word_embeddings=False)),
+        with_correction(SHARED_NAMES, "mlp.e_score_correction_bias"))
 
     narrow = Shape(ff=EXPERT_FF)
     parts = (norms(s, ["attn_norm", "ffn_norm"]) + attention(s) + experts(s.embd, EXPERT_FF) +
@@ -149,8 +159,8 @@ def phimoe():
     from transformers import PhimoeConfig, PhimoeForCausalLM
 
     s = Shape(ff=EXPERT_FF)
-    # Weights are near 1 each, where those of other mixtures add up to 1: so that experts add no more, theirs are halved.
-    mixture = [dataclasses.replace(t, amplitude=t.amplitude / 2) if t.name.startswith("ffn_down_exps") else t
+    # Weights are near 1 each, or jump to a half where two experts come near each other: these add less than others.
+    mixture = [dataclasses.replace(t, amplitude=t.amplitude / 4) if t.name.startswith("ffn_down_exps") else t
                for t in experts(s.embd, s.ff)]
     parts = norms(s, ["attn_norm", "ffn_norm"], True) + attention(s, True, True) + mixture
     yield Model(

@@ -89,16 +89,19 @@ void ModelArgs::add(CLI::App& command, Exact exact) {
         ->check(CLI::Range(0, 1024))
         ->type_name("N");
     add_memory(command);
-    add_rope(command);
+    add_rope_options(command, options.rope);
     if (exact == Exact::kDecidedByCommand) return;
     auto* exact_flag = command.add_flag("--exact", options.exact,
                                         "32-bit activations on dequantised weights: slow, for measuring");
-    command
+    add_activations_option(command, options)->excludes(exact_flag);
+}
+
+CLI::Option* add_activations_option(CLI::App& command, ModelOptions& options) {
+    return command
         .add_option("--activations", options.activation_bits,
                     "bits of activations: 8, or 16 for less noise (experimental)")
         ->check(CLI::IsMember({8, 16}))
         ->type_name("N")
-        ->excludes(exact_flag)
         ->capture_default_str();
 }
 
@@ -122,11 +125,10 @@ void ModelArgs::require_memory(const KvSpec& spec, int context) const {
     }
 }
 
-void ModelArgs::add_rope(CLI::App& command) {
+void add_rope_options(CLI::App& command, RopeOptions& rope) {
     using Scaling = RopeOptions::Scaling;
     static const std::map<std::string, Scaling> kKinds{
         {"none", Scaling::kNone}, {"linear", Scaling::kLinear}, {"yarn", Scaling::kYarn}};
-    RopeOptions& rope = options.rope;
     command
         .add_option(
             "--rope-scaling", rope.scaling,

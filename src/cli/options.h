@@ -39,8 +39,11 @@ struct ModelArgs {
   private:
     void add_memory(CLI::App& command);
     void require_memory(const KvSpec& spec, int context) const;
-    void add_rope(CLI::App& command);
 };
+
+// How positions are stretched.
+void add_rope_options(CLI::App& command, RopeOptions& rope);
+CLI::Option* add_activations_option(CLI::App& command, ModelOptions& options);
 
 // What is changed about precisions that are named elsewhere: layers, exact parts, steps of the codecs.
 class KvModifierArgs {

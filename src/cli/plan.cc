@@ -187,12 +187,15 @@ void add_plan(CLI::App& app, int& exit_code) {
     command.add_option("-t,--threads", o.model.threads, "threads; 0: one per physical core")
         ->check(CLI::Range(0, 1024))
         ->type_name("N");
+    add_activations_option(command, o.model);
+    add_rope_options(command, o.model.rope);
     command.add_flag("--json", args->json, "print one JSON object instead of a table");
     command.footer(
         "Examples:\n"
         "  kvsplit plan -m model.gguf\n"
         "  kvsplit plan -m model.gguf --memory 4G --kv f16,k8v4,k4v4\n"
-        "  kvsplit plan -m model.gguf --context 131072 --json");
+        "  kvsplit plan -m model.gguf --context 131072 --json\n"
+        "  kvsplit plan -m model.gguf --rope-scaling yarn --rope-scale 4");
     command.callback([args, &exit_code] { exit_code = plan(*args); });
 }
 

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstring>
 #include <exception>
+#include <iterator>
 #include <memory>
 #include <new>
 #include <string>
@@ -135,7 +136,30 @@ void write_stats(const kvsplit::KvStats& s, kvsplit_kv_stats* to) {
 }
 
 kvsplit_model_options default_model_options() {
-    return {.struct_size = sizeof(kvsplit_model_options), .threads = 0, .exact = 0};
+    const kvsplit::ModelOptions d;
+    return {.struct_size = sizeof(kvsplit_model_options),
+            .threads = d.threads,
+            .exact = d.exact,
+            .activation_bits = d.activation_bits,
+            .rope_scaling = KVSPLIT_ROPE_FILE,
+            .rope_scale = d.rope.scale,
+            .rope_freq_base = d.rope.frequency_base,
+            .rope_original_context = d.rope.original_context};
+}
+
+kvsplit::ModelOptions model_options(const kvsplit_model_options& o) {
+    using Scaling = kvsplit::RopeOptions::Scaling;
+    static constexpr Scaling kScalings[] = {Scaling::kFile, Scaling::kNone, Scaling::kLinear, Scaling::kYarn};
+    if (o.rope_scaling < 0 || o.rope_scaling >= static_cast<int>(std::size(kScalings)))
+        fail(ErrorCode::kInvalidArgument, "rope_scaling {}: give one of kvsplit_rope_scaling",
+             o.rope_scaling);
+    return {.threads = o.threads,
+            .exact = o.exact != 0,
+            .activation_bits = o.activation_bits,
+            .rope = {.scaling = kScalings[o.rope_scaling],
+                     .scale = o.rope_scale,
+                     .frequency_base = o.rope_freq_base,
+                     .original_context = o.rope_original_context}};
 }
 
 kvsplit_sampling_options default_sampling_options() {
@@ -168,7 +192,7 @@ kvsplit_status kvsplit_model_load(const char* path, const kvsplit_model_options*
         require(path, "path");
         require(model, "model");
         const kvsplit_model_options o = read_struct(options, default_model_options());
-        auto loaded = kvsplit::Model::load(path, {.threads = o.threads, .exact = o.exact != 0});
+        auto loaded = kvsplit::Model::load(path, model_options(o));
         *model = new kvsplit_model{std::move(loaded)};
         return KVSPLIT_OK;
     });

@@ -107,6 +107,10 @@ ModelDescription describe(const gguf::File& file, const RopeOptions& user) {
         describe_rope(in, user, a.rope, d);
         return d;
     }
+    if (const std::string_view lacking = lacking_for(d.architecture); !lacking.empty()) {
+        fail(ErrorCode::kUnsupported, "{}: architecture '{}' is not supported: {}", file.path(),
+             d.architecture, lacking);
+    }
     fail(ErrorCode::kUnsupported, "{}: architecture '{}' is not supported; supported: {}", file.path(),
          gguf::printable(d.architecture), fmt::join(known_architectures(), ", "));
 }

@@ -1,12 +1,15 @@
 // Files that cannot be run: each a clear error at load time, naming what is wrong.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
+#include <fstream>
 #include <functional>
 #include <limits>
 
 #include "kvsplit/error.h"
 #include "kvsplit/model.h"
+#include "model/architectures/architecture.h"
 #include "model/tiny_models.h"
 
 namespace kvsplit::test {
@@ -48,6 +51,27 @@ TEST(LoadErrors, UnknownArchitecture) {
     EXPECT_SAYS(text, "qwen3");  // the supported ones are listed
 }
 
+// Of all names that files have: either a description, or what is lacking.
+TEST(LoadErrors, EveryKnownArchitectureSaysWhatItLacks) {
+    const auto known = known_architectures();
+    std::ifstream names(std::string(KVSPLIT_TEST_DATA) + "/architectures.txt");
+    int n_names = 0;
+    for (std::string name; std::getline(names, name); ++n_names) {
+        if (std::ranges::find(known, name) != known.end()) {
+            EXPECT_EQ(lacking_for(name), "") << name;
+            continue;
+        }
+        EXPECT_NE(lacking_for(name), "") << name;
+        const std::string text =
+            refusal([&](Json& spec) { spec["architecture"] = name; }, ErrorCode::kUnsupported);
+        EXPECT_SAYS(text, "architecture '" + name + "' is not supported: ");
+    }
+    EXPECT_GT(n_names, 150);
+    const std::string text =
+        refusal([](Json& spec) { spec["architecture"] = "rwkv7"; }, ErrorCode::kUnsupported);
+    EXPECT_SAYS(text, "'rwkv7' is not supported: recurrent layers");
+}
+
 TEST(LoadErrors, MissingMetadata) {
     for (const char* key : {"block_count", "embedding_length", "attention.head_count", "feed_forward_length",
                             "context_length"}) {
@@ -56,6 +80,19 @@ TEST(LoadErrors, MissingMetadata) {
         EXPECT_SAYS(text, std::string("llama.") + key);
         EXPECT_SAYS(text, "missing");
     }
+}
+
+TEST(LoadErrors, KeysThatAreNotUnderstood) {
+    const auto with = [](const char* model, const char* key, const Json& value) {
+        return refusal([&](Json& spec) { spec["metadata"][key] = value; }, ErrorCode::kUnsupported, {},
+                       model);
+    };
+    EXPECT_SAYS(with("llama", "attention.value_length", 32), "keys and values of different lengths");
+    EXPECT_SAYS(with("nanbeige", "num_loops", 2), "nanbeige.num_loops: layers that run more than once");
+    EXPECT_SAYS(with("llama4", "attention.sliding_window", 100), "llama4.attention.sliding_window");
+    EXPECT_SAYS(with("hunyuan_vl", "rope.scaling.alpha", 1000.0), "hunyuan_vl.rope.scaling.alpha");
+    EXPECT_SAYS(with("llama", "attention.head_count", std::vector<int>{4, 2, 4}),
+                "llama.attention.head_count");
 }
 
 TEST(LoadErrors, SizesThatDoNotFitTogether) {

@@ -23,6 +23,9 @@ std::span<const Architecture> deepseek_family();  // latent attention
 std::span<const Architecture> mixture_family();   // mixtures of experts
 std::span<const Architecture> gemma_family();     // scaled embeddings, windows, soft caps
 
+// What this build lacks for an architecture that is known and not in the table; empty for any other name.
+std::string_view lacking_for(std::string_view architecture);
+
 // ---- parts of descriptions
 
 // Whether the first layer has the tensor: "attn_q_norm.weight".

@@ -7,10 +7,10 @@
 namespace kvsplit {
 namespace {
 
-// DeepSeek V2, V3, R1, and others that are built like them.
+// DeepSeek V2, V3, R1, Mistral 4, and others that are built like them.
 void describe_deepseek2(const ArchitectureKeys& in, ModelDescription& d) {
     if (d.latent.kv_rank == 0) in.refuse("attention.kv_lora_rank", "models without it");
-    if (in.has("attention.temperature_scale")) in.refuse("attention.temperature_scale", "such scales");
+    set_temperature(in, d, 0.0, 0);
     if (in.size_or("expert_count", 4096, 0) == 0) return;
     set_experts(in, d, {});
     // Groups are rated by their best expert in V2, by their best two from V3 on, which gates by sigmoid.
@@ -19,6 +19,7 @@ void describe_deepseek2(const ArchitectureKeys& in, ModelDescription& d) {
 
 constexpr Architecture kFamily[] = {
     {"deepseek2", describe_deepseek2, {.log_multiplier_unit = 0.1}},
+    {"mistral4", describe_deepseek2, {.log_multiplier_unit = 0.1}},
 };
 
 }  // namespace

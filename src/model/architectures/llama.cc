@@ -94,6 +94,15 @@ void describe_granite(const ArchitectureKeys& in, ModelDescription& d) {
     if (!in.flag_or("rope.scaling.finetuned", true)) d.n_rope_pairs = 0;
 }
 
+// Granite 4 with windows, in the layers that the file names.
+void describe_granite_swa(const ArchitectureKeys& in, ModelDescription& d) {
+    describe_granite(in, d);
+    set_windows(in, d, in.size_or("attention.sliding_window", 1 << 30, 0), 1);
+    const std::vector<bool> rotary = in.flags("attention.rope_pattern", d.n_layers);
+    if (!rotary.empty()) d.rotary.assign(rotary.begin(), rotary.begin() + d.n_layers);
+    d.sink_logits = first_layer_has(in, "attn_sinks.weight");
+}
+
 // Every fourth layer tells no positions.
 void describe_smollm3(const ArchitectureKeys&, ModelDescription& d) {
     constexpr int kPeriod = 4;
@@ -153,6 +162,7 @@ constexpr Architecture kFamily[] = {
     {"exaone4", describe_exaone4},
     {"glm4", describe_glm4},
     {"granite", describe_granite},
+    {"granite_swa", describe_granite_swa},
     {"granitemoe", describe_granite},
     {"hunyuan-dense", describe_hunyuan},
     {"hunyuan_vl", describe_hunyuan},

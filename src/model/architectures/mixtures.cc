@@ -51,6 +51,12 @@ void set_expert_period(const ArchitectureKeys& in, ModelDescription& d) {
     d.expert_period = std::max(1, in.size_or("interleave_moe_layer_step", 1024, 1));
 }
 
+// Hunyuan 3.
+void describe_hy_v3(const ArchitectureKeys& in, ModelDescription& d) {
+    describe_dots1(in, d);
+    if (d.n_shared_ff == 0) d.n_shared_ff = d.n_expert_ff;
+}
+
 void describe_ernie4_5_moe(const ArchitectureKeys& in, ModelDescription& d) {
     set_experts(in, d, {.normalise = true});
     set_expert_period(in, d);
@@ -152,6 +158,7 @@ constexpr Architecture kFamily[] = {
     {"glm4moe", describe_glm4moe},
     {"gpt-oss", describe_gpt_oss, {.base = 150000, .whole_pairs = false}},
     {"hunyuan-moe", describe_hunyuan_moe},
+    {"hy_v3", describe_hy_v3},
     {"llama4", describe_llama4},
     {"mellum", describe_mellum, {.windows_stretched = false}},
     {"minimax-m2", describe_minimax_m2},

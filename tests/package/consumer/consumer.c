@@ -135,6 +135,32 @@ static void test_session(const kvsplit_model* model) {
     kvsplit_session_free(session);
 }
 
+static void test_options(const char* path, int32_t trained_context) {
+    kvsplit_model* model = NULL;
+    kvsplit_model_options options;
+    kvsplit_model_info info;
+
+    kvsplit_model_options_init(&options, sizeof options);
+    CHECK(options.activation_bits == 8 && options.rope_scaling == KVSPLIT_ROPE_FILE);
+    options.activation_bits = 16;
+    options.rope_scaling = KVSPLIT_ROPE_YARN;
+    options.rope_scale = 2.0;
+    CHECK(kvsplit_model_load(path, &options, &model) == KVSPLIT_OK);
+    info.struct_size = sizeof info;
+    CHECK(kvsplit_model_get_info(model, &info) == KVSPLIT_OK);
+    CHECK(info.context_length == 2 * trained_context);
+    kvsplit_model_free(model);
+    options.rope_scaling = 4;
+    CHECK(kvsplit_model_load(path, &options, &model) == KVSPLIT_INVALID_ARGUMENT);
+    options.rope_scaling = KVSPLIT_ROPE_FILE;
+    options.activation_bits = 12;
+    CHECK(kvsplit_model_load(path, &options, &model) == KVSPLIT_INVALID_ARGUMENT);
+    /* As a caller does that was compiled before there were such options. */
+    options.struct_size = offsetof(kvsplit_model_options, activation_bits);
+    CHECK(kvsplit_model_load(path, &options, &model) == KVSPLIT_OK);
+    kvsplit_model_free(model);
+}
+
 int main(int argc, char** argv) {
     test_errors();
     if (argc > 1) {
@@ -151,6 +177,7 @@ int main(int argc, char** argv) {
         test_text(model);
         test_session(model);
         kvsplit_model_free(model);
+        test_options(argv[1], info.context_length);
     }
     puts("consumer_c: ok");
     return 0;

@@ -1,0 +1,113 @@
+// Architectures that files may name and this build does not run, with what it lacks for them.
+#include <algorithm>
+
+#include "model/architectures/architecture.h"
+
+namespace kvsplit {
+namespace {
+
+constexpr std::string_view kRecurrent = "recurrent layers",
+                           kEncoder = "attention to both sides, as encoders have it",
+                           kDiffusion = "generation by diffusion",
+                           kDraft = "it only drafts for another model", kNoText = "it does not continue text",
+                           kIndexer = "attention to tokens that an indexer picks",
+                           kGatedAttention = "gates behind attention",
+                           kUneven = "layers with unequal heads or widths",
+                           kPictures = "weights for pictures alone",
+                           kWholeLatent = "latent attention whose attn_kv_b is in one piece";
+
+struct Unsupported {
+    std::string_view name, lacking;
+};
+
+constexpr Unsupported kUnsupported[] = {
+    {"afmoe", kGatedAttention},
+    {"apertus", "the activation xIELU"},
+    {"arctic", "mixtures of experts beside ordinary blocks"},
+    {"arwkv7", kRecurrent},
+    {"bailingmoe3", kRecurrent},
+    {"bert", kEncoder},
+    {"bitnet", "norms inside its blocks"},
+    {"chameleon", kPictures},
+    {"clip", kNoText},
+    {"cogvlm", kPictures},
+    {"cohere2moe", "mixtures of experts in parallel blocks"},
+    {"deci", kUneven},
+    {"deepseek2-ocr", kPictures},
+    {"deepseek32", kIndexer},
+    {"deepseek4", "compressed keys and values"},
+    {"dflash", kDraft},
+    {"dots3note", kIndexer},
+    {"dream", kDiffusion},
+    {"eagle3", kDraft},
+    {"eurobert", kEncoder},
+    {"falcon-h1", kRecurrent},
+    {"gemma-embedding", kEncoder},
+    {"gemma3n", "embeddings for each layer"},
+    {"gemma4", "embeddings for each layer"},
+    {"gemma4-assistant", kDraft},
+    {"glm-dsa", kIndexer},
+    {"glm5-next", kRecurrent},
+    {"gptj", "no converter writes such files"},
+    {"granitehybrid", kRecurrent},
+    {"graniteswitch", "adapters that change from token to token"},
+    {"grok", "caps on a router's logits"},
+    {"grovemoe", "experts that groups of experts share"},
+    {"hrm_text", "layers that run more than once"},
+    {"hy_v4", kIndexer},
+    {"jamba", kRecurrent},
+    {"jina-bert-v2", kEncoder},
+    {"jina-bert-v3", kEncoder},
+    {"kimi-k3", kRecurrent},
+    {"kimi-linear", kRecurrent},
+    {"laguna", kGatedAttention},
+    {"lfm2", kRecurrent},
+    {"lfm2moe", kRecurrent},
+    {"llada", kDiffusion},
+    {"llada-moe", kDiffusion},
+    {"llama-embed", kEncoder},
+    {"mamba", kRecurrent},
+    {"mamba2", kRecurrent},
+    {"maple", "clamped gates of its own"},
+    {"mimo2", kUneven},
+    {"minicpm3", kWholeLatent},
+    {"minimax-01", kRecurrent},
+    {"minimax-m3", kIndexer},
+    {"modern-bert", kEncoder},
+    {"muse-glimmer", kGatedAttention},
+    {"nemotron_h", kRecurrent},
+    {"nemotron_h_moe", kRecurrent},
+    {"neo-bert", kEncoder},
+    {"nomic-bert", kEncoder},
+    {"nomic-bert-moe", kEncoder},
+    {"openelm", kUneven},
+    {"plamo2", kRecurrent},
+    {"plamo3", kUneven},
+    {"plm", kWholeLatent},
+    {"pockettts", kNoText},
+    {"qwen35", kRecurrent},
+    {"qwen35moe", kRecurrent},
+    {"qwen3next", kRecurrent},
+    {"qwen3tts", kNoText},
+    {"qwen4exp", kRecurrent},
+    {"rnd1", kDiffusion},
+    {"rwkv6", kRecurrent},
+    {"rwkv6qwen2", kRecurrent},
+    {"rwkv7", kRecurrent},
+    {"smallthinker", "routers that read what attention reads"},
+    {"spark2_5", kGatedAttention},
+    {"step35", kUneven},
+    {"t5", kEncoder},
+    {"t5encoder", kEncoder},
+    {"talkie", "sums with the embedding in every layer"},
+    {"wavtokenizer-dec", kNoText},
+};
+
+}  // namespace
+
+std::string_view lacking_for(std::string_view architecture) {
+    const auto* found = std::ranges::find(kUnsupported, architecture, &Unsupported::name);
+    return found == std::end(kUnsupported) ? std::string_view{} : found->lacking;
+}
+
+}  // namespace kvsplit
