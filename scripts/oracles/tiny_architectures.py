@@ -12,7 +12,8 @@ import tiny_layer_norm
 import tiny_mixtures
 import tiny_more_mixtures
 from tiny_parts import (CONTEXT, WINDOW, LLAMA_LAYER, Model, Shape, attention, config, feed_forward, gain, layers,
-                        norms, norms_less_one, outer, renamed, rms, rope, sizes, split_qkv, unpermuted, without_rotation)
+                        norms, norms_less_one, outer, renamed, rms, rope, scale_of, scales_applied, sizes, split_qkv,
+                        unpermuted, without_rotation)
 
 
 def llama():
@@ -26,6 +27,12 @@ def llama():
         lambda: LlamaForCausalLM(config(s, LlamaConfig, rms_norm_eps=1e-5, rope_parameters=rope(5000.0),
                                         tie_word_embeddings=False)),
         lambda w: renamed(w, change=unpermuted(s)))
+    scales = [scale_of(t.name[:-len(".weight")]) for t in parts if len(t.shape) == 2]
+    yield Model(
+        "llama_scales", "llama", rms(s), outer(s) + [scale_of("output")] + layers(s, parts + scales), "LlamaForCausalLM",
+        lambda: LlamaForCausalLM(config(s, LlamaConfig, rms_norm_eps=1e-5, rope_parameters=rope(10000.0),
+                                        tie_word_embeddings=False)),
+        lambda w: renamed(scales_applied(w), change=unpermuted(s)))
     biased = Shape(head_dim=128, heads=2, kv_heads=1)
     parts = (norms(biased, ["attn_norm", "ffn_norm"]) + attention(biased, True, True) +
              feed_forward(biased, biases=True))

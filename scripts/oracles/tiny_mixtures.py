@@ -2,7 +2,8 @@
 import torch
 
 from tiny_parts import (LLAMA_LAYER, VOCABULARY, WINDOW, Model, Shape, Tensor, attention, bias, config, feed_forward, gain,
-                                layers, matrix, norms, outer, power_of_two, renamed, rms, rope, unpermuted)
+                                layers, matrix, norms, outer, power_of_two, renamed, rms, rope, scale_of, scales_applied,
+                        unpermuted)
 
 EXPERTS = 8
 USED = 3
@@ -59,6 +60,16 @@ def mixtral():
                                           num_local_experts=EXPERTS, num_experts_per_tok=USED,
                                           sliding_window=None, tie_word_embeddings=False)),
         state_of({}, unpermuted(s)))
+
+
+    scales = [scale_of(t.name[:-len(".weight")], EXPERTS) for t in parts if len(t.shape) == 3]
+    plain = state_of({}, unpermuted(s))
+    yield Model(
+        "mixtral_scales", "llama", rms(s, **COUNTS), outer(s) + layers(s, parts + scales), "MixtralForCausalLM",
+        lambda: MixtralForCausalLM(config(s, MixtralConfig, rms_norm_eps=1e-5, rope_parameters=rope(10000.0),
+                                          num_local_experts=EXPERTS, num_experts_per_tok=USED,
+                                          sliding_window=None, tie_word_embeddings=False)),
+        lambda w: plain(scales_applied(w)))
 
 
 def qwen():

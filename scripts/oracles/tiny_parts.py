@@ -188,6 +188,20 @@ def split_qkv(weights, s):
     return split
 
 
+def scale_of(name, *shape):
+    """What a tensor's products are multiplied with, as beside NVFP4 blocks: one for all, or for each expert."""
+    return Tensor(name + ".scale", shape or (1,), 0.75, 0.25)
+
+
+def scales_applied(weights):
+    applied = {}
+    for name, w in weights.items():
+        scale = weights.get(name.replace(".weight", ".scale"))
+        if not name.endswith(".scale"):
+            applied[name] = w if scale is None or name.endswith(".bias") else w * scale.reshape(-1, *[1] * (w.ndim - 1))
+    return applied
+
+
 def rope(base, **more):
     return {"rope_type": "default", "rope_theta": base} | more
 

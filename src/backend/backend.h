@@ -80,6 +80,12 @@ struct AttentionParams {
         nullptr;  // (n_heads) of one more key, whose value is zero; null: there is none
 };
 
+// Columns that belong together, behind those of the part before.
+struct PartScale {
+    int width;
+    float factor;
+};
+
 // Where the vectors of heads are: that of row i and head h begins at i * row + h * head.
 struct HeadStrides {
     std::ptrdiff_t row, head;
@@ -134,6 +140,8 @@ class Backend {
     virtual void add_bias(const float* bias, int n, int dim, float* x) = 0;
     // x (n, dim) = factor * x
     virtual void scale(float factor, int n, int dim, float* x) = 0;
+    // Each part's columns of x (n, dim = sum of widths) times its factor.
+    virtual void scale_parts(std::span<const PartScale> parts, int n, int dim, float* x) = 0;
     // x (n, dim) = min(max(x, -limit), limit)
     virtual void clamp(float limit, int n, int dim, float* x) = 0;
     // x (n, dim) = cap * tanh(x / cap)

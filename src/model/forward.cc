@@ -116,8 +116,14 @@ class Pass {
   private:
     Norm norm(const NormWeights& w) const { return {d_.norm, d_.norm_eps, data(w.gain), data(w.bias)}; }
 
+    // With `accumulate`, h_ may be lost.
     void multiply(const Linear& w, const float* in, float* out, bool accumulate) {
+        if (accumulate && !w.scales.empty()) {
+            multiply(w, in, h_, false);
+            return backend_.add(h_, 1.0f, n_, w.matrix->rows(), out);
+        }
         backend_.matmul(*w.matrix, in, n_, out, accumulate);
+        if (!w.scales.empty()) backend_.scale_parts(w.scales, n_, w.matrix->rows(), out);
         if (w.bias) backend_.add_bias(w.bias->data(), n_, w.matrix->rows(), out);
     }
 
@@ -250,6 +256,8 @@ class Pass {
                               .selection_bias = data(w.selection_bias),
                               .up = w.up.get(),
                               .down = w.down.get(),
+                              .up_scale = data(w.up_scale),
+                              .down_scale = data(w.down_scale),
                               .up_bias = data(w.up_bias),
                               .down_bias = data(w.down_bias)};
         backend_.experts(mixture, ws_.router->data(), in, n_, mixed);
@@ -289,6 +297,8 @@ void forward(Backend& backend, const ModelDescription& d, const Weights& weights
 void project(Backend& backend, const ModelDescription& d, const Weights& weights, const float* hidden, int n,
              float* logits) {
     backend.matmul(weights.output(), hidden, n, logits, false);
+    if (const auto& scales = weights.separate_output.scales; !scales.empty())
+        backend.scale_parts(scales, n, d.n_vocab, logits);
     if (const auto& bias = weights.separate_output.bias) backend.add_bias(bias->data(), n, d.n_vocab, logits);
     if (d.logit_scale != 1.0f) backend.scale(d.logit_scale, n, d.n_vocab, logits);
     if (d.logit_soft_cap > 0) backend.soft_cap(d.logit_soft_cap, n, d.n_vocab, logits);

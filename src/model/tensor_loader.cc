@@ -50,6 +50,18 @@ std::unique_ptr<WeightMatrix> TensorLoader::experts(std::int64_t cols, const std
     return loaded;
 }
 
+std::unique_ptr<Buffer> TensorLoader::expert_scale(const std::vector<Part>& parts, int n_experts) {
+    const auto has_scale = [&](const Part& part) { return has(part.name + ".scale"); };
+    if (std::ranges::none_of(parts, has_scale)) return nullptr;
+    auto buffer = backend_.allocate(parts.size() * static_cast<std::size_t>(n_experts));
+    for (std::size_t p = 0; p < parts.size(); ++p) {
+        std::vector<float> all(static_cast<std::size_t>(n_experts), 1.0f);
+        if (has_scale(parts[p])) read(parts[p].name + ".scale", n_experts, all.data());
+        for (std::size_t e = 0; e < all.size(); ++e) buffer->data()[e * parts.size() + p] = all[e];
+    }
+    return buffer;
+}
+
 std::unique_ptr<Buffer> TensorLoader::expert_bias(const std::vector<Part>& parts, int n_experts) {
     if (!has(parts[0].name + ".bias")) return nullptr;
     std::int64_t width = 0;  // of one expert
@@ -73,14 +85,27 @@ std::unique_ptr<Buffer> TensorLoader::vector(const std::string& tensor, std::int
 }
 
 Linear TensorLoader::linear(std::int64_t cols, const std::vector<Part>& parts) {
-    return {matrix(cols, parts), bias("", parts)};
+    return {matrix(cols, parts), bias("", parts), scales(parts)};
 }
 
 Linear TensorLoader::linear(std::int64_t cols, const std::string& whole, const std::vector<Part>& parts) {
     std::int64_t rows = 0;
     for (const Part& part : parts) rows += part.rows;
     const bool fused = has(whole + ".weight");
-    return {matrix(cols, fused ? std::vector<Part>{{whole, rows}} : parts), bias(whole, parts)};
+    const std::vector<Part> stored = fused ? std::vector<Part>{{whole, rows}} : parts;
+    return {matrix(cols, stored), bias(whole, parts), scales(stored)};
+}
+
+std::vector<PartScale> TensorLoader::scales(const std::vector<Part>& parts) {
+    std::vector<PartScale> scales;
+    bool any = false;
+    for (const Part& part : parts) {
+        scales.push_back({static_cast<int>(part.rows), 1.0f});
+        if (!has(part.name + ".scale")) continue;
+        any = true;
+        read(part.name + ".scale", 1, &scales.back().factor);
+    }
+    return any ? scales : std::vector<PartScale>{};
 }
 
 std::unique_ptr<Buffer> TensorLoader::bias(const std::string& whole, const std::vector<Part>& parts) {
@@ -168,8 +193,10 @@ void TensorLoader::expect_finite(const WeightMatrix& matrix, const std::vector<c
 void TensorLoader::require_all_used(int n_layers) const {
     for (std::size_t i = 0; i < used_.size(); ++i) {
         const gguf::Tensor& t = file_.tensors()[i];
-        // Read where the rotation is described.
-        if (used_[i] || t.name.starts_with("rope_") || layer_of(t.name) >= n_layers) continue;
+        if (used_[i] || layer_of(t.name) >= n_layers) continue;
+        if (t.name.starts_with("rope_")) continue;  // read where the rotation is described
+        // Of activations, for processors that compute with 4-bit ones.
+        if (t.name.ends_with(".input_scale")) continue;
         fail(ErrorCode::kUnsupported, "{}: tensor '{}' is none that this build knows of architecture '{}'",
              file_.path(), gguf::printable(t.name),
              gguf::printable(file_.get_string("general.architecture")));

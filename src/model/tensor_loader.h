@@ -28,6 +28,8 @@ class TensorLoader {
     Linear linear(std::int64_t cols, const std::string& whole, const std::vector<Part>& parts);
     // Parts of so many rows for each expert, as Backend::load_experts stacks them.
     std::unique_ptr<WeightMatrix> experts(std::int64_t cols, const std::vector<Part>& parts, int n_experts);
+    // Scales (n_experts, parts) of what each part's rows make, or null.
+    std::unique_ptr<Buffer> expert_scale(const std::vector<Part>& parts, int n_experts);
     // Their biases, stacked likewise, or null.
     std::unique_ptr<Buffer> expert_bias(const std::vector<Part>& parts, int n_experts);
     NormWeights norm(const std::string& name, std::int64_t n);
@@ -43,6 +45,7 @@ class TensorLoader {
   private:
     const gguf::Tensor& use(const std::string& name);
     std::unique_ptr<Buffer> bias(const std::string& whole, const std::vector<Part>& parts);
+    std::vector<PartScale> scales(const std::vector<Part>& parts);
     void read(const std::string& name, std::int64_t n, float* out);
     void expect_shape(const gguf::Tensor& t, std::int64_t cols, std::int64_t rows) const;
     void expect_finite(const WeightMatrix& matrix, const std::vector<const gguf::Tensor*>& tensors,

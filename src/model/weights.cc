@@ -40,9 +40,12 @@ std::unique_ptr<ExpertWeights> load_experts(TensorLoader& load, const ModelDescr
               : std::vector<TensorLoader::Part>{{p + "ffn_gate_exps", d.n_expert_ff},
                                                 {p + "ffn_up_exps", d.n_expert_ff}};
     w->up = load.experts(d.n_embd, up, n);
+    // One tensor of gate and up has one scale for both.
+    w->up_scale = load.expert_scale(fused ? std::vector<TensorLoader::Part>{up[0], up[0]} : up, n);
     w->up_bias = load.expert_bias(up, n);
     const std::vector<TensorLoader::Part> down{{p + "ffn_down_exps", d.n_embd}};
     w->down = load.experts(d.n_expert_ff, down, n);
+    w->down_scale = load.expert_scale(down, n);
     w->down_bias = load.expert_bias(down, n);
     if (d.n_shared_ff > 0) {
         w->shared_up = load.linear(

@@ -13,17 +13,19 @@ struct NormWeights {
     std::unique_ptr<Buffer> gain, bias;  // (dim)
 };
 
-// A matrix with a bias where the file has one.
+// A matrix with a bias where the file has one. Tensors of some files (NVFP4) have a scale each, of what their
+// rows make.
 struct Linear {
     std::unique_ptr<WeightMatrix> matrix;
-    std::unique_ptr<Buffer> bias;  // (matrix->rows()) or null
+    std::unique_ptr<Buffer> bias;   // (matrix->rows()) or null
+    std::vector<PartScale> scales;  // of all rows, or none
 };
 
 struct ExpertWeights {
-    Linear router;                               // (n_experts, n_embd)
-    std::unique_ptr<Buffer> selection_bias;      // (n_experts) or null
-    std::unique_ptr<WeightMatrix> up, down;      // as Mixture has them
-    std::unique_ptr<Buffer> up_bias, down_bias;  // likewise, or null
+    Linear router;                                                     // (n_experts, n_embd)
+    std::unique_ptr<Buffer> selection_bias;                            // (n_experts) or null
+    std::unique_ptr<WeightMatrix> up, down;                            // as Mixture has them
+    std::unique_ptr<Buffer> up_scale, down_scale, up_bias, down_bias;  // likewise, or null
     Linear shared_up, shared_down;              // the expert of all tokens; without matrices if there is none
     std::unique_ptr<WeightMatrix> shared_gate;  // (1, n_embd) or null
 };

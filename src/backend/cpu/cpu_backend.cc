@@ -164,6 +164,16 @@ class CpuBackend final : public Backend {
         });
     }
 
+    void scale_parts(std::span<const PartScale> parts, int n, int dim, float* x) override {
+        for_rows(n, [&](int i) {
+            float* at = x + static_cast<std::ptrdiff_t>(i) * dim;
+            for (const PartScale& part : parts) {
+                kernels_.scale(at, part.factor, part.width, at);
+                at += part.width;
+            }
+        });
+    }
+
     void clamp(float limit, int n, int dim, float* x) override {
         for_pieces(n, dim, [&](int row, int at, int count) {
             kernels_.clamp(limit, count, x + static_cast<std::ptrdiff_t>(row) * dim + at);

@@ -144,6 +144,11 @@ void Experts::activate(const PackedMixture& m, int n_visits) {
     const Visit* visits = visits_.data() + shares_.front().first;
     pool_.for_each(n_visits, [&](int i) {
         float* gate = floats_of(gate_up_) + count(i, width);
+        if (const float* scale = m.mixture.up_scale) {
+            scale += count(visits[i].expert, 2);
+            kernels_.scale(gate, scale[0], m.n_ff(), gate);
+            kernels_.scale(gate + m.n_ff(), scale[1], m.n_ff(), gate + m.n_ff());
+        }
         if (m.mixture.up_bias)
             kernels_.add(m.mixture.up_bias + count(visits[i].expert, width), 1.0f, width, gate);
         gated(gate, gate + m.n_ff(), m.n_ff(), floats_of(gated_) + count(i, m.n_ff()));
@@ -179,6 +184,7 @@ void Experts::sum(const PackedMixture& m, int n, float* out) {
             const std::size_t i = count(token, m.n_used()) + static_cast<std::size_t>(k);
             const auto [expert, weight] = chosen_[i];
             float* result = floats_of(results_) + count(place_[i], m.n_embd()) + at;
+            if (m.mixture.down_scale) kernels_.scale(result, m.mixture.down_scale[expert], width, result);
             if (m.mixture.down_bias)
                 kernels_.add(m.mixture.down_bias + count(expert, m.n_embd()) + at, 1.0f, width, result);
             if (k == 0) {
