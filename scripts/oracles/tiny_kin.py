@@ -74,6 +74,32 @@ def granite_swa():
         state)
 
 
+def apertus():
+    """The file has numbers of xIELU before the softplus that makes them positive."""
+    import torch
+    from transformers import ApertusConfig, ApertusForCausalLM
+
+    s = Shape()
+    alpha_p, alpha_n = [0.5, 0.25, -0.5], [0.75, -0.25, 0.125]
+    parts = (norms(s, ["attn_norm", "ffn_norm"]) + attention(s) + feed_forward(s, gated=False) +
+             [gain("attn_q_norm", 64), gain("attn_k_norm", 64)])
+    names = LLAMA_LAYER | {"attn_norm": "attention_layernorm", "ffn_norm": "feedforward_layernorm"}
+
+    def state(w):
+        out = renamed(w, layer_names=names)
+        for i in range(s.layers):
+            out[f"model.layers.{i}.mlp.act_fn.alpha_p"] = torch.tensor([alpha_p[i]])
+            out[f"model.layers.{i}.mlp.act_fn.alpha_n"] = torch.tensor([alpha_n[i]])
+        return out
+    yield Model(
+        "apertus", "apertus", rms(s), outer(s) + layers(s, parts), "ApertusForCausalLM",
+        lambda: ApertusForCausalLM(config(s, ApertusConfig, rms_norm_eps=1e-5, rope_parameters=rope(10000.0),
+                                          bos_token_id=1, eos_token_id=2, tie_word_embeddings=False)),
+        state, buffers=("act_fn.beta", "act_fn.eps"),
+        plain_metadata={"xielu.alpha_p": alpha_p, "xielu.alpha_n": alpha_n, "xielu.beta": [0.5] * s.layers,
+                        "xielu.eps": [-1e-6] * s.layers})
+
+
 def qwen_kin():
     from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
@@ -192,5 +218,5 @@ def without_a_class():
 
 
 def models():
-    for family in (llama_kin, mistral3, granite_swa, qwen_kin, hunyuan, glm4_with_pictures, layer_norm_kin, without_a_class):
+    for family in (llama_kin, mistral3, granite_swa, apertus, qwen_kin, hunyuan, glm4_with_pictures, layer_norm_kin, without_a_class):
         yield from family()

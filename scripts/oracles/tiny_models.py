@@ -68,8 +68,8 @@ def write_gguf(model, path):
     import gguf
 
     w = gguf.GGUFWriter(path, model.architecture)
-    for key, value in model.metadata.items():
-        key = f"{model.architecture}.{key}"
+    own = {f"{model.architecture}.{key}": value for key, value in model.metadata.items()}
+    for key, value in (own | model.plain_metadata).items():
         if isinstance(value, list):
             w.add_array(key, value)
         elif isinstance(value, bool):
@@ -148,6 +148,7 @@ def write_golden(model, oracle, peer_difference):
         ("architecture", compact(model.architecture)),
         ("vocabulary", compact(model.vocabulary)),
         ("metadata", compact(model.metadata)),
+        *([("plain_metadata", compact(model.plain_metadata))] if model.plain_metadata else []),
         ("tensors", "[\n  " + ",\n  ".join(tensors) + "\n ]"),
         *([("rope", compact(model.rope))] if model.rope else []),
         ("n_tokens", compact(N_TOKENS)),

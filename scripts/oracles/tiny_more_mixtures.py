@@ -173,6 +173,16 @@ def phimoe():
         llama_cpp_tolerance=None)  # which normalises by mean squares, and divides the weights by their sum
 
 
+def smallthinker():
+    """Not in transformers."""
+    s = Shape(layers=4)
+    parts = norms(s, ["attn_norm", "ffn_norm"]) + attention(s) + experts(s.embd, EXPERT_FF, spread=0.75)
+    # llama.cpp knows no other window.
+    yield Model("smallthinker", "smallthinker",
+                rms(s, **WIDTHS, **{"expert_gating_func": SIGMOID, "attention.sliding_window": 4096}),
+                outer(s, tied=True) + layers(s, parts), "llama.cpp")
+
+
 def dbrx():
     from transformers import DbrxConfig, DbrxForCausalLM
 
@@ -238,5 +248,5 @@ def llama4():
 
 
 def models():
-    for family in (deepseek, scored, hunyuan, qwen_kin, phimoe, dbrx, llama4):
+    for family in (deepseek, scored, hunyuan, qwen_kin, phimoe, smallthinker, dbrx, llama4):
         yield from family()

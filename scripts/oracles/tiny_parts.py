@@ -28,6 +28,7 @@ class Model:
     llama_cpp_tolerance: float = 1e-3  # of any logit; None: llama.cpp cannot run it
     inputs: callable = lambda n: {}    # further arguments of the call, for n tokens
     buffers: tuple = ()       # endings of names in the state that are no weights
+    plain_metadata: dict = dataclasses.field(default_factory=dict)  # keys without the architecture's name
     rope: dict = dataclasses.field(default_factory=dict)  # what the user changes: scaling, scale
 
 

@@ -8,9 +8,16 @@ enum class Activation : unsigned char {
     kSilu,           // x / (1 + e^-x)
     kGelu,           // x Phi(x), by the error function
     kGeluTanh,       // the tanh form of it
+    kRelu,           // max(x, 0)
     kReluSquared,    // max(x, 0)^2
     kSwigluClamped,  // gates alone, (up + 1) gate sigmoid(1.702 gate) of gate <= 7 and |up| <= 7
 };
-inline constexpr int kActivations = 5;
+inline constexpr int kActivations = 6;
+
+// An activation with numbers that are learned (xIELU, arXiv:2411.13010):
+// alpha_p x^2 + beta x of x > 0, else alpha_n (e^min(x, eps) - 1 - x) + beta x.
+struct Xielu {
+    float alpha_p, alpha_n, beta, eps;
+};
 
 }  // namespace kvsplit

@@ -132,6 +132,7 @@ class Backend {
     virtual void gated_activation(Activation f, const float* gate_up, int n, int dim, float* out) = 0;
     // x (n, dim) = f(x)
     virtual void activation(Activation f, int n, int dim, float* x) = 0;
+    virtual void xielu(const Xielu& f, int n, int dim, float* x) = 0;
     // out (n, dim) += factor * x
     virtual void add(const float* x, float factor, int n, int dim, float* out) = 0;
     // Row i of out (n, dim) += sigmoid(gate[i]) * row i of x

@@ -66,15 +66,17 @@ struct ModelDescription {
     bool shared_norm = false;  // and through the same norm; only with parallel
 
     Activation activation = Activation::kSilu;
-    bool gated = true;  // activation(gate) * up, else activation(up)
+    bool gated = true;         // activation(gate) * up, else activation(up)
+    std::vector<Xielu> xielu;  // (n_layers) in place of the activation, where it is not gated; or none
 
     // Each expert_period-th layer from n_dense_layers on has a mixture of experts instead, if there are any.
     Routing routing;
     int n_dense_layers = 0;
     int expert_period = 1;
-    int n_expert_ff = 0;       // width of each expert
-    int n_shared_ff = 0;       // of one more that all tokens take; 0: none
-    bool shared_gate = false;  // which is weighted by a gate of its own
+    bool early_router = false;  // which reads what the layer's attention block reads, before its norm
+    int n_expert_ff = 0;        // width of each expert
+    int n_shared_ff = 0;        // of one more that all tokens take; 0: none
+    bool shared_gate = false;   // which is weighted by a gate of its own
 
     float embedding_scale = 1.0f;
     float attention_scale = 1.0f;

@@ -102,10 +102,11 @@ class Pass {
 
     void layer(const Weights& weights, int i) {
         const LayerWeights& w = weights.layers[static_cast<std::size_t>(i)];
+        if (d_.early_router && w.experts) multiply(w.experts->router, x_, ws_.router->data(), false);
         const float* attended = attend(w, i, data(weights.alibi_slopes));
         // What is parallel reads the same x: the order of the two sums is all that differs.
         if (!d_.parallel) add_output(w.output, attended, w.post_attention_norm);
-        feed_forward(w);
+        feed_forward(w, i);
         if (d_.parallel) add_output(w.output, attended, w.post_attention_norm);
     }
 
@@ -226,21 +227,25 @@ class Pass {
         side(w.k_norm, qkv + d_.n_heads * d_.head_dim, d_.n_kv_heads);
     }
 
-    void feed_forward(const LayerWeights& w) {
+    void feed_forward(const LayerWeights& w, int i) {
         const float* in = d_.shared_norm ? h_ : input(w.feed_forward_norm);
         if (w.experts) {
-            mix(*w.experts, in);
+            mix(*w.experts, i, in);
             return add_output(ws_.mixed->data(), w.post_feed_forward_norm);
         }
-        add_output(w.down, activated(w.up, in, d_.n_ff), w.post_feed_forward_norm);
+        add_output(w.down, activated(w.up, i, in, d_.n_ff), w.post_feed_forward_norm);
     }
 
     // What a feed-forward block of n_ff channels has before its last product.
-    const float* activated(const Linear& w, const float* in, int n_ff) {
+    const float* activated(const Linear& w, int i, const float* in, int n_ff) {
         float* up = ws_.up->data();
         multiply(w, in, up, false);
         if (!d_.gated) {
-            backend_.activation(d_.activation, n_, n_ff, up);
+            if (d_.xielu.empty()) {
+                backend_.activation(d_.activation, n_, n_ff, up);
+            } else {
+                backend_.xielu(d_.xielu[static_cast<std::size_t>(i)], n_, n_ff, up);
+            }
             return up;
         }
         backend_.gated_activation(d_.activation, up, n_, n_ff, ws_.gated->data());
@@ -248,9 +253,9 @@ class Pass {
     }
 
     // ws_.mixed = what the experts make of `in`, which is lost.
-    void mix(const ExpertWeights& w, const float* in) {
+    void mix(const ExpertWeights& w, int i, const float* in) {
         float* mixed = ws_.mixed->data();
-        multiply(w.router, in, ws_.router->data(), false);
+        if (!d_.early_router) multiply(w.router, in, ws_.router->data(), false);
         const Mixture mixture{.routing = d_.routing,
                               .activation = d_.activation,
                               .selection_bias = data(w.selection_bias),
@@ -263,7 +268,7 @@ class Pass {
         backend_.experts(mixture, ws_.router->data(), in, n_, mixed);
         if (!w.shared_up.matrix) return;
         if (w.shared_gate) backend_.matmul(*w.shared_gate, in, n_, ws_.shared_gate->data(), false);
-        const float* shared = activated(w.shared_up, in, d_.n_shared_ff);
+        const float* shared = activated(w.shared_up, i, in, d_.n_shared_ff);
         if (!w.shared_gate) return multiply(w.shared_down, shared, mixed, true);
         multiply(w.shared_down, shared, h_, false);
         backend_.add_gated(ws_.shared_gate->data(), h_, n_, d_.n_embd, mixed);

@@ -61,6 +61,24 @@ TEST(Elementwise, LayerNorm) {
     }
 }
 
+TEST(Elementwise, Xielu) {
+    std::mt19937 rng(9);
+    const Xielu f{.alpha_p = 0.75f, .alpha_n = 1.25f, .beta = 0.5f, .eps = -1e-6f};
+    for (const int n : kLengths) {
+        const std::vector<float> x = random_vector(n, rng);
+        for (const CpuIsa isa : available_isas()) {
+            std::vector<float> y = x;
+            kernels(isa).xielu(f, n, y.data());
+            for (std::size_t i = 0; i < x.size(); ++i) {
+                const double v = x[i];
+                const double curved =
+                    v > 0 ? f.alpha_p * v * v : f.alpha_n * (std::expm1(std::min(v, double{f.eps})) - v);
+                EXPECT_NEAR(y[i], curved + f.beta * v, 1e-6 * (1 + v * v));
+            }
+        }
+    }
+}
+
 TEST(Elementwise, Activations) {
     std::mt19937 rng(8);
     for (const int n : kLengths) {
@@ -73,9 +91,9 @@ TEST(Elementwise, Activations) {
                 kernels(isa).gated[f](x.data(), x.data(), n, product.data());
                 for (std::size_t i = 0; i < x.size(); ++i) {
                     const double v = x[i], inner = std::sqrt(2 / M_PI) * (v + 0.044715 * v * v * v);
-                    const double expected[] = {v / (1 + std::exp(-v)),
-                                               0.5 * v * (1 + std::erf(v / std::sqrt(2.0))),
-                                               0.5 * v * (1 + std::tanh(inner)), v > 0 ? v * v : 0.0};
+                    const double expected[] = {
+                        v / (1 + std::exp(-v)), 0.5 * v * (1 + std::erf(v / std::sqrt(2.0))),
+                        0.5 * v * (1 + std::tanh(inner)), std::max(v, 0.0), v > 0 ? v * v : 0.0};
                     EXPECT_NEAR(y[i], expected[f], 1e-6 * (1 + v * v)) << f;
                     EXPECT_EQ(product[i], y[i] * x[i]) << f;
                 }

@@ -112,6 +112,7 @@ class CountingCpuBackend final : public CountingBackend {
     void norm(const Norm&, const float*, int, int, float*, bool) override {}
     void norm_heads(const Norm&, float*, std::ptrdiff_t, int, int, int) override {}
     void gated_activation(Activation, const float*, int, int, float*) override {}
+    void xielu(const Xielu&, int, int, float*) override {}
     void activation(Activation, int, int, float*) override {}
     void add(const float*, float, int, int, float*) override {}
     void add_gated(const float*, const float*, int, int, float*) override {}

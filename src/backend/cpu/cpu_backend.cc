@@ -137,6 +137,12 @@ class CpuBackend final : public Backend {
         });
     }
 
+    void xielu(const Xielu& f, int n, int dim, float* x) override {
+        for_pieces(n, dim, [&](int row, int at, int count) {
+            kernels_.xielu(f, count, x + static_cast<std::ptrdiff_t>(row) * dim + at);
+        });
+    }
+
     void add(const float* x, float factor, int n, int dim, float* out) override {
         for_pieces(n, dim, [&](int row, int at, int count) {
             const auto first = static_cast<std::ptrdiff_t>(row) * dim + at;

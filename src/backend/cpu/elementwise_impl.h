@@ -1,6 +1,7 @@
 // Norms, activations, rotary embeddings: one row per call. Part of a kernel translation unit (simd.h).
 #pragma once
 
+#include "backend/activation.h"
 #include "backend/cpu/simd/simd.h"
 
 namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
@@ -78,6 +79,16 @@ void gated_swiglu_clamped(const float* gate, const float* up, int n, float* out)
         const f32x16 g = min(limit, load_block(gate + i, m));
         const f32x16 u = max(set1(-7.0f), min(limit, load_block(up + i, m)));
         store_block(out + i, (u + one) * (g * sigmoid(g * slope)), m);
+    });
+}
+
+void xielu(const Xielu& f, int n, float* x) {
+    const f32x16 alpha_p = set1(f.alpha_p), alpha_n = set1(f.alpha_n), beta = set1(f.beta);
+    for_blocks(n, [&](int i, int m) KVSPLIT_LAMBDA_INLINE {
+        const f32x16 a = load_block(x + i, m);
+        const f32x16 negative = alpha_n * (exp(min(a, set1(f.eps))) - set1(1.0f) - a);
+        const f32x16 curved = select(lt(zero_f32(), a), alpha_p * a * a, negative);
+        store_block(x + i, fmadd(beta, a, curved), m);
     });
 }
 

@@ -31,6 +31,7 @@ struct Kernels {
     void (*gated[kActivations])(const float* gate, const float* up, int n, float* out);
     // x[i] = f(x[i]); null for what is a gate alone.
     void (*activation[kActivations])(int n, float* x);
+    void (*xielu)(const Xielu& f, int n, float* x);  // likewise
 
     void (*add)(const float* x, float factor, int n, float* out);    // out[i] += x[i] * factor
     void (*scale)(const float* x, float factor, int n, float* out);  // out[i] = x[i] * factor; out may be x

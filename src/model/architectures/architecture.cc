@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -41,6 +42,22 @@ void set_temperature(const ArchitectureKeys& in, ModelDescription& d, double sca
     const int longest = std::numeric_limits<int>::max() / 2;
     if (period == 0) period = in.count_or("rope.scaling.original_context_length", longest, d.context_length);
     d.temperature.period = in.count_or("attention.temperature_length", longest, period);
+}
+
+std::vector<double> numbers_of_layers(const gguf::File& file, const std::string& key, int n_layers) {
+    const gguf::Value* value = file.find(key);
+    std::vector<double> numbers;
+    if (value && value->is_array()) {
+        const auto each = file.get_f32_array(key);
+        numbers.assign(each.begin(), each.end());
+    } else {
+        numbers.assign(static_cast<std::size_t>(n_layers), file.get_f64(key));
+    }
+    if (numbers.size() < static_cast<std::size_t>(n_layers))
+        file.reject(*value, fmt::format("has {} entries for {} layers", numbers.size(), n_layers));
+    if (!std::ranges::all_of(numbers, [](double x) { return std::isfinite(x); }))
+        file.reject(*value, "has a number that is not finite");
+    return numbers;
 }
 
 bool has_rope_sections(const ArchitectureKeys& in) {

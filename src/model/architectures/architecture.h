@@ -44,6 +44,9 @@ void set_latent_attention(const ArchitectureKeys& in, ModelDescription& d);
 // Queries that grow with their position: as the file says, where it says nothing with this scale (0: they do
 // not) and period (0: the context before it was stretched).
 void set_temperature(const ArchitectureKeys& in, ModelDescription& d, double scale, int period);
+// The numbers that a key without the architecture's name has for each layer, or one for all. Throws
+// Error(kFormat).
+std::vector<double> numbers_of_layers(const gguf::File& file, const std::string& key, int n_layers);
 // Whether the file tells positions of pictures by several numbers. Those of text are all the same.
 bool has_rope_sections(const ArchitectureKeys& in);
 // No rotation; logits lean towards near tokens, by Press et al., arXiv:2108.12409.

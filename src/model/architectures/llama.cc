@@ -141,6 +141,24 @@ void describe_arcee(const ArchitectureKeys&, ModelDescription& d) {
     d.gated = false;
 }
 
+// What softplus is in files that keep its argument.
+double softplus(double x) { return x > 20 ? x : std::log1p(std::exp(x)); }
+
+void describe_apertus(const ArchitectureKeys& in, ModelDescription& d) {
+    d.rope_kind = RopeKind::kHalves;
+    d.qk_norm = QkNorm::kHead;
+    d.gated = false;
+    const auto each = [&](const char* name) { return numbers_of_layers(in.file(), name, d.n_layers); };
+    const auto alpha_p = each("xielu.alpha_p"), alpha_n = each("xielu.alpha_n"), beta = each("xielu.beta"),
+               eps = each("xielu.eps");
+    for (std::size_t i = 0; i < static_cast<std::size_t>(d.n_layers); ++i) {
+        d.xielu.push_back({.alpha_p = static_cast<float>(softplus(alpha_p[i])),
+                           .alpha_n = static_cast<float>(beta[i] + softplus(alpha_n[i])),
+                           .beta = static_cast<float>(beta[i]),
+                           .eps = static_cast<float>(eps[i])});
+    }
+}
+
 void describe_seed_oss(const ArchitectureKeys&, ModelDescription& d) {
     d.rope_kind = RopeKind::kHalves;
     d.feed_forward_norm_tensor = "post_attention_norm";
@@ -154,6 +172,7 @@ void describe_glm4(const ArchitectureKeys& in, ModelDescription& d) {
 }
 
 constexpr Architecture kFamily[] = {
+    {"apertus", describe_apertus},
     {"arcee", describe_arcee},
     {"baichuan", describe_baichuan},
     {"chatglm", describe_llama},

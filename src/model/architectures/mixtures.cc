@@ -103,6 +103,18 @@ void describe_mellum(const ArchitectureKeys& in, ModelDescription& d) {
     set_windows(in, d, in.size_or("attention.sliding_window", 1 << 30, 0), 4);
 }
 
+// Three of four layers, beginning with the second, have windows and rotate, if the file has windows.
+void describe_smallthinker(const ArchitectureKeys& in, ModelDescription& d) {
+    d.rope_kind = RopeKind::kHalves;
+    d.activation = Activation::kRelu;
+    d.early_router = true;
+    if (const int window = in.size_or("attention.sliding_window", 1 << 30, 0); window > 0) {
+        for (std::size_t i = 0; i < d.windows.size(); ++i) d.windows[i] = i % 4 == 0 ? 0 : window;
+        for (std::size_t i = 0; i < d.rotary.size(); ++i) d.rotary[i] = d.windows[i] > 0;
+    }
+    set_experts(in, d, {.normalise = true});
+}
+
 // Phi 3.5. The files name an RMS norm's epsilon, but the norms are LayerNorms.
 void describe_phimoe(const ArchitectureKeys& in, ModelDescription& d) {
     d.norm = NormKind::kLayer;
@@ -167,6 +179,7 @@ constexpr Architecture kFamily[] = {
     {"qwen2moe", describe_qwen2moe},
     {"qwen3moe", describe_qwen3moe},
     {"qwen3vlmoe", describe_qwen3moe},
+    {"smallthinker", describe_smallthinker},
 };
 
 }  // namespace

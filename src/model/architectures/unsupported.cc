@@ -22,7 +22,6 @@ struct Unsupported {
 
 constexpr Unsupported kUnsupported[] = {
     {"afmoe", kGatedAttention},
-    {"apertus", "the activation xIELU"},
     {"arctic", "mixtures of experts beside ordinary blocks"},
     {"arwkv7", kRecurrent},
     {"bailingmoe3", kRecurrent},
@@ -94,7 +93,6 @@ constexpr Unsupported kUnsupported[] = {
     {"rwkv6", kRecurrent},
     {"rwkv6qwen2", kRecurrent},
     {"rwkv7", kRecurrent},
-    {"smallthinker", "routers that read what attention reads"},
     {"spark2_5", kGatedAttention},
     {"step35", kUneven},
     {"t5", kEncoder},

@@ -62,6 +62,8 @@ KVSPLIT_INLINE f32x16 gelu(f32x16 x) {
     return x * select(lt(x, zero_f32()), tail, set1(1.0f) - tail);
 }
 
+KVSPLIT_INLINE f32x16 relu(f32x16 x) { return max(x, zero_f32()); }
+
 KVSPLIT_INLINE f32x16 relu_squared(f32x16 x) {
     const f32x16 positive = max(x, zero_f32());
     return positive * positive;
