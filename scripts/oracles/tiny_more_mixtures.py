@@ -136,11 +136,12 @@ def qwen_kin():
              [gain("attn_q_norm", 128), gain("attn_k_norm", 128)])
     common = dict(rms_norm_eps=1e-5, head_dim=128, num_experts=EXPERTS, num_experts_per_tok=USED, norm_topk_prob=True,
                   moe_intermediate_size=EXPERT_FF, tie_word_embeddings=False)
+    two = dataclasses.replace(wide, layers=2)
     yield Model(
         "qwen3vlmoe", "qwen3vlmoe",
-        rms(wide, **WIDTHS, **head, **{"n_deepstack_layers": 3, "rope.dimension_sections": [24, 20, 20, 0]}),
-        outer(wide) + layers(wide, parts), "Qwen3MoeForCausalLM",
-        lambda: Qwen3MoeForCausalLM(config(wide, Qwen3MoeConfig, **common, rope_parameters=rope(10000.0))), state_of({}))
+        rms(two, **WIDTHS, **head, **{"n_deepstack_layers": 3, "rope.dimension_sections": [24, 20, 20, 0]}),
+        outer(two) + layers(two, parts), "Qwen3MoeForCausalLM",
+        lambda: Qwen3MoeForCausalLM(config(two, Qwen3MoeConfig, **common, rope_parameters=rope(10000.0))), state_of({}))
     yarn = {"rope.scaling.type": "yarn", "rope.scaling.factor": 4.0, "rope.scaling.original_context_length": 256}
     scaled = {"rope_type": "yarn", "rope_theta": 10000.0, "factor": 4.0, "original_max_position_embeddings": 256,
               "beta_fast": 32.0, "beta_slow": 1.0}
