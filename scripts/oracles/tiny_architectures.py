@@ -28,11 +28,13 @@ def llama():
                                         tie_word_embeddings=False)),
         lambda w: renamed(w, change=unpermuted(s)))
     scales = [scale_of(t.name[:-len(".weight")]) for t in parts if len(t.shape) == 2]
-    yield Model(
-        "llama_scales", "llama", rms(s), outer(s) + [scale_of("output")] + layers(s, parts + scales), "LlamaForCausalLM",
-        lambda: LlamaForCausalLM(config(s, LlamaConfig, rms_norm_eps=1e-5, rope_parameters=rope(10000.0),
-                                        tie_word_embeddings=False)),
-        lambda w: renamed(scales_applied(w), change=unpermuted(s)))
+    # llama.cpp reads a scale of the output beside NVFP4 blocks alone.
+    for name, more, tolerance in [("llama_scales", [], 1e-3), ("llama_output_scale", [scale_of("output")], None)]:
+        yield Model(
+            name, "llama", rms(s), outer(s) + more + layers(s, parts + scales), "LlamaForCausalLM",
+            lambda: LlamaForCausalLM(config(s, LlamaConfig, rms_norm_eps=1e-5, rope_parameters=rope(10000.0),
+                                            tie_word_embeddings=False)),
+            lambda w: renamed(scales_applied(w), change=unpermuted(s)), llama_cpp_tolerance=tolerance)
     biased = Shape(head_dim=128, heads=2, kv_heads=1)
     parts = (norms(biased, ["attn_norm", "ffn_norm"]) + attention(biased, True, True) +
              feed_forward(biased, biases=True))

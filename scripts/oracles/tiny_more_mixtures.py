@@ -85,14 +85,16 @@ def scored():
         with_correction(SHARED_NAMES))
 
     parts = norms(s, ["attn_norm", "ffn_norm"]) + attention(s) + head_norms
+    own_name = [dataclasses.replace(t, name="exp_probs_b") if t is SELECTION_BIAS else t for t in shared]
+    own_state = with_correction(SHARED_NAMES, "mlp.e_score_correction_bias")
     yield Model(
-        "hy_v3", "hy_v3", rms(s, **keys), outer(s) + leading_dense(s, parts, shared), "HYV3ForCausalLM",
+        "hy_v3", "hy_v3", rms(s, **keys), outer(s) + leading_dense(s, parts, own_name), "HYV3ForCausalLM",
         lambda: HYV3ForCausalLM(config(
             s, HYV3Config, rms_norm_eps=1e-5, head_dim=64, num_experts=EXPERTS, num_experts_per_tok=USED,
             num_shared_experts=1, moe_intermediate_size=EXPERT_FF, router_scaling_factor=2.5, bos_token_id=1,
             eos_token_id=2, mlp_layer_types=["dense"] + ["sparse"] * (s.layers - 1), rope_parameters=rope(10000.0),
             tie_word_embeddings=False)),
-        with_correction(SHARED_NAMES, "mlp.e_score_correction_bias"))
+        lambda w: own_state({n + ".bias" * n.endswith("exp_probs_b"): t for n, t in w.items()}))
 
     narrow = Shape(ff=EXPERT_FF)
     parts = (norms(s, ["attn_norm", "ffn_norm"]) + attention(s) + experts(s.embd, EXPERT_FF) +
@@ -136,12 +138,14 @@ def qwen_kin():
              [gain("attn_q_norm", 128), gain("attn_k_norm", 128)])
     common = dict(rms_norm_eps=1e-5, head_dim=128, num_experts=EXPERTS, num_experts_per_tok=USED, norm_topk_prob=True,
                   moe_intermediate_size=EXPERT_FF, tie_word_embeddings=False)
+    # Beyond three times a section's length llama.cpp leaves two of three pairs as they are: such that hardly turn, with a
+    # base like that of the published models.
     two = dataclasses.replace(wide, layers=2)
     yield Model(
         "qwen3vlmoe", "qwen3vlmoe",
-        rms(two, **WIDTHS, **head, **{"n_deepstack_layers": 3, "rope.dimension_sections": [24, 20, 20, 0]}),
+        rms(two, **WIDTHS, **head, **{"rope.freq_base": 5000000.0, "n_deepstack_layers": 3, "rope.dimension_sections": [24, 20, 20, 0]}),
         outer(two) + layers(two, parts), "Qwen3MoeForCausalLM",
-        lambda: Qwen3MoeForCausalLM(config(two, Qwen3MoeConfig, **common, rope_parameters=rope(10000.0))), state_of({}))
+        lambda: Qwen3MoeForCausalLM(config(two, Qwen3MoeConfig, **common, rope_parameters=rope(5e6))), state_of({}))
     yarn = {"rope.scaling.type": "yarn", "rope.scaling.factor": 4.0, "rope.scaling.original_context_length": 256}
     scaled = {"rope_type": "yarn", "rope_theta": 10000.0, "factor": 4.0, "original_max_position_embeddings": 256,
               "beta_fast": 32.0, "beta_slow": 1.0}

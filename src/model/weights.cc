@@ -33,7 +33,8 @@ std::unique_ptr<ExpertWeights> load_experts(TensorLoader& load, const ModelDescr
     auto w = std::make_unique<ExpertWeights>();
     const int n = d.routing.n_experts;
     w->router = load.linear(d.n_embd, {{p + "ffn_gate_inp", n}});
-    if (load.has(p + "exp_probs_b.bias")) w->selection_bias = load.vector(p + "exp_probs_b.bias", n);
+    for (const char* name : {"exp_probs_b.bias", "exp_probs_b"})
+        if (load.has(p + name)) w->selection_bias = load.vector(p + name, n);
     const bool fused = load.has(p + "ffn_gate_up_exps.weight");
     const std::vector<TensorLoader::Part> up =
         fused ? std::vector<TensorLoader::Part>{{p + "ffn_gate_up_exps", 2 * std::int64_t{d.n_expert_ff}}}
