@@ -76,10 +76,10 @@ typedef struct kvsplit_model_options {
     int32_t threads; /* 0: one for each physical core */
     int32_t exact;   /* flag: f32 activations on dequantised weights; slow, for measuring */
     /* Since ABI 1.1. What is 0 of rope_ is the file's. */
-    int32_t activation_bits;       /* of activations where they meet integer weights: 8 or 16; not with exact */
-    int32_t rope_scaling;          /* kvsplit_rope_scaling */
-    double rope_scale;             /* how many times the trained context is wanted */
-    double rope_freq_base;         /* of the rotary embedding */
+    int32_t activation_bits; /* of activations where they meet integer weights: 8 or 16; not with exact */
+    int32_t rope_scaling;    /* kvsplit_rope_scaling */
+    double rope_scale;       /* how many times the trained context is wanted */
+    double rope_freq_base;   /* of the rotary embedding */
     int32_t rope_original_context; /* tokens that the model was trained for; YaRN only */
 } kvsplit_model_options;
 
