@@ -180,7 +180,7 @@ def phimoe():
 
 def smallthinker():
     """Not in transformers."""
-    s = Shape(layers=4)
+    s = Shape(layers=5)  # llama.cpp rotates all of four
     parts = norms(s, ["attn_norm", "ffn_norm"]) + attention(s) + experts(s.embd, EXPERT_FF, spread=0.75)
     # llama.cpp knows no other window.
     yield Model("smallthinker", "smallthinker",

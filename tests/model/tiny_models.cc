@@ -77,8 +77,8 @@ GgufWriter TinyModelGolden::file() const {
     w.add("general.architecture", architecture);
     for (const auto& [key, value] : spec.at("metadata").items())
         add_value(w, architecture + "." + key, value);
-    for (const auto& [key, value] : spec.value("plain_metadata", nlohmann::json::object()).items())
-        add_value(w, key, value);
+    const nlohmann::json plain = spec.value("plain_metadata", nlohmann::json::object());
+    for (const auto& [key, value] : plain.items()) add_value(w, key, value);
     add_vocabulary(w, spec.at("vocabulary"));
     for (const auto& tensor : spec.at("tensors")) {
         const std::string tensor_name = tensor.at(0);
