@@ -71,7 +71,7 @@ TEST(Jinja, TemplatesOfModels) {
         const std::string source = find_template(name);
         if (source.empty()) continue;
         ++found;
-        ASSERT_EQ(fnv1a(source), entry["source"]) << name << " is another version";
+        ASSERT_EQ(fnv1a(source), entry["source"].get<std::string>()) << name << " is another version";
         const Template prompt(source, name);
         for (std::size_t i = 0; i < entry["results"].size(); ++i) {
             const Json& c = golden["conversations"][i / 2];
@@ -84,7 +84,7 @@ TEST(Jinja, TemplatesOfModels) {
             } catch (const TemplateError& error) {
                 if (error.fault() == Fault::kRaised) got = {{"raised", error.detail()}};
             }
-            EXPECT_EQ(got, entry["results"][i]) << name << ", conversation " << i / 2;
+            EXPECT_EQ(got, entry["results"][i].get<std::string>()) << name << ", conversation " << i / 2;
         }
     }
     EXPECT_GE(found, 3);
