@@ -27,6 +27,12 @@ extern const test::SimdOps simd_ops;
 namespace avx512 {
 extern const test::SimdOps simd_ops;
 }
+namespace neon {
+extern const test::SimdOps simd_ops;
+}
+namespace i8mm {
+extern const test::SimdOps simd_ops;
+}
 
 namespace {
 
@@ -40,13 +46,16 @@ struct Set {
 };
 std::vector<Set> sets() {
     std::vector<Set> all = {{"portable", &portable::simd_ops, false}};
-#if defined(__x86_64__)
     for (const CpuIsa isa : available_isas()) {
+#if defined(__x86_64__)
         if (isa == CpuIsa::kAvx2) all.push_back({"avx2", &avx2::simd_ops, true});
         if (isa == CpuIsa::kAvxVnni) all.push_back({"avxvnni", &avxvnni::simd_ops, true});
         if (isa == CpuIsa::kAvx512) all.push_back({"avx512", &avx512::simd_ops, true});
-    }
+#elif defined(__aarch64__)
+        if (isa == CpuIsa::kNeon) all.push_back({"neon", &neon::simd_ops, true});
+        if (isa == CpuIsa::kI8mm) all.push_back({"i8mm", &i8mm::simd_ops, true});
 #endif
+    }
     return all;
 }
 

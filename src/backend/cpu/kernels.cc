@@ -18,6 +18,13 @@ extern const Kernels table;
 namespace avx512 {
 extern const Kernels table;
 }
+#elif defined(__aarch64__)
+namespace neon {
+extern const Kernels table;
+}
+namespace i8mm {
+extern const Kernels table;
+}
 #endif
 
 const Kernels& kernels(CpuIsa isa) {
@@ -30,6 +37,11 @@ const Kernels& kernels(CpuIsa isa) {
             return avxvnni::table;
         case CpuIsa::kAvx2:
             return avx2::table;
+#elif defined(__aarch64__)
+        case CpuIsa::kI8mm:
+            return i8mm::table;
+        case CpuIsa::kNeon:
+            return neon::table;
 #endif
         default:
             return portable::table;
