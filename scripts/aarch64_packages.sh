@@ -15,8 +15,7 @@ case "${1:-}" in
 esac
 
 # Shared libraries beside the -dev packages that name them; the last two hold headers alone.
-packages=(libfmt-dev:arm64 libfmt9:arm64 libpcre2-dev:arm64 libpcre2-8-0:arm64 libgtest-dev:arm64
-    libcli11-dev nlohmann-json3-dev)
+packages=(libfmt-dev libfmt9 libpcre2-dev libpcre2-8-0 libgtest-dev libcli11-dev nlohmann-json3-dev)
 
 into=$KVSPLIT_ROOT/build/aarch64-packages
 [ -e "$into/complete" ] && exit 0
@@ -29,13 +28,14 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/lists/partial" "$work/cache/archives/partial"
 
-# Lists of packages of our own, for arm64 alone: apt would add an architecture to the system's otherwise.
+# A state of apt's own, in which the machine is an arm64: the system's lists and architectures stay as they are.
 cat >"$work/apt.conf" <<END
-APT::Architecture "$(dpkg --print-architecture)";
-APT::Architectures {"$(dpkg --print-architecture)"; "arm64";};
+APT::Architecture "arm64";
+APT::Architectures {"arm64";};
 APT::Sandbox::User "$(id -un)";
 Acquire::Languages "none";
 Dir::State::lists "$work/lists";
+Dir::State::status "/dev/null";
 Dir::Cache "$work/cache";
 END
 export APT_CONFIG=$work/apt.conf
