@@ -392,7 +392,8 @@ TEST(Simd, FusedSetsGiveTheBitsOfOtherProcessors) {
         std::mt19937 rng(11);
         std::uint64_t hash = 14695981039346656037u;  // FNV-1a
         const auto add = [&](const float* values, int n) {
-            for (int i = 0; i < n; ++i) hash = (hash ^ std::bit_cast<std::uint32_t>(values[i])) * 1099511628211u;
+            for (int i = 0; i < n; ++i)
+                hash = (hash ^ std::bit_cast<std::uint32_t>(values[i])) * 1099511628211u;
         };
         for (int round = 0; round < 1000; ++round) {
             float a[16], b[16], out[32];

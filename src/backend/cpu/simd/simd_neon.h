@@ -25,14 +25,14 @@ struct mask64 {
 // result NAME(type a, ...): `op`, an intrinsic or a function of ours, on each of the four registers.
 #define KVSPLIT_EACH_OF_1(result, name, type, op) \
     KVSPLIT_INLINE result name(type a) { return {{op(a.v[0]), op(a.v[1]), op(a.v[2]), op(a.v[3])}}; }
-#define KVSPLIT_EACH_OF_2(result, name, type, op)                                                       \
-    KVSPLIT_INLINE result name(type a, type b) {                                                        \
-        return {{op(a.v[0], b.v[0]), op(a.v[1], b.v[1]), op(a.v[2], b.v[2]), op(a.v[3], b.v[3])}};      \
+#define KVSPLIT_EACH_OF_2(result, name, type, op)                                                  \
+    KVSPLIT_INLINE result name(type a, type b) {                                                   \
+        return {{op(a.v[0], b.v[0]), op(a.v[1], b.v[1]), op(a.v[2], b.v[2]), op(a.v[3], b.v[3])}}; \
     }
-#define KVSPLIT_EACH_OF_3(result, name, type_a, type_b, type_c, op)                                     \
-    KVSPLIT_INLINE result name(type_a a, type_b b, type_c c) {                                          \
-        return {{op(a.v[0], b.v[0], c.v[0]), op(a.v[1], b.v[1], c.v[1]), op(a.v[2], b.v[2], c.v[2]),    \
-                 op(a.v[3], b.v[3], c.v[3])}};                                                          \
+#define KVSPLIT_EACH_OF_3(result, name, type_a, type_b, type_c, op)                                  \
+    KVSPLIT_INLINE result name(type_a a, type_b b, type_c c) {                                       \
+        return {{op(a.v[0], b.v[0], c.v[0]), op(a.v[1], b.v[1], c.v[1]), op(a.v[2], b.v[2], c.v[2]), \
+                 op(a.v[3], b.v[3], c.v[3])}};                                                       \
     }
 
 // Loads, stores, constants
@@ -153,16 +153,16 @@ template <int n>
 KVSPLIT_EACH_OF_1(i32x16, shift_right_logical, i32x16, shift_right_logical_128<n>)
 
 // Comparison
-KVSPLIT_EACH_OF_2(mask16, lt, f32x16, vcltq_f32)
-KVSPLIT_EACH_OF_2(mask16, le, f32x16, vcleq_f32)
-KVSPLIT_EACH_OF_2(mask16, eq, f32x16, vceqq_f32)
-KVSPLIT_EACH_OF_2(mask16, lt, i32x16, vcltq_s32)
-KVSPLIT_EACH_OF_2(mask16, eq, i32x16, vceqq_s32)
-KVSPLIT_EACH_OF_3(f32x16, select, mask16, f32x16, f32x16, vbslq_f32)
-KVSPLIT_EACH_OF_3(i32x16, select, mask16, i32x16, i32x16, vbslq_s32)
+KVSPLIT_EACH_OF_2(mask16, lt, f32x16, vcltq_f32) KVSPLIT_EACH_OF_2(mask16, le, f32x16, vcleq_f32)
+    KVSPLIT_EACH_OF_2(mask16, eq, f32x16, vceqq_f32) KVSPLIT_EACH_OF_2(mask16, lt, i32x16, vcltq_s32)
+        KVSPLIT_EACH_OF_2(mask16, eq, i32x16, vceqq_s32)
+            KVSPLIT_EACH_OF_3(f32x16, select, mask16, f32x16, f32x16, vbslq_f32)
+                KVSPLIT_EACH_OF_3(i32x16, select, mask16, i32x16, i32x16, vbslq_s32)
 
-// Lanes i and i ^ n exchanged
-KVSPLIT_INLINE float32x4_t swap_pairs(float32x4_t a) { return vextq_f32(a, a, 2); }
+    // Lanes i and i ^ n exchanged
+    KVSPLIT_INLINE float32x4_t swap_pairs(float32x4_t a) {
+    return vextq_f32(a, a, 2);
+}
 KVSPLIT_EACH_OF_1(f32x16, swap_lanes_1, f32x16, vrev64q_f32)
 KVSPLIT_EACH_OF_1(f32x16, swap_lanes_2, f32x16, swap_pairs)
 template <int n>
@@ -181,8 +181,7 @@ KVSPLIT_INLINE float32x4_t fraction_128(float32x4_t a) { return vsubq_f32(a, vrn
 KVSPLIT_INLINE float32x4_t times_power_128(float32x4_t a, float32x4_t b) {
     const uint32x4_t large = vcgeq_f32(b, vdupq_n_f32(-126.0f));
     const int32x4_t exponent = vshlq_n_s32(vcvtmq_s32_f32(b), 23);
-    return vreinterpretq_f32_u32(
-        vandq_u32(large, as_unsigned(add_128(vreinterpretq_s32_f32(a), exponent))));
+    return vreinterpretq_f32_u32(vandq_u32(large, as_unsigned(add_128(vreinterpretq_s32_f32(a), exponent))));
 }
 KVSPLIT_EACH_OF_1(f32x16, power_of_two, i32x16, power_of_two_128)
 KVSPLIT_EACH_OF_1(f32x16, fraction, f32x16, fraction_128)
@@ -211,8 +210,9 @@ KVSPLIT_INLINE f32x16 max_of_4(f32x16 a, f32x16 b, f32x16 c, f32x16 d) {
     const float32x4_t a4 = max_to_4(a), b4 = max_to_4(b), c4 = max_to_4(c), d4 = max_to_4(d);
     const float32x4_t ab = max_128(vzip1q_f32(a4, b4), vzip2q_f32(a4, b4));
     const float32x4_t cd = max_128(vzip1q_f32(c4, d4), vzip2q_f32(c4, d4));
-    const float32x4_t zero = vdupq_n_f32(0), all = max_128(vcombine_f32(vget_low_f32(ab), vget_low_f32(cd)),
-                                                           vcombine_f32(vget_high_f32(ab), vget_high_f32(cd)));
+    const float32x4_t zero = vdupq_n_f32(0),
+                      all = max_128(vcombine_f32(vget_low_f32(ab), vget_low_f32(cd)),
+                                    vcombine_f32(vget_high_f32(ab), vget_high_f32(cd)));
     return {{all, zero, zero, zero}};
 }
 KVSPLIT_INLINE i32x16 add_of_4(i32x16 a, i32x16 b, i32x16 c, i32x16 d) {
@@ -337,7 +337,9 @@ template <int n>
 KVSPLIT_EACH_OF_1(bytes64, shift_left_bytes, bytes64, shift_left_bytes_128<n>)
 template <int n>
 KVSPLIT_EACH_OF_1(bytes64, shift_right_bytes, bytes64, shift_right_bytes_128<n>)
-KVSPLIT_INLINE bytes64 low_nibbles(bytes64 a) { return a & set1_byte(0x0f); }
+KVSPLIT_INLINE bytes64 low_nibbles(bytes64 a) {
+    return a & set1_byte(0x0f);
+}
 KVSPLIT_INLINE bytes64 high_nibbles(bytes64 a) { return shift_right_bytes<4>(a); }
 KVSPLIT_INLINE bytes64 load_table16(const void* p) {
     const uint8x16_t v = vld1q_u8(static_cast<const std::uint8_t*>(p));
