@@ -2,10 +2,11 @@
 //
 // A kernel's translation unit defines KVSPLIT_ISA_NAMESPACE (portable, avx2, ...) and exactly one of
 // KVSPLIT_ISA_PORTABLE, KVSPLIT_ISA_AVX2 (beside it KVSPLIT_ISA_AVXVNNI, or not), KVSPLIT_ISA_AVX512,
-// KVSPLIT_ISA_NEON (beside it KVSPLIT_ISA_I8MM, or not), and is compiled with that set's flags (see kvsplit_isa_sources in src/backend/CMakeLists.txt). Everything here and
-// in the kernels lives in namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE: a function compiled for AVX-512 then
-// never has the same name as one compiled for AVX2, and the linker cannot pick the wrong copy. For the same
-// reason kernels use no templates or inline functions of the standard library.
+// KVSPLIT_ISA_NEON (beside it KVSPLIT_ISA_I8MM, or not), and is compiled with that set's flags (see
+// kvsplit_isa_sources in src/backend/CMakeLists.txt). Everything here and in the kernels lives in namespace
+// kvsplit::cpu::KVSPLIT_ISA_NAMESPACE: a function compiled for AVX-512 then never has the same name as one
+// compiled for AVX2, and the linker cannot pick the wrong copy. For the same reason kernels use no templates
+// or inline functions of the standard library.
 //
 // Types: f32x16, i32x16, bytes64 (64 raw bytes, signed or not as the operation says), mask16, mask64.
 // Lane i of a 16-lane type lies over bytes 4i .. 4i+3 of a bytes64.
@@ -45,7 +46,7 @@
 #pragma once
 
 #if !defined(KVSPLIT_ISA_NAMESPACE)
-#error "define KVSPLIT_ISA_NAMESPACE and one of KVSPLIT_ISA_PORTABLE, KVSPLIT_ISA_AVX2, KVSPLIT_ISA_AVX512, KVSPLIT_ISA_NEON"
+#error "define KVSPLIT_ISA_NAMESPACE and KVSPLIT_ISA_PORTABLE, _AVX2, _AVX512 or _NEON"
 #endif
 
 #include <cstddef>
