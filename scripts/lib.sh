@@ -37,6 +37,11 @@ TEST_NEEDS=(
     "clang-format | command clang-format | checks the formatting"
     "chromium | browser | opens a report, to see that it is readable"
 )
+# For 64-bit Arm from another processor; the libraries come from aarch64_packages.sh.
+AARCH64_NEEDS=(
+    "g++-aarch64-linux-gnu | cross g++ | compiles for 64-bit Arm"
+    "qemu-user | command qemu-aarch64 | runs what was compiled"
+)
 
 # have KIND NAME: whether one need is met.
 have() {
@@ -45,6 +50,7 @@ have() {
         library) command -v pkg-config >/dev/null && pkg-config --exists "$2" ;;
         header) echo "#include <$2>" | c++ -std=c++20 -E -x c++ - >/dev/null 2>&1 ;;
         pip) python3 -m pip --version >/dev/null 2>&1 ;;
+        cross) compgen -c "aarch64-linux-gnu-$2" >/dev/null ;;
         browser) command -v "${KVSPLIT_BROWSER:-chromium}" chromium-browser google-chrome >/dev/null ;;
         *) die "unknown kind of need '$1'" ;;
     esac

@@ -3,6 +3,8 @@
 #
 #   ./scripts/test.sh                the tests, with the two models they use
 #   ./scripts/test.sh --sanitize     then the unit tests again under ASan + UBSan, and those of threads under TSan
+#   ./scripts/test.sh --aarch64      the kernels for 64-bit Arm first, under emulation (test_aarch64.sh)
+#   ./scripts/test.sh --aarch64=short     the same in a form that takes minutes
 #   ./scripts/test.sh --help
 #
 # Installs what is missing (see scripts/lib.sh), and gets the models into ~/.cache/kvsplit. Safe to run again;
@@ -10,10 +12,12 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-sanitize=no
+sanitize=no aarch64=no
 for option in "$@"; do
     case $option in
         --sanitize) sanitize=yes ;;
+        --aarch64) aarch64=full ;;
+        --aarch64=short) aarch64=short ;;
         -h | --help) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0"; exit 0 ;;
         *) die "unknown option '$option'; see test.sh --help" ;;
     esac
@@ -37,7 +41,11 @@ run_tests() {
     (cd "$KVSPLIT_ROOT" && ctest --preset "$preset" --no-tests=error "$@") || failed+=("$preset")
 }
 
-# The sanitizers come first: the last lines on the screen are then the summary of the full run.
+# The others come first: the last lines on the screen are then the summary of the full run.
+case $aarch64 in
+    full) "$KVSPLIT_ROOT/scripts/test_aarch64.sh" || failed+=("aarch64") ;;
+    short) "$KVSPLIT_ROOT/scripts/test_aarch64.sh" --short || failed+=("aarch64 --short") ;;
+esac
 if [ "$sanitize" = yes ]; then
     run_tests tsan "base_test matmul_test tokenizer_test tiny_session_test" -L unit -R 'Thread|SplitsOfTheWork' -j "$(nproc)"
     run_tests asan-ubsan "" -L unit -j "$(nproc)"

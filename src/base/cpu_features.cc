@@ -1,11 +1,20 @@
 #include "base/cpu_features.h"
 
-#include <sched.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
+#if defined(__APPLE__)
+#include <sys/sysctl.h>
+#else
+#include <sched.h>
+#if defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+#endif
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <fstream>
 #include <set>
@@ -19,6 +28,14 @@ namespace kvsplit {
 namespace {
 
 bool always() { return true; }
+#if defined(__APPLE__)
+// A number that the system has under `name`; 0 for what it does not know.
+std::int64_t system_number(const char* name) {
+    std::int64_t value = 0;  // some are of 32 bits: the lower ones
+    std::size_t size = sizeof value;
+    return sysctlbyname(name, &value, &size, nullptr, 0) == 0 ? value : 0;
+}
+#endif
 #if defined(__x86_64__)
 bool has_avx2() {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
@@ -33,6 +50,12 @@ bool has_avx512() {
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
            __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vnni");
 }
+#elif defined(__aarch64__) && defined(__APPLE__)
+bool has_neon() { return system_number("hw.optional.arm.FEAT_DotProd") != 0; }
+bool has_i8mm() { return has_neon() && system_number("hw.optional.arm.FEAT_I8MM") != 0; }
+#elif defined(__aarch64__)
+bool has_neon() { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
+bool has_i8mm() { return has_neon() && (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0; }
 #endif
 
 struct IsaInfo {
@@ -47,6 +70,9 @@ constexpr IsaInfo kIsas[] = {
     {CpuIsa::kAvx2, "avx2", has_avx2},
     {CpuIsa::kAvxVnni, "avxvnni", has_avxvnni},
     {CpuIsa::kAvx512, "avx512", has_avx512},
+#elif defined(__aarch64__)
+    {CpuIsa::kNeon, "neon", has_neon},
+    {CpuIsa::kI8mm, "i8mm", has_i8mm},
 #endif
 };
 
@@ -95,11 +121,26 @@ CpuIsa choose_isa() {
     fail(ErrorCode::kInvalidArgument, "KVSPLIT_CPU={}: unknown; use one of {}", forced, names);
 }
 
+#if defined(__APPLE__)
+
+int physical_cores() {
+    const auto cores = static_cast<int>(system_number("hw.physicalcpu"));
+    return cores > 0 ? cores : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+}
+
+std::string cpu_model_name() {
+    char name[128];
+    std::size_t size = sizeof name;
+    return sysctlbyname("machdep.cpu.brand_string", name, &size, nullptr, 0) == 0 ? name : "unknown";
+}
+
+#else
+
 int physical_cores() {
     cpu_set_t set;
     CPU_ZERO(&set);
     if (sched_getaffinity(0, sizeof set, &set) != 0) return std::max(1u, std::thread::hardware_concurrency());
-    std::set<std::pair<int, int>> cores;  // (package, core)
+    std::set<std::pair<int, int> > cores;  // (package, core)
     int logical = 0;
     for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
         if (!CPU_ISSET(cpu, &set)) continue;
@@ -116,13 +157,18 @@ int physical_cores() {
 
 std::string cpu_model_name() {
     std::ifstream info("/proc/cpuinfo");
+    std::string implementer, part;  // all that Arm processors give: numbers
     for (std::string line; std::getline(info, line);) {
-        if (line.starts_with("model name")) {
-            const auto colon = line.find(':');
-            if (colon != std::string::npos && colon + 2 <= line.size()) return line.substr(colon + 2);
-        }
+        const auto colon = line.find(':');
+        if (colon == std::string::npos || colon + 2 > line.size()) continue;
+        const std::string value = line.substr(colon + 2);
+        if (line.starts_with("model name")) return value;
+        if (line.starts_with("CPU implementer")) implementer = value;
+        if (line.starts_with("CPU part")) part = value;
     }
-    return "unknown";
+    return part.empty() ? "unknown" : fmt::format("Arm, implementer {}, part {}", implementer, part);
 }
+
+#endif
 
 }  // namespace kvsplit

@@ -8,9 +8,10 @@
 namespace kvsplit {
 
 // kAvx2: with FMA and F16C. kAvxVnni: that and VNNI on 256 bits. kAvx512: F, BW, DQ, VL, VBMI and VNNI.
-enum class CpuIsa { kPortable, kAvx2, kAvxVnni, kAvx512 };
+// kNeon: with the dot products of ARMv8.2 (DotProd). kI8mm: that and I8MM.
+enum class CpuIsa { kPortable, kAvx2, kAvxVnni, kAvx512, kNeon, kI8mm };
 
-std::string_view isa_name(CpuIsa isa);  // "portable", "avx2", "avxvnni", "avx512"
+std::string_view isa_name(CpuIsa isa);  // "portable", "avx2", "avxvnni", "avx512", "neon", "i8mm"
 
 // The sets that both this build and this processor have, the best one last; the first is the portable one.
 const std::vector<CpuIsa>& available_isas();
@@ -25,6 +26,7 @@ CpuIsa choose_isa();
 // Physical cores that this process may run on (affinity and container limits respected), at least 1.
 int physical_cores();
 
+// As the system calls it; "unknown" if it does not say.
 std::string cpu_model_name();
 
 }  // namespace kvsplit

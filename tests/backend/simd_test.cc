@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -363,6 +364,36 @@ TEST(Simd, FunctionsAgreeBetweenTheFusedSets) {
                 EXPECT_SAME_LANES(x, y, 16, all[s].name + std::string(" ") + all[1].ops->fused[i].name);
             }
         }
+    }
+}
+
+// The bits that every processor family gives, so that AVX and NEON are compared although no machine has both.
+TEST(Simd, FusedSetsGiveTheBitsOfOtherProcessors) {
+    constexpr std::uint64_t kExpected = 10420440886680849881u;
+    for (const Set& set : sets()) {
+        if (!set.fused) continue;
+        std::mt19937 rng(11);
+        std::uint64_t hash = 14695981039346656037u;  // FNV-1a
+        const auto add = [&](const float* values, int n) {
+            for (int i = 0; i < n; ++i)
+                hash = (hash ^ std::bit_cast<std::uint32_t>(values[i])) * 1099511628211u;
+        };
+        for (int round = 0; round < 1000; ++round) {
+            float a[16], b[16], out[32];
+            for (int i = 0; i < 16; ++i) {  // -32 to 32, by integers alone: distributions call the C library
+                a[i] = static_cast<float>(static_cast<std::int32_t>(rng())) * 0x1p-26f;
+                b[i] = static_cast<float>(static_cast<std::int32_t>(rng())) * 0x1p-26f;
+            }
+            for (const auto& function : set.ops->fused) {
+                function.op(a, out);
+                add(out, 16);
+            }
+            set.ops->fmadd(a, b, a, out);
+            add(out, 32);
+            const float sum = set.ops->reduce_add(a);
+            add(&sum, 1);
+        }
+        EXPECT_EQ(hash, kExpected) << set.name;
     }
 }
 

@@ -13,7 +13,7 @@
 namespace kvsplit::cpu {
 
 // All pointers are to f32 unless stated; none need alignment. Each row's result depends on that row alone,
-// and is the same for avx2 and avx512 bit for bit; portable may differ in the last bits (it has no fused
+// and is the same for all sets but portable bit for bit; that may differ in the last bits (it has no fused
 // multiply-add).
 struct Kernels {
     CpuIsa isa;

@@ -1,5 +1,4 @@
-// All kernels of one instruction set. Included by kernels_portable.cc, kernels_avx2.cc and kernels_avx512.cc
-// only.
+// All kernels of one instruction set. Included by kernels_portable.cc, kernels_avx2.cc, ... only.
 #pragma once
 
 #include "backend/cpu/attention_impl.h"

@@ -311,7 +311,7 @@ void gather(const float* x, std::ptrdiff_t x_stride, int nc, int cols, int g0, i
 #elif defined(KVSPLIT_ISA_AVX512)
 #define KVSPLIT_INT8_TILES 12, 8, 4, 2, 1
 #define KVSPLIT_F32_TILES 8, 2, 1
-#elif defined(KVSPLIT_ISA_AVX2)
+#elif defined(KVSPLIT_ISA_AVX2) || defined(KVSPLIT_ISA_NEON)
 #define KVSPLIT_INT8_TILES 4, 2, 1
 #define KVSPLIT_F32_TILES 4, 1
 #else

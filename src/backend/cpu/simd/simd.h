@@ -1,11 +1,12 @@
 // Sixteen-lane vectors: kernels are written once against these types and compiled once per instruction set.
 //
 // A kernel's translation unit defines KVSPLIT_ISA_NAMESPACE (portable, avx2, ...) and exactly one of
-// KVSPLIT_ISA_PORTABLE, KVSPLIT_ISA_AVX2 (beside it KVSPLIT_ISA_AVXVNNI, or not), KVSPLIT_ISA_AVX512, and is
-// compiled with that set's flags (see kvsplit_isa_sources in src/backend/CMakeLists.txt). Everything here and
-// in the kernels lives in namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE: a function compiled for AVX-512 then
-// never has the same name as one compiled for AVX2, and the linker cannot pick the wrong copy. For the same
-// reason kernels use no templates or inline functions of the standard library.
+// KVSPLIT_ISA_PORTABLE, KVSPLIT_ISA_AVX2 (beside it KVSPLIT_ISA_AVXVNNI, or not), KVSPLIT_ISA_AVX512,
+// KVSPLIT_ISA_NEON (beside it KVSPLIT_ISA_I8MM, or not), and is compiled with that set's flags (see
+// kvsplit_isa_sources in src/backend/CMakeLists.txt). Everything here and in the kernels lives in namespace
+// kvsplit::cpu::KVSPLIT_ISA_NAMESPACE: a function compiled for AVX-512 then never has the same name as one
+// compiled for AVX2, and the linker cannot pick the wrong copy. For the same reason kernels use no templates
+// or inline functions of the standard library.
 //
 // Types: f32x16, i32x16, bytes64 (64 raw bytes, signed or not as the operation says), mask16, mask64.
 // Lane i of a 16-lane type lies over bytes 4i .. 4i+3 of a bytes64.
@@ -33,7 +34,7 @@
 //   pack_bytes(v)               of i32x16 v[4] in 0..255: quad 4i + j of the result is that of v[j] from 4i on
 //   pack_sevens(v, low, high)   the same of v[4] in 0..16383: their lowest seven bits, and the next seven
 //   dot4(acc, a, b)             acc[i] += sum over j < 4 of u8 a[4i+j] * s8 b[4i+j], exact
-//   dot4_small(acc, a, b)       the same for a <= 127, cheaper on AVX2
+//   dot4_small(acc, a, b)       the same for a <= 127, cheaper on AVX2 and NEON
 //   dot4_keys(acc, a, b)        acc[i] += sum of s8 x s8 b[4i+j], b > -128; a holds x ^ kKeyFlip, and where that is
 //                               0x80 the sum is larger by 128 times that of b
 //   set1_4bytes(p)              the four bytes at p in every lane
@@ -45,7 +46,7 @@
 #pragma once
 
 #if !defined(KVSPLIT_ISA_NAMESPACE)
-#error "define KVSPLIT_ISA_NAMESPACE and one of KVSPLIT_ISA_PORTABLE, KVSPLIT_ISA_AVX2, KVSPLIT_ISA_AVX512"
+#error "define KVSPLIT_ISA_NAMESPACE and KVSPLIT_ISA_PORTABLE, _AVX2, _AVX512 or _NEON"
 #endif
 
 #include <cstddef>
@@ -65,6 +66,8 @@
 #include "backend/cpu/simd/simd_avx512.h"
 #elif defined(KVSPLIT_ISA_AVX2)
 #include "backend/cpu/simd/simd_avx2.h"
+#elif defined(KVSPLIT_ISA_NEON)
+#include "backend/cpu/simd/simd_neon.h"
 #else
 #include "backend/cpu/simd/simd_portable.h"
 #endif

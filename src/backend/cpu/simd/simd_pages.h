@@ -1,35 +1,52 @@
 // Sixteen-lane operations that only the encoding of cache pages needs. Included after simd.h.
 //
-//   table8f, table8i        eight floats or integers; load_table8(p); lookup8(table, index): lanes of index
-//   in 0 .. 7 round_f16(a)            to f16 and back, nearest even shift_left<n>(a), a | b, a ^ b   on
-//   i32x16 store_low_bytes(p, a)   the low byte of each lane: 16 bytes transpose_8x8(in, in_stride, out,
-//   out_stride)   16-bit elements; strides in elements
+// clang-format off
+//   table8f, table8i        eight floats or integers; load_table8(p)
+//   lookup8(table, index)   lanes of index in 0 .. 7
+//   round_f16(a)            to f16 and back, nearest even
+//   a | b, a ^ b            on i32x16
+//   transpose_8x8(in, in_stride, out, out_stride)   16-bit elements; strides in elements
+// clang-format on
 #pragma once
 
 #include "backend/cpu/simd/simd.h"
 
 namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
 
+// Eight 16-bit elements, and the interleaved elements of the lower and the upper halves of two.
 #if defined(KVSPLIT_ISA_AVX512) || defined(KVSPLIT_ISA_AVX2)
+using halves8 = __m128i;
+KVSPLIT_INLINE halves8 load_halves(const std::uint16_t* p) { return load_16_bytes(p); }
+KVSPLIT_INLINE void store_halves(std::uint16_t* p, halves8 a) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), a);
+}
+KVSPLIT_INLINE halves8 zip_low(halves8 a, halves8 b) { return _mm_unpacklo_epi16(a, b); }
+KVSPLIT_INLINE halves8 zip_high(halves8 a, halves8 b) { return _mm_unpackhi_epi16(a, b); }
+#elif defined(KVSPLIT_ISA_NEON)
+using halves8 = uint16x8_t;
+KVSPLIT_INLINE halves8 load_halves(const std::uint16_t* p) { return vld1q_u16(p); }
+KVSPLIT_INLINE void store_halves(std::uint16_t* p, halves8 a) { vst1q_u16(p, a); }
+KVSPLIT_INLINE halves8 zip_low(halves8 a, halves8 b) { return vzip1q_u16(a, b); }
+KVSPLIT_INLINE halves8 zip_high(halves8 a, halves8 b) { return vzip2q_u16(a, b); }
+#endif
+
+#if !defined(KVSPLIT_ISA_PORTABLE)
 
 KVSPLIT_INLINE void transpose_8x8(const std::uint16_t* in, std::ptrdiff_t in_stride, std::uint16_t* out,
                                   std::ptrdiff_t out_stride) {
-    __m128i a[8], b[8];
-    for (int i = 0; i < 8; ++i) a[i] = _mm_loadu_si128(reinterpret_cast<const __m128i*>(in + i * in_stride));
-    // After step k, b holds runs of 2^k elements of one column; rows r and r + 4 meet in each step.
-    for (int i = 0; i < 4; ++i) {
-        b[2 * i] = _mm_unpacklo_epi16(a[i], a[i + 4]);
-        b[2 * i + 1] = _mm_unpackhi_epi16(a[i], a[i + 4]);
-    }
-    for (int i = 0; i < 4; ++i) {
-        a[2 * i] = _mm_unpacklo_epi16(b[i], b[i + 4]);
-        a[2 * i + 1] = _mm_unpackhi_epi16(b[i], b[i + 4]);
-    }
-    for (int i = 0; i < 4; ++i) {
-        b[2 * i] = _mm_unpacklo_epi16(a[i], a[i + 4]);
-        b[2 * i + 1] = _mm_unpackhi_epi16(a[i], a[i + 4]);
-    }
-    for (int i = 0; i < 8; ++i) _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i * out_stride), b[i]);
+    halves8 a[8], b[8];
+    for (int i = 0; i < 8; ++i) a[i] = load_halves(in + i * in_stride);
+    // After step k there are runs of 2^k elements of one column; rows r and r + 4 meet in each step.
+    const auto step = [](const halves8(&from)[8], halves8(&to)[8]) KVSPLIT_LAMBDA_INLINE {
+        for (int i = 0; i < 4; ++i) {
+            to[2 * i] = zip_low(from[i], from[i + 4]);
+            to[2 * i + 1] = zip_high(from[i], from[i + 4]);
+        }
+    };
+    step(a, b);
+    step(b, a);
+    step(a, b);
+    for (int i = 0; i < 8; ++i) store_halves(out + i * out_stride, b[i]);
 }
 
 #endif
@@ -86,6 +103,41 @@ KVSPLIT_INLINE i32x16 operator|(i32x16 a, i32x16 b) {
 }
 KVSPLIT_INLINE i32x16 operator^(i32x16 a, i32x16 b) {
     return {_mm256_xor_si256(a.lo, b.lo), _mm256_xor_si256(a.hi, b.hi)};
+}
+
+#elif defined(KVSPLIT_ISA_NEON)
+
+struct table8f {
+    uint8x16x2_t bytes;
+};
+struct table8i {
+    uint8x16x2_t bytes;
+};
+// The bytes of lane `index` of 32 bytes
+KVSPLIT_INLINE uint8x16_t lookup_lanes(uint8x16x2_t table, int32x4_t index) {
+    const uint32x4_t first = vmulq_n_u32(as_unsigned(index), 0x04040404);
+    return vqtbl2q_u8(table, vreinterpretq_u8_u32(vaddq_u32(first, vdupq_n_u32(0x03020100))));
+}
+KVSPLIT_INLINE table8f load_table8(const float* p) {
+    return {{{vreinterpretq_u8_f32(vld1q_f32(p)), vreinterpretq_u8_f32(vld1q_f32(p + 4))}}};
+}
+KVSPLIT_INLINE table8i load_table8(const std::int32_t* p) {
+    return {{{bytes_of(vld1q_s32(p)), bytes_of(vld1q_s32(p + 4))}}};
+}
+KVSPLIT_INLINE f32x16 lookup8(table8f table, i32x16 index) {
+    f32x16 r;
+    for (int i = 0; i < 4; ++i) r.v[i] = vreinterpretq_f32_u8(lookup_lanes(table.bytes, index.v[i]));
+    return r;
+}
+KVSPLIT_INLINE i32x16 lookup8(table8i table, i32x16 index) {
+    i32x16 r;
+    for (int i = 0; i < 4; ++i) r.v[i] = vreinterpretq_s32_u8(lookup_lanes(table.bytes, index.v[i]));
+    return r;
+}
+KVSPLIT_INLINE f32x16 round_f16(f32x16 a) {
+    f32x16 r;
+    for (int i = 0; i < 4; ++i) r.v[i] = vcvt_f32_f16(vcvt_f16_f32(a.v[i]));
+    return r;
 }
 
 #else
