@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import re
 import struct
 import tempfile
 import unittest
@@ -31,8 +32,8 @@ class Help(unittest.TestCase):
         self.assertIn("llama", names)
         self.assertEqual(json.loads(kvsplit("info", "--supported", "--json").stdout), {"architectures": names})
         documented = pathlib.Path(__file__).parents[2].joinpath("docs", "models.md").read_text()
-        for name in names:
-            self.assertIn(f"| `{name}` |", documented)
+        rows = " ".join(re.findall(r"^\| ([^|]+) \|", documented, re.MULTILINE))  # their first cells
+        self.assertLessEqual(set(names), set(re.findall(r"`([^`]+)`", rows)))
 
     def test_version(self):
         done = kvsplit("--version")
