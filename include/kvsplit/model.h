@@ -51,6 +51,9 @@ struct ModelInfo {
     std::uint64_t file_bytes = 0;
     std::uint64_t n_parameters = 0;
     int n_layers = 0;
+    int n_cache_layers = 0;  // those with keys and values, which a KvSpec counts: all, but in hybrid models
+    int n_recurrent_layers = 0;       // those with a state of fixed size, beside keys and values or not
+    std::size_t recurrent_bytes = 0;  // of all these states of a sequence
     int n_embd = 0;
     int n_heads = 0;
     int n_kv_heads = 0;
@@ -66,13 +69,14 @@ struct ModelInfo {
 struct KvBytes {
     std::size_t key = 0;    // sealed keys: codes, scales, means
     std::size_t value = 0;  // sealed values: codes, scales
-    std::size_t exact =
-        0;  // 16-bit keys and values of the open pages and the sinks, smoothing vectors, padding
+    std::size_t exact = 0;  // 16-bit keys and values of the open pages and the sinks, smoothing vectors,
+                            // padding; and the state of recurrent layers
     std::size_t total() const { return key + value + exact; }
 };
 
 struct KvStats {
     KvBytes bytes;
+    std::size_t recurrent = 0;  // of bytes.exact: the state of recurrent layers, in f32 whatever the tokens
     std::size_t f16_total = 0;  // what the same tokens take with an f16 cache, same pages, same windows
     double key_bits_per_element = 16;  // of sealed pages: everything stored / elements
     double value_bits_per_element = 16;
@@ -123,10 +127,12 @@ class Session {
 
     // Forgets the tokens from position n on. Returns the position to evaluate again from, at most n: a cache
     // whose pages are still open (or exact) keeps all n; one that sealed the pages around n restarts from
-    // where the result is again what a fresh run gives. length() equals the returned value afterwards.
+    // where the result is again what a fresh run gives; one of a model with recurrent layers keeps
+    // all tokens or none. length() equals the returned value afterwards.
     virtual int trim(int n) = 0;
     void clear() { trim(0); }
-    // A second session that continues from here. Sealed pages are shared, open pages are copied.
+    // A second session that continues from here. Sealed pages are shared, open pages and
+    // recurrent states are copied.
     virtual std::unique_ptr<Session> fork() const = 0;
 
     virtual KvStats stats() const = 0;

@@ -7,6 +7,7 @@ Sizes are small but shaped like real ones: several query heads share a key-value
 import dataclasses
 import math
 
+import tiny_hybrids
 import tiny_kin
 import tiny_layer_norm
 import tiny_mixtures
@@ -286,5 +287,5 @@ def others():
 def models():
     for family in (llama, stretched, llama_kin, qwen, gemma, phi3, smollm3, olmo, glm, exaone4, others):
         yield from family()
-    for module in (tiny_kin, tiny_layer_norm, tiny_mixtures, tiny_more_mixtures):
+    for module in (tiny_kin, tiny_layer_norm, tiny_mixtures, tiny_more_mixtures, tiny_hybrids):
         yield from module.models()

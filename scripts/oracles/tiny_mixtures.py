@@ -1,9 +1,9 @@
 """The small models of tiny_models.py whose feed-forward blocks are mixtures of experts."""
 import torch
 
-from tiny_parts import (LLAMA_LAYER, VOCABULARY, WINDOW, Model, Shape, Tensor, attention, bias, config, feed_forward, gain,
-                                layers, matrix, norms, outer, power_of_two, renamed, rms, rope, scale_of, scales_applied,
-                        unpermuted)
+from tiny_parts import (LLAMA_LAYER, LLAMA_OUTER, VOCABULARY, WINDOW, Model, Shape, Tensor, attention, bias, config,
+                        feed_forward, gain, layers, matrix, norms, outer, power_of_two, renamed, rms, rope, scale_of,
+                        scales_applied, unpermuted)
 
 EXPERTS = 8
 USED = 3
@@ -42,11 +42,11 @@ def merged(state, prefix):
     return out
 
 
-def state_of(layer_names, change=None, prefix="mlp.experts"):
+def state_of(layer_names, change=None, prefix="mlp.experts", outer_names=LLAMA_OUTER):
     """Weights -> state dict: experts under `prefix`, everything else by name."""
     names = LLAMA_LAYER | {"ffn_gate_inp": "mlp.gate", "ffn_gate_exps": "gate_exps", "ffn_up_exps": "up_exps",
                            "ffn_down_exps": "down_exps"} | layer_names
-    return lambda w: merged(renamed(w, layer_names=names, change=change), prefix)
+    return lambda w: merged(renamed(w, outer_names, names, change=change), prefix)
 
 
 def mixtral():
@@ -177,6 +177,14 @@ SHARED_NAMES = {"ffn_gate_shexp": "mlp.shared_experts.gate_proj", "ffn_up_shexp"
                 "ffn_down_shexp": "mlp.shared_experts.down_proj"}
 
 
+def joined_shared(state):
+    """Gate and up of Granite's shared expert in one tensor."""
+    for name in [n for n in state if n.endswith("shared_gate.weight")]:
+        both = [state.pop(name), state.pop(name.replace("shared_gate", "shared_up"))]
+        state[name.replace("shared_gate", "shared_mlp.input_linear")] = torch.cat(both)
+    return state
+
+
 def granite():
     from transformers import GraniteMoeSharedConfig, GraniteMoeSharedForCausalLM
 
@@ -187,11 +195,7 @@ def granite():
     def state(w):
         names = {"ffn_gate_inp": "block_sparse_moe.router", "ffn_gate_shexp": "shared_gate", "ffn_up_shexp": "shared_up",
                  "ffn_down_shexp": "shared_mlp.output_linear"}
-        out = state_of(names, unpermuted(s), "block_sparse_moe.experts")(w)
-        for name in [n for n in out if n.endswith("shared_gate.weight")]:
-            both = [out.pop(name), out.pop(name.replace("shared_gate", "shared_up"))]
-            out[name.replace("shared_gate", "shared_mlp.input_linear")] = torch.cat(both)
-        return out
+        return joined_shared(state_of(names, unpermuted(s), "block_sparse_moe.experts")(w))
     scales = {"embedding_scale": 6.0, "residual_scale": 0.4, "attention.scale": 0.0625, "logit_scale": 4.0}
     yield Model(
         "granitemoe", "granitemoe", rms(s, **COUNTS, **scales, expert_shared_feed_forward_length=shared),

@@ -147,8 +147,9 @@ def renamed(weights, outer_names=LLAMA_OUTER, layer_names=LLAMA_LAYER, layer_pre
     for name, w in weights.items():
         parts = name.split(".")
         if parts[0] == "blk":
-            target = f"{layer_prefix}.{parts[1]}.{layer_names[parts[2]]}.{parts[3]}"
             local = ".".join(parts[2:])
+            stem, _, kind = local.rpartition(".")
+            target = f"{layer_prefix}.{parts[1]}.{layer_names[stem]}.{kind}"
         else:
             target = f"{outer_names[parts[0]]}.{parts[1]}"
             local = name

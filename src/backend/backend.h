@@ -13,6 +13,7 @@
 
 #include "backend/activation.h"
 #include "backend/mixture.h"
+#include "backend/recurrence.h"
 #include "cache/kv_cache.h"
 #include "gguf/gguf.h"
 
@@ -130,6 +131,8 @@ class Backend {
     virtual void experts(const Mixture& mixture, const float* logits, const float* x, int n, float* out) = 0;
     // out (n, dim) = f(gate) * up of gate_up (n, [gate | up], 2 dim)
     virtual void gated_activation(Activation f, const float* gate_up, int n, int dim, float* out) = 0;
+    // Row i of x (n, dim), that begins at x + i * stride, = f(gate) * x
+    virtual void gate(Activation f, StridedRows gate, int n, int dim, float* x, std::ptrdiff_t stride) = 0;
     // x (n, dim) = f(x)
     virtual void activation(Activation f, int n, int dim, float* x) = 0;
     virtual void xielu(const Xielu& f, int n, int dim, float* x) = 0;
@@ -152,6 +155,21 @@ class Backend {
     // The caches' lengths are advanced by the caller after the last layer.
     virtual void attention(const AttentionParams& params, std::span<const SequenceRun> runs, const float* qkv,
                            int n, float* out) = 0;
+
+    // out (n, dim) = log(1 + e^(x + bias)). bias: (dim)
+    virtual void softplus(StridedRows x, const float* bias, int n, int dim, float* out) = 0;
+    // Recurrences take the runs' RecurrentStates forward. out (n, n_channels), not x.
+    virtual void convolve(const Convolution& convolution, std::span<const SequenceRun> runs, StridedRows x,
+                          float* out) = 0;
+    // x (n, n_heads * head_dim), b and c (n, n_groups * n_state), dt (n, n_heads) or for each channel.
+    // out (n, n_heads * head_dim), not x.
+    virtual void state_space(const StateSpace& space, std::span<const SequenceRun> runs, StridedRows x,
+                             StridedRows b, StridedRows c, StridedRows dt, float* out) = 0;
+    // query and key (n, n_groups * n_key), value (n, n_heads * n_value), step = softplus(alpha + bias) and
+    // beta (n, n_heads). out (n, n_heads * n_value), not value.
+    virtual void delta_rule(const DeltaRule& rule, std::span<const SequenceRun> runs, StridedRows query,
+                            StridedRows key, StridedRows value, StridedRows step, StridedRows beta,
+                            float* out) = 0;
 };
 
 struct CpuOptions {

@@ -58,6 +58,7 @@ KvBytes planned_bytes(const CacheGeometry& g, const KvSpec& spec, int n_tokens) 
         bytes.value += layer.value;
         bytes.exact += layer.exact;
     }
+    if (n_tokens > 0) bytes.exact += g.recurrent.bytes();
     return bytes;
 }
 
@@ -98,7 +99,8 @@ KvCache::KvCache(const CacheGeometry& geometry, const KvSpec& spec, PageMemory m
       spec_(spec),
       layouts_(geometry, spec),
       open_pages_(::kvsplit::open_pages(spec)),
-      memory_(std::move(memory)) {
+      memory_(std::move(memory)),
+      recurrent_(geometry.recurrent, memory_) {
     layers_.resize(geometry_.windows.size());
     trim(0);
 }
@@ -139,6 +141,7 @@ void KvCache::retire(int layer_index, int n) {
 }
 
 bool KvCache::can_trim_to(int n) const {
+    if (!recurrent_.empty()) return false;
     for (int i = 0; i < geometry_.n_layers(); ++i) {
         const LayerCache& layer = this->layer(i);
         const int first_page = layer.sealed.empty() ? layer.first_open : layer.first_sealed;
@@ -165,12 +168,14 @@ int KvCache::trim(int n) {
             if (n <= sinks() && !layer.smoothing_frozen) layer.smoothing.assign(smoothing, 0.0f);
         }
     }
+    if (n == 0) recurrent_.clear();
     length_ = n;
     return n;
 }
 
 KvCache KvCache::fork() const {
     KvCache copy = *this;
+    copy.recurrent_ = recurrent_.fork();
     for (int i = 0; i < geometry_.n_layers(); ++i) {
         const std::size_t bytes = layouts(i).open.bytes;
         for (Page& page : copy.layer(i).open) {
@@ -190,6 +195,8 @@ KvStats KvCache::stats() const {
         add_layer(stats.bytes, layouts(i), first_page, layer.first_open, layer.end_open());
         stats.bytes.exact += layer.smoothing.size() * sizeof(float);
     }
+    stats.recurrent = recurrent_.bytes();
+    stats.bytes.exact += stats.recurrent;
     fill_rates(stats, geometry_, spec_, length_);
     return stats;
 }
@@ -215,6 +222,7 @@ std::vector<KvBytes> plan_layers(const CacheGeometry& g, const KvSpec& spec, int
 KvStats plan_cache(const CacheGeometry& geometry, const KvSpec& spec, int n_tokens) {
     KvStats stats;
     stats.bytes = planned_bytes(geometry, spec, n_tokens);
+    if (n_tokens > 0) stats.recurrent = geometry.recurrent.bytes();
     fill_rates(stats, geometry, spec, n_tokens);
     return stats;
 }

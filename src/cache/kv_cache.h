@@ -1,4 +1,5 @@
-// KvCache: the keys and values of one sequence, all layers, as open and sealed pages.
+// KvCache: the keys and values of one sequence, all layers that attend, as open and sealed pages; and with
+// them the state of its recurrent layers, if the model has such.
 //
 // The rule (docs/design.md): position t reads position s exactly iff t/P - s/P < T or s < S, else the sealed
 // codes. It depends on positions alone, so results do not depend on how a text is cut into batches.
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "cache/page_memory.h"
+#include "cache/recurrent_state.h"
 #include "codec/codec.h"
 #include "kvsplit/kv_spec.h"
 #include "kvsplit/model.h"
@@ -19,7 +21,8 @@ namespace kvsplit {
 struct CacheGeometry {
     int n_kv_heads = 0;
     codec::HeadShape head;
-    std::vector<int> windows;  // one per layer: the sliding window in tokens, 0 for none
+    std::vector<int> windows;  // one per layer that attends: the sliding window in tokens, 0 for none
+    RecurrentShape recurrent{};
 
     int n_layers() const { return static_cast<int>(windows.size()); }
 };
@@ -77,6 +80,7 @@ class KvCache {
     int length() const { return length_; }
     LayerCache& layer(int i) { return layers_[static_cast<std::size_t>(i)]; }
     const LayerCache& layer(int i) const { return layers_[static_cast<std::size_t>(i)]; }
+    RecurrentState& recurrent() { return recurrent_; }
 
     // A step appends n tokens: for each layer grow_open, (the backend fills, seals and attends), retire; then
     // advance.
@@ -90,7 +94,8 @@ class KvCache {
     void retire(int layer, int n);
     void advance(int n) { length_ += n; }
 
-    // As Session::trim: keeps the first n tokens where that is exact, else none. Returns the new length.
+    // As Session::trim: keeps the first n tokens where that is exact, else none. Returns the new length. A
+    // recurrent state allows no cut but that at the end.
     int trim(int n);
     KvCache fork() const;
 
@@ -107,6 +112,7 @@ class KvCache {
     PageMemory memory_;
     int length_ = 0;
     std::vector<LayerCache> layers_;
+    RecurrentState recurrent_;
 };
 
 // What stats() will say of a cache with n_tokens: computed, not made.

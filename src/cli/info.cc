@@ -43,7 +43,7 @@ CacheRow cache_row(const ModelInfo& info, const CacheGeometry& geometry, const K
     CacheRow row{spec, {}, 0, {}};
     try {
         row.stats = plan_cache(geometry, spec, info.context_length);
-        const double elements = double(info.n_layers) * info.n_kv_heads * info.head_dim;
+        const double elements = double(info.n_cache_layers) * info.n_kv_heads * info.head_dim;
         row.bytes_per_token =
             elements * (row.stats.key_bits_per_element + row.stats.value_bits_per_element) / 8;
     } catch (const Error& error) {
@@ -114,6 +114,10 @@ std::string facts(const gguf::File& file, const Description& d) {
     if (i.n_window_layers > 0) {
         line("sliding window", fmt::format("{} tokens in {} layers", i.sliding_window, i.n_window_layers));
     }
+    if (i.n_recurrent_layers > 0) {
+        line("hybrid", fmt::format("{} layers with keys and values, {} with a state: {}", i.n_cache_layers,
+                                   i.n_recurrent_layers, format_bytes(double(i.recurrent_bytes))));
+    }
     line("vocabulary", format_count(i.n_vocab));
     line("context", format_count(i.context_length));
     line("chat format", d.chat_format);
@@ -178,6 +182,9 @@ Json model_json(const Description& d) {
             {"context", i.context_length},
             {"sliding_window", i.sliding_window},
             {"window_layers", i.n_window_layers},
+            {"cache_layers", i.n_cache_layers},
+            {"recurrent_layers", i.n_recurrent_layers},
+            {"recurrent_bytes", i.recurrent_bytes},
             {"chat_format", d.chat_format}};
 }
 

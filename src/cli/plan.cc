@@ -62,6 +62,8 @@ Json to_json(const Plan& plan, const PlanArgs& args) {
             {"heads", plan.model.n_heads},
             {"kv_heads", plan.model.n_kv_heads},
             {"layer_kinds", std::move(kinds)},
+            {"recurrent_layers", plan.model.n_recurrent_layers},
+            {"recurrent_bytes", plan.model.recurrent_bytes},
             {"results", std::move(results)}};
 }
 
@@ -72,6 +74,9 @@ std::string facts(const Plan& plan, const PlanArgs& args) {
         layers += fmt::format("{}{} with {}{}", layers.empty() ? "" : ", ", kind.layers,
                               kind.window > 0 ? "a " : "", kind_name(kind));
     }
+    if (i.n_recurrent_layers > 0)
+        layers += fmt::format(", {} with a state: {}", i.n_recurrent_layers,
+                              format_bytes(double(i.recurrent_bytes)));
     const auto working = [](const PlanResult& a, const PlanResult& b) { return a.working < b.working; };
     const auto most = std::max_element(plan.results.begin(), plan.results.end(), working);
     std::string out;

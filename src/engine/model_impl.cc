@@ -37,6 +37,10 @@ ModelInfo make_info(const gguf::File& file, const ModelDescription& d) {
                                        [](const auto& a, const auto& b) { return a.second < b.second; });
     if (most != bytes.end()) info.weight_type = gguf::type_name(most->first);
     info.n_layers = d.n_layers;
+    const CacheGeometry geometry = d.geometry();
+    info.n_cache_layers = geometry.n_layers();
+    info.n_recurrent_layers = geometry.recurrent.n_layers;
+    info.recurrent_bytes = geometry.recurrent.bytes();
     info.n_embd = d.n_embd;
     info.n_heads = d.n_heads;
     info.n_kv_heads = d.n_kv_heads;
@@ -44,7 +48,7 @@ ModelInfo make_info(const gguf::File& file, const ModelDescription& d) {
     info.n_ff = d.n_ff;
     info.n_vocab = d.n_vocab;
     info.context_length = d.context_length;
-    for (int window : d.windows) {
+    for (const int window : geometry.windows) {
         if (window == 0) continue;
         info.sliding_window = window;
         ++info.n_window_layers;

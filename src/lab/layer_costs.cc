@@ -56,7 +56,7 @@ std::vector<Probe> make_probes(const std::vector<LayerGroup>& groups, int tail, 
 class Chooser {
   public:
     Chooser(const Model& model, const LayerCosts& costs, std::span<const LayerGroup> groups)
-        : costs_(costs), groups_(groups.begin(), groups.end()), n_layers_(model.info().n_layers) {
+        : costs_(costs), groups_(groups.begin(), groups.end()), n_layers_(model.info().n_cache_layers) {
         for (const int bits : kv_widths()) {
             const KvStats stats = model.plan(KvSpec{bits, bits}, 0);
             bits_[{Side::kKeys, bits}] = stats.key_bits_per_element;
@@ -210,8 +210,8 @@ std::vector<LayerGroup> outer_and_inner_layers(int n_layers) {
 
 LayerCosts probe_layer_costs(const std::shared_ptr<Model>& model, std::string_view text,
                              const ProbeOptions& options, const ProbeCallback& callback) {
-    const auto probes = make_probes(options.groups, options.tail, model->info().n_layers);
-    const auto n_layers = static_cast<std::size_t>(model->info().n_layers);
+    const auto probes = make_probes(options.groups, options.tail, model->info().n_cache_layers);
+    const auto n_layers = static_cast<std::size_t>(model->info().n_cache_layers);
     LayerCosts costs{std::vector<double>(n_layers), std::vector<double>(n_layers)};
     for (std::size_t first = 0; first < probes.size(); first += kProbesAtOnce) {
         const std::size_t end = std::min(probes.size(), first + kProbesAtOnce);

@@ -31,7 +31,7 @@ Choice choose_automatically(const std::shared_ptr<Model>& model, double max_kld,
     if (!takes_codes(*model) || model->info().context_length < kAutomaticContext)
         return {KvSpec{16, 16}, 16, 0};
     ProbeOptions probe;
-    probe.groups = outer_and_inner_layers(model->info().n_layers);
+    probe.groups = outer_and_inner_layers(model->info().n_cache_layers);
     probe.context = kAutomaticContext;
     // A short text has most of its context in the exact tail. Without one, novels cost about as much as
     // encyclopedias do at thousands of tokens.
@@ -52,7 +52,7 @@ TuneReport tune(const std::shared_ptr<Model>& model, const TuneOptions& options,
                 const ProbeCallback& callback) {
     check_budget(*model, options.max_bits > 0 ? options.max_bits : 16);  // before all the measuring
     ProbeOptions probe;
-    probe.groups = single_layers(model->info().n_layers);
+    probe.groups = single_layers(model->info().n_cache_layers);
     probe.context = options.context;
     probe.chunks = options.chunks;
     probe.floor = !model->options().exact;

@@ -35,13 +35,15 @@ int ArchitectureKeys::head_count(const std::string& name, int most, int absent) 
     if (!value->is_array()) return count(name, most);
     const auto each = file_.get_i64_array(prefix_ + name);
     if (each.empty()) file_.reject(*value, "is empty");
+    std::int64_t first = 0;
     for (auto n : each) {
-        if (n != each[0]) {
+        if (first == 0) first = n;
+        if (n != first && n != 0) {
             fail(ErrorCode::kUnsupported, "{}: {}{} differs between layers, which is not supported",
                  file_.path(), prefix_, name);
         }
     }
-    return bounded(name, static_cast<std::uint64_t>(each[0]), most);
+    return bounded(name, static_cast<std::uint64_t>(first), most);
 }
 
 double ArchitectureKeys::number_or(const std::string& name, double absent) const {

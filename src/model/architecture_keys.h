@@ -23,8 +23,8 @@ class ArchitectureKeys {
     int count_or(const std::string& name, int most, int absent) const;
     // From 0 to `most`: where 0 means that there is none.
     int size_or(const std::string& name, int most, int absent) const;
-    // A per-layer array of equal numbers is as good as the number. Throws Error(kUnsupported) for unequal
-    // ones.
+    // A per-layer array of equal numbers is as good as the number; zeros are passed over, flags() tells where
+    // they are. Throws Error(kUnsupported) for unequal ones.
     int head_count(const std::string& name, int most, int absent) const;
     // Finite.
     double number_or(const std::string& name, double absent) const;

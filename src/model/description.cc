@@ -44,7 +44,9 @@ void describe_common(const gguf::File& file, const ArchitectureKeys& in, ModelDe
     } else {
         describe_heads(file, in, d);
     }
-    d.n_ff = in.head_count("feed_forward_length", 1 << 22, 0);
+    // Models of experts alone may say nothing of other blocks.
+    d.n_ff = in.head_count("feed_forward_length", 1 << 22,
+                           in.head_count("expert_feed_forward_length", 1 << 22, 0));
     if (d.n_ff == 0)
         fail(ErrorCode::kFormat, "{}: {}.feed_forward_length is missing", file.path(), d.architecture);
     d.context_length = in.count("context_length", std::numeric_limits<int>::max() / 2);
@@ -62,6 +64,11 @@ void describe_common(const gguf::File& file, const ArchitectureKeys& in, ModelDe
     d.n_rope_pairs = rotated / 2;
     d.rotary.assign(static_cast<std::size_t>(d.n_layers), true);
     d.windows.assign(static_cast<std::size_t>(d.n_layers), 0);
+    d.blocks.assign(static_cast<std::size_t>(d.n_layers), LayerBlocks{});
+    // Hybrid models say by 0 which layers have no keys and values.
+    const std::vector<bool> attention = in.flags("attention.head_count_kv", d.n_layers);
+    for (std::size_t i = 0; i < attention.size() && i < d.blocks.size(); ++i)
+        d.blocks[i].attention = attention[i];
 }
 
 void describe_rope(const ArchitectureKeys& in, const RopeOptions& user, const RopeDefaults& defaults,
@@ -78,10 +85,22 @@ void describe_rope(const ArchitectureKeys& in, const RopeOptions& user, const Ro
     d.context_length = stretched_context(in, d.context_length, user);
 }
 
+void check_blocks(const gguf::File& file, const ModelDescription& d) {
+    for (int i = 0; i < d.n_layers; ++i) {
+        const LayerBlocks& blocks = d.blocks[static_cast<std::size_t>(i)];
+        if (blocks.attention || d.recurrence.kind != RecurrentBlock::Kind::kNone) continue;
+        fail(ErrorCode::kUnsupported,
+             "{}: {}.attention.head_count_kv gives layer {} no heads, which is not supported", file.path(),
+             d.architecture, i);
+    }
+    if (d.cache_layer(d.n_layers) == 0)
+        fail(ErrorCode::kUnsupported, "{}: models without attention are not supported", file.path());
+}
+
 std::vector<Architecture> all_architectures() {
     std::vector<Architecture> all;
     for (const auto family :
-         {llama_family(), gpt_family(), deepseek_family(), mixture_family(), gemma_family()})
+         {llama_family(), gpt_family(), deepseek_family(), mixture_family(), gemma_family(), hybrid_family()})
         all.insert(all.end(), family.begin(), family.end());
     return all;
 }
@@ -89,7 +108,22 @@ std::vector<Architecture> all_architectures() {
 }  // namespace
 
 CacheGeometry ModelDescription::geometry() const {
-    return {n_kv_heads, codec::head_shape(head_dim), windows};
+    CacheGeometry geometry{n_kv_heads, codec::head_shape(head_dim), {}, {}};
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+        if (blocks[i].attention) geometry.windows.push_back(windows[i]);
+    }
+    geometry.recurrent = recurrence.shape(recurrent_layer(n_layers));
+    return geometry;
+}
+
+int ModelDescription::cache_layer(int layer) const {
+    return static_cast<int>(
+        std::count_if(blocks.begin(), blocks.begin() + layer, [](const auto& b) { return b.attention; }));
+}
+
+int ModelDescription::recurrent_layer(int layer) const {
+    return static_cast<int>(
+        std::count_if(blocks.begin(), blocks.begin() + layer, [](const auto& b) { return b.recurrence; }));
 }
 
 ModelDescription describe(const gguf::File& file, const RopeOptions& user) {
@@ -104,6 +138,7 @@ ModelDescription describe(const gguf::File& file, const RopeOptions& user) {
             fail(ErrorCode::kUnsupported, "{}: {} with experts is not supported", file.path(),
                  d.architecture);
         }
+        check_blocks(file, d);
         describe_rope(in, user, a.rope, d);
         return d;
     }

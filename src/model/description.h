@@ -9,6 +9,7 @@
 
 #include "backend/backend.h"
 #include "gguf/gguf.h"
+#include "model/recurrence.h"
 #include "model/rope.h"
 
 namespace kvsplit {
@@ -42,6 +43,14 @@ struct QueryTemperature {
     bool unrotated_only = false;  // in layers that do not rotate
 };
 
+// What a layer consists of. Attention and recurrence, where it has both, read the same input.
+struct LayerBlocks {
+    bool attention = true;
+    bool recurrence = false;
+    bool feed_forward = true;
+    bool dense = false;  // an ordinary feed-forward block, where other layers have a mixture of experts
+};
+
 struct ModelDescription {
     std::string architecture;
     int n_layers = 0;
@@ -62,6 +71,7 @@ struct ModelDescription {
     bool embedding_norm = false;
     std::string_view attention_norm_tensor = "attn_norm";  // names of the pre-norms
     std::string_view feed_forward_norm_tensor = "ffn_norm";
+    std::string_view output_norm_tensor = "output_norm";
     bool parallel = false;     // the feed-forward block reads what the attention block read, not its sum
     bool shared_norm = false;  // and through the same norm; only with parallel
 
@@ -86,7 +96,8 @@ struct ModelDescription {
     float logit_soft_cap = 0;      // likewise, of the vocabulary's
     float clamp_qkv = 0;           // queries, keys and values are cut off at +- this; 0: none
 
-    bool sink_logits = false;  // one more logit for each head, that of a key whose value is zero
+    bool gated_attention = false;  // a gate for each channel of a head's output, made with its query
+    bool sink_logits = false;      // one more logit for each head, that of a key whose value is zero
     LatentAttention latent;
     QkNorm qk_norm = QkNorm::kNone;
     bool norm_after_rope = false;  // only with kHead
@@ -100,13 +111,19 @@ struct ModelDescription {
     // (n_heads) what a logit loses for each token that its key is further back; empty: nothing
     std::vector<float> alibi_slopes;
 
-    std::vector<int> windows;  // (n_layers) sliding window in tokens, 0: none
+    std::vector<LayerBlocks> blocks;  // (n_layers)
+    RecurrentBlock recurrence;        // of the layers that have one
+    std::vector<int> windows;         // (n_layers) sliding window in tokens, 0: none
     // Windows do not slide: a token sees those from the last multiple of the window on.
     bool chunked_windows = false;
 
     CacheGeometry geometry() const;
+    // The place of a layer among those with attention, or with a recurrence: its number in a KvCache.
+    int cache_layer(int layer) const;
+    int recurrent_layer(int layer) const;
     bool has_experts(int layer) const {
-        return routing.n_experts > 0 && layer >= n_dense_layers && (layer + 1) % expert_period == 0;
+        return routing.n_experts > 0 && layer >= n_dense_layers && (layer + 1) % expert_period == 0 &&
+               !blocks[static_cast<std::size_t>(layer)].dense;
     }
     // Of what all heads hand on to the output's product.
     int attention_width() const { return n_heads * (latent.kv_rank > 0 ? latent.n_value : head_dim); }

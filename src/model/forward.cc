@@ -53,7 +53,9 @@ Workspace::Workspace(Backend& backend, const ModelDescription& d, int max_tokens
     h = rows(d.n_embd);
     qkv = rows(d.qkv_width());
     attention = rows(d.n_heads * d.head_dim);
-    const int n_ff = d.has_experts(0) ? d.n_shared_ff : std::max(d.n_ff, d.n_shared_ff);
+    if (d.gated_attention) gated_qkv = rows(d.qkv_width() + d.n_heads * d.head_dim);
+    int n_ff = d.n_shared_ff;
+    for (int i = 0; i < d.n_layers; ++i) n_ff = std::max(n_ff, d.has_experts(i) ? 0 : d.n_ff);
     up = rows(d.gated ? 2 * n_ff : n_ff);
     if (d.gated) gated = rows(n_ff);
     if (d.routing.n_experts > 0) {
@@ -67,6 +69,8 @@ Workspace::Workspace(Backend& backend, const ModelDescription& d, int max_tokens
         kv_latent = rows(d.head_dim);
         heads = rows(d.attention_width());
     }
+    if (d.recurrence.kind != RecurrentBlock::Kind::kNone)
+        recurrent = std::make_unique<RecurrentWorkspace>(backend, d.recurrence, max_tokens);
     cos = rows(d.n_rope_pairs);
     sin = rows(d.n_rope_pairs);
     if (has_windows(d)) {
@@ -102,12 +106,23 @@ class Pass {
 
     void layer(const Weights& weights, int i) {
         const LayerWeights& w = weights.layers[static_cast<std::size_t>(i)];
+        const LayerBlocks& blocks = d_.blocks[static_cast<std::size_t>(i)];
         if (d_.early_router && w.experts) multiply(w.experts->router, x_, ws_.router->data(), false);
-        const float* attended = attend(w, i, data(weights.alibi_slopes));
+        const float *in = nullptr, *attended = nullptr, *remembered = nullptr;
+        if (blocks.attention || blocks.recurrence) in = input(w.attention_norm);
+        if (blocks.attention) attended = attend(w, i, in, data(weights.alibi_slopes));
+        if (blocks.recurrence) {
+            remembered = run_recurrent_block(backend_, d_.recurrence, *w.recurrent, *ws_.recurrent, runs_,
+                                             d_.recurrent_layer(i), d_.norm_eps, in, n_);
+        }
+        const auto add_outputs = [&] {
+            if (attended) add_output(w.output, attended, w.post_attention_norm);
+            if (remembered) add_output(w.recurrent->out, remembered, w.post_attention_norm);
+        };
         // What is parallel reads the same x: the order of the two sums is all that differs.
-        if (!d_.parallel) add_output(w.output, attended, w.post_attention_norm);
-        feed_forward(w, i);
-        if (d_.parallel) add_output(w.output, attended, w.post_attention_norm);
+        if (!d_.parallel) add_outputs();
+        if (blocks.feed_forward) feed_forward(w, i);
+        if (d_.parallel) add_outputs();
     }
 
     void finish(const Weights& w, float* hidden) {
@@ -119,12 +134,12 @@ class Pass {
 
     // With `accumulate`, h_ may be lost.
     void multiply(const Linear& w, const float* in, float* out, bool accumulate) {
-        if (accumulate && !w.scales.empty()) {
-            multiply(w, in, h_, false);
+        if (!accumulate) return w.multiply(backend_, in, n_, out);
+        if (!w.scales.empty()) {
+            w.multiply(backend_, in, n_, h_);
             return backend_.add(h_, 1.0f, n_, w.matrix->rows(), out);
         }
-        backend_.matmul(*w.matrix, in, n_, out, accumulate);
-        if (!w.scales.empty()) backend_.scale_parts(w.scales, n_, w.matrix->rows(), out);
+        backend_.matmul(*w.matrix, in, n_, out, true);
         if (w.bias) backend_.add_bias(w.bias->data(), n_, w.matrix->rows(), out);
     }
 
@@ -148,11 +163,13 @@ class Pass {
     }
 
     // What all heads found (n, attention_width).
-    const float* attend(const LayerWeights& w, int i, const float* alibi_slopes) {
+    const float* attend(const LayerWeights& w, int i, const float* in, const float* alibi_slopes) {
         float* qkv = ws_.qkv->data();
-        const float* in = input(w.attention_norm);
         if (w.latent) {
             latent_qkv(*w.latent, in, qkv);
+        } else if (d_.gated_attention) {
+            multiply(w.qkv, in, ws_.gated_qkv->data(), false);
+            split_gated_queries(ws_.gated_qkv->data(), qkv);
         } else {
             multiply(w.qkv, in, qkv, false);
         }
@@ -164,7 +181,7 @@ class Pass {
         const int window = d_.windows[static_cast<std::size_t>(i)];
         const bool rotary = d_.rotary[static_cast<std::size_t>(i)];
         const bool tempered = !(rotary && d_.temperature.unrotated_only);
-        const AttentionParams params{.layer = i,
+        const AttentionParams params{.layer = d_.cache_layer(i),
                                      .n_heads = d_.n_heads,
                                      .n_kv_heads = d_.n_kv_heads,
                                      .head = codec::head_shape(d_.head_dim),
@@ -184,10 +201,24 @@ class Pass {
                                      .query_scales = tempered ? data(ws_.query_scales) : nullptr,
                                      .sink_logits = data(w.sink_logits)};
         backend_.attention(params, runs_, qkv, n_, ws_.attention->data());
+        if (d_.gated_attention) gate_heads(ws_.gated_qkv->data(), qkv, ws_.attention->data());
         if (!w.latent) return ws_.attention->data();
         backend_.matmul_heads(*w.latent->v_b, ws_.attention->data(), {d_.n_heads * d_.head_dim, d_.head_dim},
                               n_, ws_.heads->data(), {d_.attention_width(), d_.latent.n_value});
         return ws_.heads->data();
+    }
+
+    // qkv of (n, [query | gate] of each head, keys, values).
+    void split_gated_queries(const float* gated, float* qkv) {
+        const int dim = d_.head_dim, q = d_.n_heads * dim, row = d_.qkv_width();
+        backend_.copy_heads(gated, {row + q, 2 * dim}, n_, d_.n_heads, dim, qkv, {row, dim});
+        backend_.copy_heads(gated + 2 * q, {row + q, dim}, n_, 2 * d_.n_kv_heads, dim, qkv + q, {row, dim});
+    }
+    // Gates take the place of the queries, which nobody reads any more.
+    void gate_heads(const float* gated, float* qkv, float* out) {
+        const int dim = d_.head_dim, q = d_.n_heads * dim, row = d_.qkv_width();
+        backend_.copy_heads(gated + dim, {row + q, 2 * dim}, n_, d_.n_heads, dim, qkv, {row, dim});
+        backend_.gate(Activation::kSigmoid, {qkv, row}, n_, q, out, q);
     }
 
     // Queries [rotated | in the latent space] of each head, the key [rotated | latent] and the value [latent

@@ -25,7 +25,7 @@ void fill_randomly(Backend& backend, const ModelDescription& d, KvCache& cache, 
             for (int i = 0; i < 3; ++i) x += kScale * static_cast<float>(random());
         }
         const SequenceRun run{&cache, 0, n};
-        for (int layer = 0; layer < d.n_layers; ++layer) {
+        for (int layer = 0; layer < cache.geometry().n_layers(); ++layer) {
             const AttentionParams params{.layer = layer,
                                          .n_heads = d.n_heads,
                                          .n_kv_heads = d.n_kv_heads,

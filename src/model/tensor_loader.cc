@@ -84,6 +84,29 @@ std::unique_ptr<Buffer> TensorLoader::vector(const std::string& tensor, std::int
     return buffer;
 }
 
+std::unique_ptr<Buffer> TensorLoader::repeated(const std::string& tensor, std::int64_t n,
+                                               std::int64_t times) {
+    std::vector<float> once(static_cast<std::size_t>(n));
+    read(tensor, n, once.data());
+    auto buffer = backend_.allocate(static_cast<std::size_t>(n * times));
+    for (std::int64_t i = 0; i < n; ++i)
+        std::fill_n(buffer->data() + i * times, times, once[static_cast<std::size_t>(i)]);
+    return buffer;
+}
+
+std::unique_ptr<Buffer> TensorLoader::transposed(const std::string& tensor, std::int64_t rows,
+                                                 std::int64_t cols) {
+    expect_shape(use(tensor), cols, rows);
+    std::vector<float> as_stored(static_cast<std::size_t>(rows * cols));
+    read(tensor, rows * cols, as_stored.data());
+    auto buffer = backend_.allocate(static_cast<std::size_t>(rows * cols));
+    for (std::int64_t i = 0; i < rows; ++i) {
+        for (std::int64_t j = 0; j < cols; ++j)
+            buffer->data()[j * rows + i] = as_stored[static_cast<std::size_t>(i * cols + j)];
+    }
+    return buffer;
+}
+
 Linear TensorLoader::linear(std::int64_t cols, const std::vector<Part>& parts) {
     return {matrix(cols, parts), bias("", parts), scales(parts)};
 }
@@ -136,7 +159,7 @@ std::unique_ptr<Buffer> TensorLoader::bias(const std::string& whole, const std::
 
 NormWeights TensorLoader::norm(const std::string& name, std::int64_t n) {
     NormWeights norm;
-    norm.gain = vector(name + ".weight", n);
+    norm.gain = vector(has(name) ? name : name + ".weight", n);  // Falcon-H1's files name some in short
     if (has(name + ".bias")) norm.bias = vector(name + ".bias", n);
     return norm;
 }

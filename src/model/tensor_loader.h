@@ -37,6 +37,10 @@ class TensorLoader {
     NormWeights bare_norm(std::int64_t n);
     // n numbers of the tensor of exactly this name.
     std::unique_ptr<Buffer> vector(const std::string& tensor, std::int64_t n);
+    // Each of its n numbers so many times.
+    std::unique_ptr<Buffer> repeated(const std::string& tensor, std::int64_t n, std::int64_t times);
+    // (cols, rows) of a tensor of `rows` rows of `cols` numbers.
+    std::unique_ptr<Buffer> transposed(const std::string& tensor, std::int64_t rows, std::int64_t cols);
 
     bool has(const std::string& tensor) const { return file_.find_tensor(tensor) != nullptr; }
     // Throws Error(kUnsupported) where a tensor was not loaded, but for those of layers from n_layers on.

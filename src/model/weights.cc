@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "model/tensor_loader.h"
 
@@ -76,33 +77,83 @@ std::unique_ptr<LatentWeights> load_latent(TensorLoader& load, const ModelDescri
     return w;
 }
 
-LayerWeights load_layer(TensorLoader& load, const ModelDescription& d, int layer) {
-    const std::string p = fmt::format("blk.{}.", layer);
+// Of queries and keys of length 1, of which queries are divided by the root of their channels besides: the
+// RMS norm leaves the length of a vector at that root.
+std::unique_ptr<Buffer> unit_gain(Backend& backend, const RecurrentBlock& r) {
+    const auto half = static_cast<std::size_t>(r.n_groups) * static_cast<std::size_t>(r.n_state);
+    auto gain = backend.allocate(2 * half);
+    const auto n = static_cast<float>(r.n_state);
+    std::fill_n(gain->data(), half, 1.0f / n);
+    std::fill_n(gain->data() + half, half, 1.0f / std::sqrt(n));
+    return gain;
+}
+
+std::unique_ptr<RecurrentWeights> load_recurrent(TensorLoader& load, const ModelDescription& d,
+                                                 Backend& backend, const std::string& p) {
+    using Kind = RecurrentBlock::Kind;
+    const RecurrentBlock& r = d.recurrence;
+    const bool plain = r.kind == Kind::kShortConvolution, delta = r.kind == Kind::kDeltaRule;
+    auto w = std::make_unique<RecurrentWeights>();
+    if (delta) {
+        std::vector<TensorLoader::Part> parts{{p + "attn_qkv", r.n_convolved()},
+                                              {p + "attn_gate", r.n_inner}};
+        if (r.steps_by_group) {
+            parts.push_back({p + "ssm_ba", 2 * r.n_heads});
+        } else {
+            parts.insert(parts.end(), {{p + "ssm_beta", r.n_heads}, {p + "ssm_alpha", r.n_heads}});
+        }
+        w->in = load.linear(d.n_embd, parts);
+    } else {
+        w->in = load.linear(d.n_embd, {{p + (plain ? "shortconv.in_proj" : "ssm_in"), r.n_projected()}});
+    }
+    w->out = load.linear(r.n_inner, {{p + (plain ? "shortconv.out_proj" : "ssm_out"), d.n_embd}});
+    const std::string conv = p + (plain ? "shortconv.conv" : "ssm_conv1d");
+    w->convolution = load.transposed(conv + ".weight", r.n_convolved(), r.n_taps);
+    if (load.has(conv + ".bias")) w->convolution_bias = load.vector(conv + ".bias", r.n_convolved());
+    if (plain) return w;
+    if (r.kind == Kind::kMamba) {
+        w->a = load.transposed(p + "ssm_a", r.n_inner, r.n_state);
+        w->d = load.vector(p + "ssm_d", r.n_inner);
+        w->step_bc = load.matrix(r.n_inner, {{p + "ssm_x", r.n_step + 2 * r.n_state}});
+        w->step = load.matrix(r.n_step, {{p + "ssm_dt", r.n_inner}});
+        w->step_bias = load.vector(p + "ssm_dt.bias", r.n_inner);
+        if (r.norm) {
+            w->step_norm = load.norm(p + "ssm_dt_norm", r.n_step);
+            w->b_norm = load.norm(p + "ssm_b_norm", r.n_state);
+            w->c_norm = load.norm(p + "ssm_c_norm", r.n_state);
+        }
+        return w;
+    }
+    w->a = load.vector(p + "ssm_a", r.n_heads);
+    w->step_bias = load.vector(p + "ssm_dt.bias", r.n_heads);
+    if (delta) {
+        w->norm = load.norm(p + "ssm_norm", r.n_inner / r.n_heads);
+        w->unit_gain = unit_gain(backend, r);
+        return w;
+    }
+    w->d = load.repeated(p + "ssm_d", r.n_heads, r.n_inner / r.n_heads);
+    if (r.norm) w->norm = load.norm(p + "ssm_norm", r.n_inner);
+    return w;
+}
+
+void load_attention(TensorLoader& load, const ModelDescription& d, const std::string& p, bool rotary,
+                    LayerWeights& l) {
     const std::int64_t q_rows = std::int64_t{d.n_heads} * d.head_dim,
                        kv_rows = std::int64_t{d.n_kv_heads} * d.head_dim;
-    LayerWeights l;
-    if (d.pre_norms) {
-        l.attention_norm = load_norm(load, d, p + std::string(d.attention_norm_tensor));
-        if (!d.shared_norm)
-            l.feed_forward_norm = load_norm(load, d, p + std::string(d.feed_forward_norm_tensor));
-    }
-    if (d.post_norms) {
-        l.post_attention_norm = load_norm(load, d, p + "post_attention_norm");
-        l.post_feed_forward_norm = load_norm(load, d, p + "post_ffw_norm");
-    }
-    load_qk_norms(load, d, p, d.rotary[static_cast<std::size_t>(layer)], l);
+    load_qk_norms(load, d, p, rotary, l);
     if (d.latent.kv_rank > 0) {
         l.latent = load_latent(load, d, p);
     } else {
         l.qkv = load.linear(d.n_embd, p + "attn_qkv",
-                            {{p + "attn_q", q_rows}, {p + "attn_k", kv_rows}, {p + "attn_v", kv_rows}});
+                            {{p + "attn_q", d.gated_attention ? 2 * q_rows : q_rows},
+                             {p + "attn_k", kv_rows},
+                             {p + "attn_v", kv_rows}});
     }
     if (d.sink_logits) l.sink_logits = load.vector(p + "attn_sinks.weight", d.n_heads);
     l.output = load.linear(d.attention_width(), {{p + "attn_output", d.n_embd}});
-    if (d.has_experts(layer)) {
-        l.experts = load_experts(load, d, p);
-        return l;
-    }
+}
+
+void load_feed_forward(TensorLoader& load, const ModelDescription& d, const std::string& p, LayerWeights& l) {
     if (!d.gated) {
         l.up = load.linear(d.n_embd, {{p + "ffn_up", d.n_ff}});
     } else if (load.has(p + "ffn_gate.weight")) {
@@ -111,6 +162,30 @@ LayerWeights load_layer(TensorLoader& load, const ModelDescription& d, int layer
         l.up = load.linear(d.n_embd, {{p + "ffn_up", 2 * std::int64_t{d.n_ff}}});
     }
     l.down = load.linear(d.n_ff, {{p + "ffn_down", d.n_embd}});
+}
+
+LayerWeights load_layer(TensorLoader& load, const ModelDescription& d, Backend& backend, int layer) {
+    const std::string p = fmt::format("blk.{}.", layer);
+    const LayerBlocks& blocks = d.blocks[static_cast<std::size_t>(layer)];
+    LayerWeights l;
+    if (d.pre_norms) {
+        if (blocks.attention || blocks.recurrence)
+            l.attention_norm = load_norm(load, d, p + std::string(d.attention_norm_tensor));
+        if (blocks.feed_forward && !d.shared_norm)
+            l.feed_forward_norm = load_norm(load, d, p + std::string(d.feed_forward_norm_tensor));
+    }
+    if (d.post_norms) {
+        l.post_attention_norm = load_norm(load, d, p + "post_attention_norm");
+        l.post_feed_forward_norm = load_norm(load, d, p + "post_ffw_norm");
+    }
+    if (blocks.attention) load_attention(load, d, p, d.rotary[static_cast<std::size_t>(layer)], l);
+    if (blocks.recurrence) l.recurrent = load_recurrent(load, d, backend, p);
+    if (!blocks.feed_forward) return l;
+    if (d.has_experts(layer)) {
+        l.experts = load_experts(load, d, p);
+    } else {
+        load_feed_forward(load, d, p, l);
+    }
     return l;
 }
 
@@ -123,8 +198,8 @@ Weights load_weights(const gguf::File& file, const ModelDescription& d, Backend&
     if (d.n_positions > 0) w.positions = load.matrix(d.n_embd, {{"position_embd", d.n_positions}});
     if (d.embedding_norm) w.embedding_norm = load_norm(load, d, "token_embd_norm");
     if (load.has("output.weight")) w.separate_output = load.linear(d.n_embd, {{"output", d.n_vocab}});
-    w.output_norm = load_norm(load, d, "output_norm");
-    for (int i = 0; i < d.n_layers; ++i) w.layers.push_back(load_layer(load, d, i));
+    w.output_norm = load_norm(load, d, std::string(d.output_norm_tensor));
+    for (int i = 0; i < d.n_layers; ++i) w.layers.push_back(load_layer(load, d, backend, i));
     if (!d.alibi_slopes.empty()) {
         w.alibi_slopes = backend.allocate(d.alibi_slopes.size());
         std::copy(d.alibi_slopes.begin(), d.alibi_slopes.end(), w.alibi_slopes->data());

@@ -5,21 +5,9 @@
 #include <vector>
 
 #include "model/description.h"
+#include "model/linear.h"
 
 namespace kvsplit {
-
-// The numbers of a norm; null for those that it has not: ones, zeros.
-struct NormWeights {
-    std::unique_ptr<Buffer> gain, bias;  // (dim)
-};
-
-// A matrix with a bias where the file has one. Tensors of some files (NVFP4) have a scale each, of what their
-// rows make.
-struct Linear {
-    std::unique_ptr<WeightMatrix> matrix;
-    std::unique_ptr<Buffer> bias;   // (matrix->rows()) or null
-    std::vector<PartScale> scales;  // of all rows, or none
-};
 
 struct ExpertWeights {
     Linear router;                                                     // (n_experts, n_embd)
@@ -44,6 +32,8 @@ struct LayerWeights {
     NormWeights attention_norm, feed_forward_norm;            // (n_embd)
     NormWeights post_attention_norm, post_feed_forward_norm;  // (n_embd)
     NormWeights q_norm, k_norm;  // kHead: (head_dim), else (n_heads * head_dim), (n_kv_heads * head_dim)
+    std::unique_ptr<RecurrentWeights> recurrent;  // or null
+    // Without matrices where the layer has no attention, or no feed-forward block:
     std::unique_ptr<LatentWeights> latent;   // in place of qkv, or null
     Linear qkv;                              // ([q | k | v], n_embd)
     std::unique_ptr<Buffer> sink_logits;     // (n_heads) or null

@@ -91,9 +91,13 @@ TEST(Elementwise, Activations) {
                 kernels(isa).gated[f](x.data(), x.data(), n, product.data());
                 for (std::size_t i = 0; i < x.size(); ++i) {
                     const double v = x[i], inner = std::sqrt(2 / M_PI) * (v + 0.044715 * v * v * v);
-                    const double expected[] = {
-                        v / (1 + std::exp(-v)), 0.5 * v * (1 + std::erf(v / std::sqrt(2.0))),
-                        0.5 * v * (1 + std::tanh(inner)), std::max(v, 0.0), v > 0 ? v * v : 0.0};
+                    const double expected[] = {v / (1 + std::exp(-v)),
+                                               0.5 * v * (1 + std::erf(v / std::sqrt(2.0))),
+                                               0.5 * v * (1 + std::tanh(inner)),
+                                               std::max(v, 0.0),
+                                               v > 0 ? v * v : 0.0,
+                                               1 / (1 + std::exp(-v)),
+                                               v};
                     EXPECT_NEAR(y[i], expected[f], 1e-6 * (1 + v * v)) << f;
                     EXPECT_EQ(product[i], y[i] * x[i]) << f;
                 }

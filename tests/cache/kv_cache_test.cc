@@ -110,6 +110,37 @@ TEST(KvCache, ForkSharesSealedPagesAndCopiesOpenOnes) {
     EXPECT_EQ(cache.length(), 1000);
 }
 
+// A state of 100 and 1000 floats in each of two layers, which the tokens do not change.
+TEST(KvCache, RecurrentStates) {
+    PageMemory memory;
+    CacheGeometry hybrid = geometry(64, {0});
+    hybrid.recurrent = {2, 100, 1000};
+    KvCache cache(hybrid, KvSpec{8, 4}, memory);
+    EXPECT_EQ(cache.stats().recurrent, 0u);
+    const auto touch = [](KvCache& c, float x) {
+        for (int layer = 0; layer < 2; ++layer)
+            c.recurrent().tail(layer)[99] = c.recurrent().state(layer)[999] += x;
+    };
+    append(cache, 300);
+    touch(cache, 1);
+    const KvStats stats = cache.stats(), plan = plan_cache(hybrid, KvSpec{8, 4}, 300);
+    EXPECT_EQ(stats.recurrent, 2u * (448 + 4032));  // floats in whole blocks of 64 bytes
+    EXPECT_EQ(stats.bytes.total(), memory.bytes_in_use() + smoothing_bytes(cache));
+    EXPECT_EQ(plan.bytes.total(), stats.bytes.total());
+    EXPECT_EQ(plan.recurrent, stats.recurrent);
+    EXPECT_EQ(plan.f16_total, stats.f16_total);
+
+    KvCache fork = cache.fork();
+    touch(fork, 1);
+    EXPECT_EQ(cache.recurrent().state(0)[999], 1.0f);
+    EXPECT_EQ(fork.recurrent().tail(1)[99], 2.0f);
+
+    EXPECT_EQ(cache.trim(300), 300);
+    EXPECT_EQ(cache.recurrent().state(0)[999], 1.0f);
+    EXPECT_EQ(cache.trim(299), 0);
+    EXPECT_EQ(cache.recurrent().state(0)[999], 0.0f);
+}
+
 TEST(KvCache, RefusesWidthsThatAHeadCannotTake) {
     EXPECT_NO_THROW(KvCache(geometry(8, {0}), KvSpec{16, 16}, PageMemory()));
     EXPECT_THROW(KvCache(geometry(8, {0}), KvSpec{8, 4}, PageMemory()), Error);

@@ -151,6 +151,24 @@ TEST(LoadErrors, LatentAttentionOfOldFiles) {
                 "'blk.0.attn_kv_a_mqa.weight'");
 }
 
+TEST(LoadErrors, StatesThatDoNotFit) {
+    const auto with = [](const char* model, const char* key, const Json& value,
+                         ErrorCode code = ErrorCode::kFormat) {
+        return refusal([&](Json& spec) { spec["metadata"][key] = value; }, code, {}, model);
+    };
+    EXPECT_SAYS(with("llama", "attention.head_count_kv", {2, 0, 2}, ErrorCode::kUnsupported),
+                "llama.attention.head_count_kv gives layer 1 no heads");
+    EXPECT_SAYS(with("lfm2", "attention.head_count_kv", {0, 0, 0, 0}), "lfm2.attention.head_count_kv");
+    EXPECT_SAYS(with("lfm2", "shortconv.l_cache", 4), "'blk.0.shortconv.conv.weight': has shape 3 x 256");
+    EXPECT_SAYS(with("granitehybrid", "ssm.time_step_rank", 7), "cannot be cut into 7 heads of 2 groups");
+    EXPECT_SAYS(with("granitehybrid", "ssm.state_size", 63), "'blk.0.ssm_in.weight': has shape");
+    EXPECT_SAYS(with("nemotron_h", "feed_forward_length", 192, ErrorCode::kUnsupported),
+                "nemotron_h.feed_forward_length");
+    EXPECT_SAYS(with("jamba", "ssm.time_step_rank", 8), "'blk.0.ssm_x.weight'");
+    EXPECT_SAYS(with("qwen3next", "full_attention_interval", 5, ErrorCode::kUnsupported),
+                "models without attention");
+}
+
 TEST(LoadErrors, NumbersThatAreNone) {
     // The last number of the file is the last of the matrix blk.2.ffn_down.weight.
     for (const float bad :

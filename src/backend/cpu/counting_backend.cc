@@ -113,6 +113,7 @@ class CountingCpuBackend final : public CountingBackend {
     void norm_heads(const Norm&, float*, std::ptrdiff_t, int, int, int) override {}
     void gated_activation(Activation, const float*, int, int, float*) override {}
     void xielu(const Xielu&, int, int, float*) override {}
+    void gate(Activation, StridedRows, int, int, float*, std::ptrdiff_t) override {}
     void activation(Activation, int, int, float*) override {}
     void add(const float*, float, int, int, float*) override {}
     void add_gated(const float*, const float*, int, int, float*) override {}
@@ -132,6 +133,12 @@ class CountingCpuBackend final : public CountingBackend {
         attention_.thread = std::max(attention_.thread, needed.thread);
         if (n == 1) states_ = std::max(states_, Attention::split_states(params, runs[0].cache->length()));
     }
+    void softplus(StridedRows, const float*, int, int, float*) override {}
+    void convolve(const Convolution&, std::span<const SequenceRun>, StridedRows, float*) override {}
+    void state_space(const StateSpace&, std::span<const SequenceRun>, StridedRows, StridedRows, StridedRows,
+                     StridedRows, float*) override {}
+    void delta_rule(const DeltaRule&, std::span<const SequenceRun>, StridedRows, StridedRows, StridedRows,
+                    StridedRows, StridedRows, float*) override {}
 
   private:
     static const PackedMatrix& packed(const WeightMatrix& w) {

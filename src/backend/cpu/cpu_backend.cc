@@ -10,6 +10,7 @@
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/load_matrix.h"
 #include "backend/cpu/matmul.h"
+#include "backend/cpu/recurrence.h"
 #include "base/check.h"
 #include "base/error.h"
 
@@ -50,7 +51,8 @@ class CpuBackend final : public Backend {
           kernels_(kernels(choose_isa())),
           attention_(pool_, kernels_),
           experts_(pool_, kernels_),
-          head_products_(pool_, kernels_) {}
+          head_products_(pool_, kernels_),
+          recurrence_(pool_, kernels_) {}
 
     std::string description() const override {
         return fmt::format("cpu {}, {} thread{}", isa_name(kernels_.isa), pool_.size(),
@@ -130,6 +132,14 @@ class CpuBackend final : public Backend {
         });
     }
 
+    void gate(Activation f, StridedRows gate, int n, int dim, float* x, std::ptrdiff_t stride) override {
+        const auto gated = kernels_.gated[static_cast<int>(f)];
+        for_pieces(n, dim, [&](int row, int at, int count) {
+            float* first = x + row * stride + at;
+            gated(gate.row(row) + at, first, count, first);
+        });
+    }
+
     void activation(Activation f, int n, int dim, float* x) override {
         const auto activate = kernels_.activation[static_cast<int>(f)];
         for_pieces(n, dim, [&](int row, int at, int count) {
@@ -197,6 +207,29 @@ class CpuBackend final : public Backend {
         attention_.run(params, runs, qkv, n, out);
     }
 
+    void softplus(StridedRows x, const float* bias, int n, int dim, float* out) override {
+        for_pieces(n, dim, [&](int row, int at, int count) {
+            kernels_.recurrence.softplus(x.row(row) + at, bias + at, count,
+                                         out + static_cast<std::ptrdiff_t>(row) * dim + at);
+        });
+    }
+
+    void convolve(const Convolution& convolution, std::span<const SequenceRun> runs, StridedRows x,
+                  float* out) override {
+        recurrence_.convolve(convolution, runs, x, out);
+    }
+
+    void state_space(const StateSpace& space, std::span<const SequenceRun> runs, StridedRows x, StridedRows b,
+                     StridedRows c, StridedRows dt, float* out) override {
+        recurrence_.state_space(space, runs, x, b, c, dt, out);
+    }
+
+    void delta_rule(const DeltaRule& rule, std::span<const SequenceRun> runs, StridedRows query,
+                    StridedRows key, StridedRows value, StridedRows step, StridedRows beta,
+                    float* out) override {
+        recurrence_.delta_rule(rule, runs, query, key, value, step, beta, out);
+    }
+
   private:
     void norm_row(const Norm& norm, const float* gain, const float* bias, const float* x, int dim, float* out,
                   bool accumulate) const {
@@ -233,6 +266,7 @@ class CpuBackend final : public Backend {
     Attention attention_;
     Experts experts_;
     HeadProducts head_products_;
+    Recurrence recurrence_;
     MatmulScratch scratch_;
     PageMemory memory_;
 };

@@ -7,6 +7,7 @@
 #include "backend/activation.h"
 #include "backend/cpu/attention_kernels.h"
 #include "backend/cpu/matmul_kernels.h"
+#include "backend/cpu/recurrence_kernels.h"
 #include "backend/cpu/seal_kernels.h"
 #include "base/cpu_features.h"
 
@@ -54,8 +55,9 @@ struct Kernels {
                            float* rotated, std::int8_t* codes, std::int32_t* sums);
     void (*append_token)(const codec::HeadShape& head, const float* key, const float* value, int token,
                          int bits, std::byte* keys, std::byte* values);
-    MatmulKernels matmul;  // see matmul.h
-    SealKernels seal;      // pages into codes
+    MatmulKernels matmul;          // see matmul.h
+    RecurrenceKernels recurrence;  // see recurrence_kernels.h
+    SealKernels seal;              // pages into codes
 };
 
 // The table for `isa`, one of available_isas().

@@ -6,6 +6,7 @@
 #include "backend/cpu/elementwise_impl.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/matmul_impl.h"
+#include "backend/cpu/recurrence_impl.h"
 #include "backend/cpu/seal_impl.h"
 
 namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
@@ -17,10 +18,10 @@ constinit const Kernels table = {
     .add_rms_norm = rms_norm<true>,
     .layer_norm = layer_norm<false>,
     .add_layer_norm = layer_norm<true>,
-    .gated = {gated<silu>, gated<gelu>, gated<gelu_tanh>, gated<relu>, gated<relu_squared>,
-              gated_swiglu_clamped},
+    .gated = {gated<silu>, gated<gelu>, gated<gelu_tanh>, gated<relu>, gated<relu_squared>, gated<sigmoid>,
+              gated<identity>, gated_swiglu_clamped},
     .activation = {activate<silu>, activate<gelu>, activate<gelu_tanh>, activate<relu>,
-                   activate<relu_squared>, nullptr},
+                   activate<relu_squared>, activate<sigmoid>, activate<identity>, nullptr},
     .xielu = xielu,
     .add = add,
     .scale = scale,
@@ -34,6 +35,7 @@ constinit const Kernels table = {
     .prepare_query = prepare_query,
     .append_token = append_token,
     .matmul = matmul_kernels(),
+    .recurrence = recurrence_kernels(),
     .seal = {.key_page = seal_key_page, .value_page = seal_value_page},
 };
 

@@ -22,11 +22,15 @@ std::span<const Architecture> gpt_family();       // LayerNorms
 std::span<const Architecture> deepseek_family();  // latent attention
 std::span<const Architecture> mixture_family();   // mixtures of experts
 std::span<const Architecture> gemma_family();     // scaled embeddings, windows, soft caps
+std::span<const Architecture> hybrid_family();    // layers with a state of fixed size
 
 // What this build lacks for an architecture that is known and not in the table; empty for any other name.
 std::string_view lacking_for(std::string_view architecture);
 
 // ---- parts of descriptions
+
+// Granite with or without experts, hybrid or not.
+void describe_granite(const ArchitectureKeys& in, ModelDescription& d);
 
 // Whether the first layer has the tensor: "attn_q_norm.weight".
 bool first_layer_has(const ArchitectureKeys& in, std::string_view tensor);

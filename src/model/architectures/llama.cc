@@ -88,12 +88,6 @@ void describe_minicpm(const ArchitectureKeys& in, ModelDescription& d) {
     set_scales(in, d, 12.0, 1.4 / std::sqrt(double(d.n_layers)), d.n_embd / 256.0);
 }
 
-void describe_granite(const ArchitectureKeys& in, ModelDescription& d) {
-    describe_llama(in, d);
-    set_scales(in, d, 1.0, 1.0, 1.0);
-    if (!in.flag_or("rope.scaling.finetuned", true)) d.n_rope_pairs = 0;
-}
-
 // Granite 4 with windows, in the layers that the file names.
 void describe_granite_swa(const ArchitectureKeys& in, ModelDescription& d) {
     describe_granite(in, d);
@@ -212,5 +206,11 @@ constexpr Architecture kFamily[] = {
 }  // namespace
 
 std::span<const Architecture> llama_family() { return kFamily; }
+
+void describe_granite(const ArchitectureKeys& in, ModelDescription& d) {
+    describe_llama(in, d);
+    set_scales(in, d, 1.0, 1.0, 1.0);
+    if (!in.flag_or("rope.scaling.finetuned", true)) d.n_rope_pairs = 0;
+}
 
 }  // namespace kvsplit

@@ -41,7 +41,7 @@
 //   low_nibbles, high_nibbles, shift_left_bytes<n>, shift_right_bytes<n>
 //   lookup16(load_table16(p), index < 16)
 //   load_mask64(p)              bit i of the 8 bytes at p; add_where(m, a, b) = a + (m ? b : 0) per byte
-//   exp, exp2_below, sigmoid, silu, gelu, gelu_tanh, relu_squared, tanh
+//   exp, exp2_below, sigmoid, softplus, identity, silu, gelu, gelu_tanh, relu_squared, tanh
 // clang-format on
 #pragma once
 

@@ -40,6 +40,24 @@ KVSPLIT_INLINE f32x16 exp2_below(f32x16 x) {
 // 1 / (1 + e^-x)
 KVSPLIT_INLINE f32x16 sigmoid(f32x16 x) { return set1(1.0f) / (set1(1.0f) + exp(-x)); }
 
+KVSPLIT_INLINE f32x16 identity(f32x16 x) { return x; }
+
+// log(1 + e^x), relative error below 1e-6: max(x, 0) + log(1 + u) with u = e^-|x|, and log(1 + u) = 2
+// atanh(s) with s = u / (2 + u) <= 1/3, whose series is cut off after s^13.
+KVSPLIT_INLINE f32x16 softplus(f32x16 x) {
+    const f32x16 u = exp(-abs(x));
+    const f32x16 s = u / (set1(2.0f) + u);
+    const f32x16 s2 = s * s;
+    f32x16 p = set1(2.0f / 13);
+    p = fmadd(p, s2, set1(2.0f / 11));
+    p = fmadd(p, s2, set1(2.0f / 9));
+    p = fmadd(p, s2, set1(2.0f / 7));
+    p = fmadd(p, s2, set1(2.0f / 5));
+    p = fmadd(p, s2, set1(2.0f / 3));
+    p = fmadd(p, s2, set1(2.0f));
+    return fmadd(p, s, max(x, zero_f32()));
+}
+
 KVSPLIT_INLINE f32x16 silu(f32x16 x) { return x / (set1(1.0f) + exp(-x)); }
 
 // The tanh form of GELU: x/2 (1 + tanh(u)) with u = sqrt(2/pi) (x + 0.044715 x^3), which is x sigmoid(2u).

@@ -1,0 +1,31 @@
+// Weights that are matrices with biases, and norms.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "backend/backend.h"
+
+namespace kvsplit {
+
+// The numbers of a norm; null for those that it has not: ones, zeros.
+struct NormWeights {
+    std::unique_ptr<Buffer> gain, bias;  // (dim)
+};
+
+// A matrix with a bias where the file has one. Tensors of some files (NVFP4) have a scale each, of what their
+// rows make.
+struct Linear {
+    std::unique_ptr<WeightMatrix> matrix;
+    std::unique_ptr<Buffer> bias;   // (matrix->rows()) or null
+    std::vector<PartScale> scales;  // of all rows, or none
+
+    // out (n, rows) = scale * x (n, cols) w^T + bias
+    void multiply(Backend& backend, const float* x, int n, float* out) const {
+        backend.matmul(*matrix, x, n, out, false);
+        if (!scales.empty()) backend.scale_parts(scales, n, matrix->rows(), out);
+        if (bias) backend.add_bias(bias->data(), n, matrix->rows(), out);
+    }
+};
+
+}  // namespace kvsplit
