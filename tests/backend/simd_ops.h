@@ -57,6 +57,8 @@ struct SimdOps {
                       std::int32_t* out);
     void (*dot4_small)(const std::int32_t* acc, const std::uint8_t* a, const std::uint8_t* b,
                        std::int32_t* out);
+    void (*dot4_unsigned)(const std::int32_t* acc, const std::uint8_t* a, const std::uint8_t* b,
+                          std::int32_t* out);
 };
 
 }  // namespace kvsplit::test

@@ -177,6 +177,8 @@ const test::SimdOps simd_ops = {
         },
     .dot4_small = [](const auto* acc, const auto* a, const auto* b,
                      auto* out) { store(out, dot4_small(load(acc), load_bytes(a), load_bytes(b))); },
+    .dot4_unsigned = [](const auto* acc, const auto* a, const auto* b,
+                        auto* out) { store(out, dot4_unsigned(load(acc), load_bytes(a), load_bytes(b))); },
 };
 
 }  // namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE

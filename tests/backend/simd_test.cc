@@ -163,23 +163,28 @@ TEST(Simd, DotProductsAreExactAtTheExtremes) {
     Source source;
     for (int round = 0; round < 1000; ++round) {
         std::int32_t acc[16], out[16];
-        std::uint8_t a[64], b[64], small[64];
+        std::uint8_t a[64], b[64], small_a[64], small_b[64];
         source.fill_bits(acc, 16);
         source.fill_bits(a, 64);
         source.fill_bits(b, 64);
         if (round % 3 == 0) std::memset(a, 255, 64);
         if (round % 4 == 0) std::memset(b, round % 8 ? 127 : 128, 64);
-        for (int i = 0; i < 64; ++i) small[i] = a[i] & 127;
+        for (int i = 0; i < 64; ++i) {
+            small_a[i] = a[i] & 127;
+            small_b[i] = b[i] & 63;
+        }
         for (const Set& set : sets()) {
-            for (const bool is_small : {false, true}) {
-                const std::uint8_t* codes = is_small ? small : a;
-                (is_small ? set.ops->dot4_small : set.ops->dot4)(acc, codes, b, out);
+            const auto expect_exact = [&](auto dot, const std::uint8_t* x, const std::uint8_t* y) {
+                dot(acc, x, y, out);
                 for (int i = 0; i < 16; ++i) {
                     std::int64_t sum = acc[i];
-                    for (int j = 4 * i; j < 4 * i + 4; ++j) sum += codes[j] * static_cast<std::int8_t>(b[j]);
+                    for (int j = 4 * i; j < 4 * i + 4; ++j) sum += x[j] * static_cast<std::int8_t>(y[j]);
                     ASSERT_EQ(out[i], static_cast<std::int32_t>(static_cast<std::uint32_t>(sum))) << set.name;
                 }
-            }
+            };
+            expect_exact(set.ops->dot4, a, b);
+            expect_exact(set.ops->dot4_small, small_a, b);
+            expect_exact(set.ops->dot4_unsigned, a, small_b);
         }
     }
 }

@@ -90,7 +90,8 @@ KVSPLIT_INLINE i32x16 dot_keys(i32x16 acc, bytes64 keys, bytes64 query) {
 // acc + weights . value codes; small_weights: at most 7 bits
 template <int bits, bool small_weights>
 KVSPLIT_INLINE i32x16 dot_values(i32x16 acc, bytes64 weights, bytes64 values) {
-    return is_small(bits) || small_weights ? dot4_small(acc, weights, values) : dot4(acc, weights, values);
+    if constexpr (small_weights) return dot4_small(acc, weights, values);
+    return is_small(bits) ? dot4_unsigned(acc, weights, values) : dot4(acc, weights, values);
 }
 
 // value = scale * kHalfFactor * (2 * operand - kZero2)

@@ -35,6 +35,7 @@
 //   pack_sevens(v, low, high)   the same of v[4] in 0..16383: their lowest seven bits, and the next seven
 //   dot4(acc, a, b)             acc[i] += sum over j < 4 of u8 a[4i+j] * s8 b[4i+j], exact
 //   dot4_small(acc, a, b)       the same for a <= 127, cheaper on AVX2 and NEON
+//   dot4_unsigned(acc, a, b)    the same for 0 <= b <= 63
 //   dot4_keys(acc, a, b)        acc[i] += sum of s8 x s8 b[4i+j], b > -128; a holds x ^ kKeyFlip, and where that is
 //                               0x80 the sum is larger by 128 times that of b
 //   set1_4bytes(p)              the four bytes at p in every lane

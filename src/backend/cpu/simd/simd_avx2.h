@@ -310,6 +310,8 @@ KVSPLIT_INLINE i32x16 dot4_keys(i32x16 acc, bytes64 a, bytes64 b) {
     return {dot4_keys_256(acc.lo, a.lo, b.lo), dot4_keys_256(acc.hi, a.hi, b.hi)};
 }
 #endif
+// Here, too, sums of two products fit 16 bits.
+KVSPLIT_INLINE i32x16 dot4_unsigned(i32x16 acc, bytes64 a, bytes64 b) { return dot4_small(acc, a, b); }
 KVSPLIT_INLINE bytes64 set1_4bytes(const void* p) {
     std::int32_t word;
     std::memcpy(&word, p, 4);

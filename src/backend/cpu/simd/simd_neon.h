@@ -302,6 +302,9 @@ KVSPLIT_INLINE void pack_sevens(const i32x16 (&v)[4], bytes64& low, bytes64& hig
 KVSPLIT_INLINE int32x4_t dot4_signed_128(int32x4_t acc, uint8x16_t a, uint8x16_t b) {
     return vdotq_s32(acc, signed_bytes(a), signed_bytes(b));
 }
+KVSPLIT_INLINE int32x4_t dot4_unsigned_128(int32x4_t acc, uint8x16_t a, uint8x16_t b) {
+    return as_signed(vdotq_u32(as_unsigned(acc), a, b));
+}
 #if defined(KVSPLIT_ISA_I8MM)
 KVSPLIT_INLINE int32x4_t dot4_128(int32x4_t acc, uint8x16_t a, uint8x16_t b) {
     return vusdotq_s32(acc, a, signed_bytes(b));
@@ -316,6 +319,7 @@ KVSPLIT_INLINE int32x4_t dot4_128(int32x4_t acc, uint8x16_t a, uint8x16_t b) {
 #endif
 KVSPLIT_EACH_OF_3(i32x16, dot4, i32x16, bytes64, bytes64, dot4_128)
 KVSPLIT_EACH_OF_3(i32x16, dot4_small, i32x16, bytes64, bytes64, dot4_signed_128)
+KVSPLIT_EACH_OF_3(i32x16, dot4_unsigned, i32x16, bytes64, bytes64, dot4_unsigned_128)
 inline constexpr int kKeyFlip = 0;
 KVSPLIT_EACH_OF_3(i32x16, dot4_keys, i32x16, bytes64, bytes64, dot4_signed_128)
 

@@ -267,6 +267,7 @@ KVSPLIT_INLINE i32x16 dot4(i32x16 acc, bytes64 a, bytes64 b) {
            byte_products<3>(a, b);
 }
 KVSPLIT_INLINE i32x16 dot4_small(i32x16 acc, bytes64 a, bytes64 b) { return dot4(acc, a, b); }
+KVSPLIT_INLINE i32x16 dot4_unsigned(i32x16 acc, bytes64 a, bytes64 b) { return dot4(acc, a, b); }
 inline constexpr int kKeyFlip = 0x80;
 KVSPLIT_INLINE i32x16 dot4_keys(i32x16 acc, bytes64 a, bytes64 b) { return dot4(acc, a, b); }
 KVSPLIT_INLINE bytes64 set1_4bytes(const void* p) {
