@@ -81,7 +81,9 @@ TEST_P(HybridSession, BytesArePlanned) {
         EXPECT_EQ(stats.bytes.total(), plan.bytes.total());
         EXPECT_EQ(stats.recurrent, plan.recurrent);
         EXPECT_GT(stats.recurrent, 0u);
-        if (i > 0) EXPECT_EQ(stats.recurrent, recurrent);
+        if (i > 0) {
+            EXPECT_EQ(stats.recurrent, recurrent);
+        }
         recurrent = stats.recurrent;
     }
     const ModelInfo& info = model_->info();
