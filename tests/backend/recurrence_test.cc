@@ -2,9 +2,10 @@
 // the whole.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <random>
+#include <span>
 #include <vector>
 
 #include "backend/cpu/kernels.h"
@@ -35,8 +36,9 @@ Floats in_pieces(int width, std::size_t n_state, Run run) {
     run(0, kTokens, state.data(), whole.data());
     for (int first = 0, n = 1; first < kTokens; first += n, n = std::min(n + 1, kTokens - first))
         run(first, n, same.data(), pieces.data() + first * width);
-    EXPECT_EQ(std::memcmp(whole.data(), pieces.data(), whole.size() * sizeof(float)), 0);
-    EXPECT_EQ(std::memcmp(state.data(), same.data(), state.size() * sizeof(float)), 0);
+    const auto bits = [](const Floats& x) { return std::as_bytes(std::span(x)); };
+    EXPECT_TRUE(std::ranges::equal(bits(whole), bits(pieces)));
+    EXPECT_TRUE(std::ranges::equal(bits(state), bits(same)));
     return whole;
 }
 
