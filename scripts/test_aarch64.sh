@@ -35,7 +35,7 @@ run_tests() {
         failed+=("$1 on $2")
 }
 
-kernel_tests=(simd_test elementwise_test matmul_test experts_test seal_test attention_test)
+kernel_tests=(simd_test elementwise_test matmul_test experts_test seal_test attention_test recurrence_test)
 if [ "$short" = yes ]; then
     build aarch64-short "${kernel_tests[@]}"
     slow='FunctionsMeetTheirBounds|SplitsOfTheWork|ExactMeetsDoublePrecision'
