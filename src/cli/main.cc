@@ -1,4 +1,5 @@
 // kvsplit: the command line. Exit codes: 0 done, 1 failed, 2 the command line makes no sense, 130 Ctrl-C.
+#include <algorithm>
 #include <csignal>
 #include <exception>
 #include <memory>
@@ -85,6 +86,13 @@ int run_app(int argc, char** argv) {
     add_info(app, exit_code);
 
     auto arguments = normalise_arguments(argc, argv);
+    const auto named = [](const CLI::App* command) { return command->get_name(); };
+    const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
+    if (argc > 1 && argv[1][0] != '-' && std::ranges::count(commands, argv[1], named) == 0) {
+        std::string names;
+        for (const CLI::App* command : commands) names += (names.empty() ? "" : ", ") + command->get_name();
+        return report_usage(app, fmt::format("there is no command '{}'; there are {}", argv[1], names));
+    }
     std::vector<char*> pointers;
     for (auto& a : arguments) pointers.push_back(a.data());
     try {

@@ -53,7 +53,7 @@ class Usage(unittest.TestCase):
 
     def test_commands(self):
         self.check()
-        self.check("fly")
+        self.check("fly", says="no command 'fly'")
         self.check("info", says="--supported")
         self.check("run", "-m", "x.gguf", "-p", "hi", "--fly")
         self.check("run", "-p", "hi", says="--model")
