@@ -69,7 +69,7 @@ TEST(LoadErrors, EveryKnownArchitectureSaysWhatItLacks) {
     EXPECT_GT(n_names, 150);
     const std::string text =
         refusal([](Json& spec) { spec["architecture"] = "rwkv7"; }, ErrorCode::kUnsupported);
-    EXPECT_SAYS(text, "'rwkv7' is not supported: recurrent layers");
+    EXPECT_SAYS(text, "'rwkv7' is not supported: models without attention");
 }
 
 TEST(LoadErrors, MissingMetadata) {
