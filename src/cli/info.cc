@@ -115,8 +115,9 @@ std::string facts(const gguf::File& file, const Description& d) {
         line("sliding window", fmt::format("{} tokens in {} layers", i.sliding_window, i.n_window_layers));
     }
     if (i.n_recurrent_layers > 0) {
-        line("hybrid", fmt::format("{} layers with keys and values, {} with a state: {}", i.n_cache_layers,
-                                   i.n_recurrent_layers, format_bytes(double(i.recurrent_bytes))));
+        line("hybrid",
+             fmt::format("keys and values in {} of {} layers, a state in {}: {}", i.n_cache_layers,
+                         i.n_layers, i.n_recurrent_layers, format_bytes(double(i.recurrent_bytes))));
     }
     line("vocabulary", format_count(i.n_vocab));
     line("context", format_count(i.context_length));
