@@ -51,8 +51,8 @@ double standard_deviation(const std::vector<double>& values) {
 }
 
 // Going back to where a repeat began. A 16-bit cache without windows or recurrent states can be cut there; of
-// any other a fork is measured, which shares all pages but the open ones. (A fork of a 16-bit cache would copy
-// all of it.)
+// any other a fork is measured, which shares all pages but the open ones. (A fork of a 16-bit cache would
+// copy all of it.)
 bool goes_back_by_trim(const Model& model, const KvSpec& spec) {
     const ModelInfo& info = model.info();
     return spec == KvSpec::parse("f16") && info.n_window_layers == 0 && info.n_recurrent_layers == 0;
