@@ -140,7 +140,7 @@ int physical_cores() {
     cpu_set_t set;
     CPU_ZERO(&set);
     if (sched_getaffinity(0, sizeof set, &set) != 0) return std::max(1u, std::thread::hardware_concurrency());
-    std::set<std::pair<int, int> > cores;  // (package, core)
+    std::set<std::pair<int, int>> cores;  // (package, core)
     int logical = 0;
     for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
         if (!CPU_ISSET(cpu, &set)) continue;

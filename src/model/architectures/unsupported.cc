@@ -12,7 +12,7 @@ constexpr std::string_view kRecurrent = "its kind of recurrent layers",
                            kDiffusion = "generation by diffusion",
                            kDraft = "it only drafts for another model", kNoText = "it does not continue text",
                            kIndexer = "attention to tokens that an indexer picks",
-                           kGatedAttention = "gates behind attention",
+                           kGatedAttention = "its kind of gates behind attention",
                            kUneven = "layers with unequal heads or widths",
                            kPictures = "weights for pictures alone",
                            kWholeLatent = "latent attention whose attn_kv_b is in one piece";

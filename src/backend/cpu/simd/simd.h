@@ -3,7 +3,7 @@
 // A kernel's translation unit defines KVSPLIT_ISA_NAMESPACE (portable, avx2, ...) and exactly one of
 // KVSPLIT_ISA_PORTABLE, KVSPLIT_ISA_AVX2 (beside it KVSPLIT_ISA_AVXVNNI, or not), KVSPLIT_ISA_AVX512,
 // KVSPLIT_ISA_NEON (beside it KVSPLIT_ISA_I8MM, or not), and is compiled with that set's flags (see
-// kvsplit_isa_sources in src/backend/CMakeLists.txt). Everything here and in the kernels lives in namespace
+// kvsplit_isa_sources in cmake/isas.cmake). Everything here and in the kernels lives in namespace
 // kvsplit::cpu::KVSPLIT_ISA_NAMESPACE: a function compiled for AVX-512 then never has the same name as one
 // compiled for AVX2, and the linker cannot pick the wrong copy. For the same reason kernels use no templates
 // or inline functions of the standard library.
