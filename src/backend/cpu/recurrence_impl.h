@@ -134,31 +134,32 @@ void scan_delta(const DeltaBlock& block) {
     }
 }
 
-template <bool per_channel>
-void state_space(const StateSpaceBlock& block) {
-    switch (block_stride(block.width) / 16) {
+template <int n>
+struct Vectors {
+    static constexpr int count = n;
+};
+// f(Vectors<n>), n being what the channels of a block fill.
+template <typename F>
+KVSPLIT_INLINE void with_vectors(int width, F f) {
+    switch (block_stride(width) / 16) {
         case 1:
-            return scan_states<1, per_channel>(block);
+            return f(Vectors<1>{});
         case 2:
-            return scan_states<2, per_channel>(block);
+            return f(Vectors<2>{});
         case 3:
-            return scan_states<3, per_channel>(block);
+            return f(Vectors<3>{});
         default:
-            return scan_states<4, per_channel>(block);
+            return f(Vectors<4>{});
     }
 }
 
+template <bool per_channel>
+void state_space(const StateSpaceBlock& block) {
+    with_vectors(block.width, [&](auto vectors) { scan_states<vectors.count, per_channel>(block); });
+}
+
 void delta_rule(const DeltaBlock& block) {
-    switch (block_stride(block.width) / 16) {
-        case 1:
-            return scan_delta<1>(block);
-        case 2:
-            return scan_delta<2>(block);
-        case 3:
-            return scan_delta<3>(block);
-        default:
-            return scan_delta<4>(block);
-    }
+    with_vectors(block.width, [&](auto vectors) { scan_delta<vectors.count>(block); });
 }
 
 constexpr RecurrenceKernels recurrence_kernels() {
