@@ -28,7 +28,7 @@ KVSPLIT_SMOLLM2=${KVSPLIT_SMOLLM2:-$("$KVSPLIT_ROOT/scripts/models.sh" smollm2)}
 KVSPLIT_GEMMA3=${KVSPLIT_GEMMA3:-$("$KVSPLIT_ROOT/scripts/models.sh" gemma3)}
 export KVSPLIT_SMOLLM2 KVSPLIT_GEMMA3
 
-failed=()
+failed=() rerun=()
 
 # run_tests PRESET "TARGET..." CTEST-ARGUMENT...: builds one preset ("" for all of it) and tests it. Goes on after a
 # failure, so that one run shows everything.
@@ -38,7 +38,10 @@ run_tests() {
     shift 2
     build "$preset" "${targets[@]}" || { failed+=("$preset (build)"); return; }
     say "Testing preset '$preset'"
-    (cd "$KVSPLIT_ROOT" && ctest --preset "$preset" --no-tests=error "$@") || failed+=("$preset")
+    (cd "$KVSPLIT_ROOT" && ctest --preset "$preset" --no-tests=error "$@") || {
+        failed+=("$preset")
+        rerun+=("$preset")
+    }
 }
 
 # The others come first: the last lines on the screen are then the summary of the full run.
@@ -54,5 +57,9 @@ fi
 run_tests dev "" -j "$(nproc)"
 
 if [ ${#failed[@]} -gt 0 ]; then
+    for preset in "${rerun[@]}"; do
+        say "What failed in preset '$preset', once more"
+        (cd "$KVSPLIT_ROOT" && ctest --preset "$preset" --rerun-failed) || true
+    done
     die "failed: ${failed[*]}"
 fi

@@ -36,6 +36,11 @@ class Buffer {
     virtual std::size_t size() const = 0;  // floats
 };
 
+// For operands that a model may lack.
+inline float* data_or_null(const std::unique_ptr<Buffer>& buffer) {
+    return buffer ? buffer->data() : nullptr;
+}
+
 enum class RopeKind { kPairs, kHalves };  // which elements turn together: (2i, 2i+1) or (i, i + n/2)
 
 enum class NormKind {

@@ -5,8 +5,6 @@
 namespace kvsplit {
 namespace {
 
-constexpr int P = codec::kPageTokens;
-
 std::size_t sealed_bytes_read(const codec::PageLayout& page) {
     const auto heads = static_cast<std::size_t>(page.n_kv_heads);
     const std::size_t sinks = page.sink_keys.bytes + page.sink_values.bytes;
@@ -22,13 +20,15 @@ std::size_t kv_bytes_read(const KvCache& cache) {
     for (int i = 0; i < cache.geometry().n_layers(); ++i) {
         const LayerCache& layer = cache.layer(i);
         const CacheLayouts& layouts = cache.layouts(i);
-        const std::size_t open_token = (layouts.open.key_bytes + layouts.open.value_bytes) / P;
+        const std::size_t open_token =
+            (layouts.open.key_bytes + layouts.open.value_bytes) / codec::kPageTokens;
         const int window = cache.geometry().windows[static_cast<std::size_t>(i)];
         const int first = window > 0 ? std::max(0, last - window + 1) : 0;
-        for (int page = std::max(first / P, layer.first_sealed); page < layer.end_sealed(); ++page) {
+        for (int page = std::max(first / codec::kPageTokens, layer.first_sealed); page < layer.end_sealed();
+             ++page) {
             bytes += sealed_bytes_read(layouts.sealed_page(page));
         }
-        const int first_open = std::max(first, layer.first_open * P);
+        const int first_open = std::max(first, layer.first_open * codec::kPageTokens);
         bytes += static_cast<std::size_t>(std::max(0, last + 1 - first_open)) * open_token;
     }
     return bytes;

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 
+#include "base/ascii.h"
 #include "base/error.h"
 #include "base/split_name.h"
 
@@ -17,14 +17,9 @@ constexpr std::array kPreferred{"q4_k_m", "q4_k_s", "q4_k",   "q4_0", "q4_1",   
                                 "q5_0",   "q5_1",   "q6_k",   "q8_0", "iq4_xs", "iq4_nl", "mxfp4",
                                 "q3_k_l", "q3_k_m", "q3_k_s", "bf16", "f16",    "q2_k",   "f32"};
 
-std::string lower(std::string text) {
-    for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    return text;
-}
-
 // A language model, not what belongs to one (projectors of pictures, importance matrices).
 bool is_model(const std::string& file) {
-    const std::string name = lower(file.substr(file.find_last_of('/') + 1));
+    const std::string name = lower_ascii(file.substr(file.find_last_of('/') + 1));
     const auto split = parse_split_name(file);
     return is_safe_file_name(file) && name.ends_with(".gguf") && !name.starts_with("mmproj") &&
            name.find("imatrix") == std::string::npos && (!split || split->number == 1);
@@ -39,10 +34,10 @@ std::string choose_file(const std::vector<std::string>& files, const HubAddress&
     if (models.empty()) {
         fail(ErrorCode::kNotFound, "hf:{}: this repository has no GGUF files", address.repository);
     }
-    const std::string wanted = lower(address.wanted);
+    const std::string wanted = lower_ascii(address.wanted);
     const auto first_with = [&](const std::string& text) {
         return std::find_if(models.begin(), models.end(), [&](const std::string& file) {
-            const std::string name = lower(file);
+            const std::string name = lower_ascii(file);
             return name.find(text) != std::string::npos && name.find(wanted) != std::string::npos;
         });
     };

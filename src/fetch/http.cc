@@ -3,20 +3,15 @@
 #include <curl/curl.h>
 
 #include <algorithm>
-#include <cctype>
 #include <utility>
 
+#include "base/ascii.h"
 #include "base/error.h"
 
 namespace kvsplit::fetch {
 namespace {
 
 constexpr std::size_t kMaxBody = std::size_t{32} << 20;
-
-std::string lower(std::string text) {
-    for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    return text;
-}
 
 std::string trimmed(const std::string& text) {
     const auto begin = text.find_first_not_of(" \t\r\n"), end = text.find_last_not_of(" \t\r\n");
@@ -45,7 +40,7 @@ struct Http::Request {
         const std::string line(data, size);
         if (line.starts_with("HTTP/")) reply.headers.clear();  // another answer after a redirection
         if (const auto colon = line.find(':'); colon != std::string::npos && reply.headers.size() < 200) {
-            reply.headers[lower(line.substr(0, colon))] = trimmed(line.substr(colon + 1));
+            reply.headers[lower_ascii(line.substr(0, colon))] = trimmed(line.substr(colon + 1));
         }
         return size;
     }

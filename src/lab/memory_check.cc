@@ -29,7 +29,7 @@ class Check {
 
   private:
     PlanResult plan(const KvSpec& spec, int context, Plan* whole = nullptr) const {
-        const Plan plan = make_plan(path_, {{spec}, available_, context, demand_.model});
+        const Plan plan = make_plan(path_, {{spec}, available_, context, demand_.model, demand_.program});
         if (whole) *whole = plan;
         return plan.results.front();
     }

@@ -13,6 +13,7 @@ struct MemoryDemand {
     KvSpec spec;
     int context = 0;  // tokens that the cache must hold; 0: as many as there is room for, at least one page
     ModelOptions model;
+    std::size_t program = 0;  // as in PlanOptions
 };
 
 // Reads the header of the file only, and of large models not more than tells that they are small enough.

@@ -45,7 +45,7 @@ class Planner {
         : options_(options), model_(path, options.model) {
         plan_.model = model_.info();
         plan_.memory = options.memory;
-        plan_.program = model_.program();
+        plan_.program = options.program > 0 ? options.program : model_.program();
         plan_.weights = model_.weights();
         plan_.kinds = kinds_of(model_.geometry());
     }

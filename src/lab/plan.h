@@ -19,6 +19,7 @@ struct PlanOptions {
     std::size_t memory = 0;     // for everything
     int context = 0;            // tokens to plan for; 0: as many as fit
     ModelOptions model;
+    std::size_t program = 0;  // what the process takes beside the model; 0: measured in this one
 };
 
 // Layers whose caches grow alike.

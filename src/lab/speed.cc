@@ -58,10 +58,10 @@ bool goes_back_by_trim(const Model& model, const KvSpec& spec) {
     return spec == KvSpec::parse("f16") && info.n_window_layers == 0 && info.n_recurrent_layers == 0;
 }
 
-class Measurement {
+class SpeedMeasurement {
   public:
-    Measurement(const std::shared_ptr<Model>& model, const SpeedOptions& options,
-                const SpeedCallback& callback)
+    SpeedMeasurement(const std::shared_ptr<Model>& model, const SpeedOptions& options,
+                     const SpeedCallback& callback)
         : model_(model), options_(options), callback_(callback) {
         std::sort(options_.depths.begin(), options_.depths.end());
         const auto last = std::unique(options_.depths.begin(), options_.depths.end());
@@ -249,7 +249,7 @@ class Measurement {
 SpeedReport measure_speed(const std::shared_ptr<Model>& model, const SpeedOptions& options,
                           const SpeedCallback& callback) {
     check(options);
-    return Measurement(model, options, callback).run();
+    return SpeedMeasurement(model, options, callback).run();
 }
 
 }  // namespace kvsplit::lab

@@ -82,8 +82,6 @@ Workspace::Workspace(Backend& backend, const ModelDescription& d, int max_tokens
 
 namespace {
 
-float* data(const std::unique_ptr<Buffer>& buffer) { return buffer ? buffer->data() : nullptr; }
-
 // One forward pass: the batch's rows, and the operations that all its layers share.
 class Pass {
   public:
@@ -110,7 +108,7 @@ class Pass {
         if (d_.early_router && w.experts) multiply(w.experts->router, x_, ws_.router->data(), false);
         const float *in = nullptr, *attended = nullptr, *remembered = nullptr;
         if (blocks.attention || blocks.recurrence) in = input(w.attention_norm);
-        if (blocks.attention) attended = attend(w, i, in, data(weights.alibi_slopes));
+        if (blocks.attention) attended = attend(w, i, in, data_or_null(weights.alibi_slopes));
         if (blocks.recurrence) {
             remembered = run_recurrent_block(backend_, d_.recurrence, *w.recurrent, *ws_.recurrent, runs_,
                                              d_.recurrent_layer(i), d_.norm_eps, in, n_);
@@ -130,7 +128,9 @@ class Pass {
     }
 
   private:
-    Norm norm(const NormWeights& w) const { return {d_.norm, d_.norm_eps, data(w.gain), data(w.bias)}; }
+    Norm norm(const NormWeights& w) const {
+        return {d_.norm, d_.norm_eps, data_or_null(w.gain), data_or_null(w.bias)};
+    }
 
     // With `accumulate`, h_ may be lost.
     void multiply(const Linear& w, const float* in, float* out, bool accumulate) {
@@ -186,8 +186,8 @@ class Pass {
                                      .n_kv_heads = d_.n_kv_heads,
                                      .head = codec::head_shape(d_.head_dim),
                                      .scale = d_.attention_scale,
-                                     .q_norm = norms_inside ? data(w.q_norm.gain) : nullptr,
-                                     .k_norm = norms_inside ? data(w.k_norm.gain) : nullptr,
+                                     .q_norm = norms_inside ? data_or_null(w.q_norm.gain) : nullptr,
+                                     .k_norm = norms_inside ? data_or_null(w.k_norm.gain) : nullptr,
                                      .norm_eps = d_.norm_eps,
                                      .norm_after_rope = d_.norm_after_rope,
                                      .rope = d_.rope_kind,
@@ -198,8 +198,8 @@ class Pass {
                                      .chunked = window > 0 && d_.chunked_windows,
                                      .soft_cap = d_.attention_soft_cap,
                                      .alibi_slopes = alibi_slopes,
-                                     .query_scales = tempered ? data(ws_.query_scales) : nullptr,
-                                     .sink_logits = data(w.sink_logits)};
+                                     .query_scales = tempered ? data_or_null(ws_.query_scales) : nullptr,
+                                     .sink_logits = data_or_null(w.sink_logits)};
         backend_.attention(params, runs_, qkv, n_, ws_.attention->data());
         if (d_.gated_attention) gate_heads(ws_.gated_qkv->data(), qkv, ws_.attention->data());
         if (!w.latent) return ws_.attention->data();
@@ -289,13 +289,13 @@ class Pass {
         if (!d_.early_router) multiply(w.router, in, ws_.router->data(), false);
         const Mixture mixture{.routing = d_.routing,
                               .activation = d_.activation,
-                              .selection_bias = data(w.selection_bias),
+                              .selection_bias = data_or_null(w.selection_bias),
                               .up = w.up.get(),
                               .down = w.down.get(),
-                              .up_scale = data(w.up_scale),
-                              .down_scale = data(w.down_scale),
-                              .up_bias = data(w.up_bias),
-                              .down_bias = data(w.down_bias)};
+                              .up_scale = data_or_null(w.up_scale),
+                              .down_scale = data_or_null(w.down_scale),
+                              .up_bias = data_or_null(w.up_bias),
+                              .down_bias = data_or_null(w.down_bias)};
         backend_.experts(mixture, ws_.router->data(), in, n_, mixed);
         if (!w.shared_up.matrix) return;
         if (w.shared_gate) backend_.matmul(*w.shared_gate, in, n_, ws_.shared_gate->data(), false);

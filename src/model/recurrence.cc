@@ -3,15 +3,13 @@
 namespace kvsplit {
 namespace {
 
-using Kind = RecurrentBlock::Kind;
-
-const float* data(const std::unique_ptr<Buffer>& buffer) { return buffer ? buffer->data() : nullptr; }
+using BlockKind = RecurrentBlock::Kind;
 
 // One block's operations over the rows of a batch.
-class Pass {
+class RecurrentPass {
   public:
-    Pass(Backend& backend, const RecurrentBlock& block, const RecurrentWeights& weights,
-         RecurrentWorkspace& ws, std::span<const SequenceRun> runs, int layer, int n)
+    RecurrentPass(Backend& backend, const RecurrentBlock& block, const RecurrentWeights& weights,
+                  RecurrentWorkspace& ws, std::span<const SequenceRun> runs, int layer, int n)
         : backend_(backend),
           block_(block),
           w_(weights),
@@ -109,7 +107,7 @@ class Pass {
     // Columns of the first product from `first` on.
     StridedRows part(int first) const { return {projected_ + first, block_.n_projected()}; }
     static Norm rms(const NormWeights& w, float eps) {
-        return {NormKind::kRms, eps, w.gain->data(), data(w.bias)};
+        return {NormKind::kRms, eps, w.gain->data(), data_or_null(w.bias)};
     }
     StateSpace space() const {
         return {.layer = layer_,
@@ -117,7 +115,7 @@ class Pass {
                 .head_dim = block_.n_inner / block_.n_heads,
                 .n_groups = block_.n_groups,
                 .n_state = block_.n_state,
-                .per_channel = block_.kind == Kind::kMamba,
+                .per_channel = block_.kind == BlockKind::kMamba,
                 .a = w_.a->data(),
                 .d = w_.d->data()};
     }
@@ -127,7 +125,7 @@ class Pass {
                            .n_channels = block_.n_convolved(),
                            .n_taps = block_.n_taps,
                            .weights = w_.convolution->data(),
-                           .bias = data(w_.convolution_bias),
+                           .bias = data_or_null(w_.convolution_bias),
                            .activation = activation},
                           runs_, part(first), convolved_);
     }
@@ -144,17 +142,17 @@ class Pass {
 }  // namespace
 
 int RecurrentBlock::n_convolved() const {
-    const bool alone = kind == Kind::kShortConvolution || kind == Kind::kMamba;
+    const bool alone = kind == BlockKind::kShortConvolution || kind == BlockKind::kMamba;
     return alone ? n_inner : n_inner + 2 * n_groups * n_state;
 }
 
 int RecurrentBlock::n_projected() const {
     switch (kind) {
-        case Kind::kShortConvolution:
+        case BlockKind::kShortConvolution:
             return 3 * n_inner;
-        case Kind::kMamba:
+        case BlockKind::kMamba:
             return 2 * n_inner;
-        case Kind::kDeltaRule:
+        case BlockKind::kDeltaRule:
             return n_convolved() + n_inner + 2 * n_heads;
         default:
             return n_inner + n_convolved() + n_heads;
@@ -162,10 +160,10 @@ int RecurrentBlock::n_projected() const {
 }
 
 RecurrentShape RecurrentBlock::shape(int n_layers) const {
-    if (kind == Kind::kNone) return {};
+    if (kind == BlockKind::kNone) return {};
     RecurrentShape shape{.n_layers = n_layers};
     shape.tail = static_cast<std::size_t>(n_taps - 1) * static_cast<std::size_t>(n_convolved());
-    if (kind != Kind::kShortConvolution) shape.state = state_floats(n_heads, n_inner / n_heads, n_state);
+    if (kind != BlockKind::kShortConvolution) shape.state = state_floats(n_heads, n_inner / n_heads, n_state);
     return shape;
 }
 
@@ -175,10 +173,10 @@ RecurrentWorkspace::RecurrentWorkspace(Backend& backend, const RecurrentBlock& b
     };
     projected = rows(block.n_projected());
     convolved = rows(block.n_convolved());
-    if (block.kind == Kind::kShortConvolution) return;
-    step = rows(block.kind == Kind::kMamba ? block.n_inner : block.n_heads);
+    if (block.kind == BlockKind::kShortConvolution) return;
+    step = rows(block.kind == BlockKind::kMamba ? block.n_inner : block.n_heads);
     out = rows(block.n_inner);
-    if (block.kind == Kind::kMamba) {
+    if (block.kind == BlockKind::kMamba) {
         step_bc = rows(block.n_step + 2 * block.n_state);
         short_step = rows(block.n_step);
     }
@@ -190,13 +188,13 @@ const float* run_recurrent_block(Backend& backend, const RecurrentBlock& block,
                                  std::span<const SequenceRun> runs, int layer, float eps, const float* in,
                                  int n) {
     weights.in.multiply(backend, in, n, ws.projected->data());
-    Pass pass(backend, block, weights, ws, runs, layer, n);
+    RecurrentPass pass(backend, block, weights, ws, runs, layer, n);
     switch (block.kind) {
-        case Kind::kShortConvolution:
+        case BlockKind::kShortConvolution:
             return pass.short_convolution();
-        case Kind::kMamba:
+        case BlockKind::kMamba:
             return pass.mamba(eps);
-        case Kind::kDeltaRule:
+        case BlockKind::kDeltaRule:
             return pass.delta_rule(eps);
         default:
             return pass.mamba2(eps);

@@ -12,10 +12,10 @@ namespace {
 class MemoryCheckTest : public testing::Test {
   protected:
     std::size_t needed(const char* spec, int context) const {
-        return make_plan(file_.path(), {{KvSpec::parse(spec)}, 0, context, options_}).results.front().total;
+        return make_plan(file_.path(), {{KvSpec::parse(spec)}, 0, context, options_, kProgram}).results.front().total;
     }
     std::string check(const char* spec, int context, std::size_t available) const {
-        return check_memory(file_.path(), {KvSpec::parse(spec), context, options_}, available);
+        return check_memory(file_.path(), {KvSpec::parse(spec), context, options_, kProgram}, available);
     }
     std::string refusal(const char* spec, int context, std::size_t available) const {
         try {
@@ -33,19 +33,19 @@ class MemoryCheckTest : public testing::Test {
 
     test::TempFile file_{test::TinyModel{}.write().bytes()};
     ModelOptions options_{.threads = 1};
-    // The program's own part is measured and grows a little from plan to plan, under sanitizers by 20 MiB.
-    static constexpr std::size_t kSlack = std::size_t{24} << 20;
+    // Given, because what is measured grows a little from plan to plan, under sanitizers by 20 MiB.
+    static constexpr std::size_t kProgram = std::size_t{30} << 20;
 };
 
 TEST_F(MemoryCheckTest, WhatFitsPasses) {
     EXPECT_EQ(check("k8v4", 4000, std::size_t{1} << 40), "");
-    EXPECT_EQ(check("k8v4", 4000, needed("k8v4", 4000) + kSlack), "");
-    EXPECT_EQ(check("k8v4", 0, needed("k8v4", test::TinyModel::kContext) + kSlack), "");
+    EXPECT_EQ(check("k8v4", 4000, needed("k8v4", 4000)), "");
+    EXPECT_EQ(check("k8v4", 0, needed("k8v4", test::TinyModel::kContext)), "");
 }
 
 TEST_F(MemoryCheckTest, AContextTooLongIsRefusedWithTheSum) {
     constexpr int kLong = 10'000'000;
-    const std::size_t available = needed("k4v4", kLong) + kSlack;
+    const std::size_t available = needed("k4v4", kLong);
     const std::string message = refusal("f16", kLong, available);
     expect_parts(message, {file_.path().c_str(), "weights", "working memory", "10,000,000 tokens at f16",
                            "available", "What would fit: -c ", "--kv k4v4"});
@@ -54,8 +54,7 @@ TEST_F(MemoryCheckTest, AContextTooLongIsRefusedWithTheSum) {
 
 TEST_F(MemoryCheckTest, WithoutAContextOneIsSuggested) {
     const std::size_t little = needed("f16", 64) + (needed("f16", 4096) - needed("f16", 64)) / 2;
-    const std::string notice = check("f16", 0, little);
-    if (!notice.empty()) expect_parts(notice, {"4,096", "tokens do"});
+    expect_parts(check("f16", 0, little), {"4,096", "tokens do"});
 }
 
 TEST_F(MemoryCheckTest, AModelTooLargeIsRefused) {

@@ -19,6 +19,7 @@ class PlanTest : public testing::TestWithParam<const char*> {
                     .bytes()) {
         options_.specs = {KvSpec::parse("f16"), KvSpec::parse("k8v4"), KvSpec::parse("k4v4")};
         options_.model.threads = 2;
+        options_.program = std::size_t{30} << 20;  // what is measured grows a little from plan to plan
     }
     Plan plan(std::size_t memory, int context = 0) {
         options_.memory = memory;
@@ -84,8 +85,7 @@ TEST_P(PlanTest, LongestContextFitsAndOnePageMoreDoesNot) {
         EXPECT_FALSE(r.capped);
         const Plan more = plan(memory, r.context + 64);
         const std::size_t i = static_cast<std::size_t>(&r - longest.results.data());
-        // The process is measured, and may have grown since.
-        EXPECT_GT(more.results[i].total - more.program + longest.program, memory) << r.spec.name();
+        EXPECT_GT(more.results[i].total, memory) << r.spec.name();
     }
 }
 

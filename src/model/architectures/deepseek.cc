@@ -17,14 +17,14 @@ void describe_deepseek2(const ArchitectureKeys& in, ModelDescription& d) {
     d.routing.n_group_rating = d.routing.gate == Routing::Gate::kSoftmax ? 1 : 2;
 }
 
-constexpr Architecture kFamily[] = {
+constexpr Architecture kDeepSeek[] = {
     {"deepseek2", describe_deepseek2, {.log_multiplier_unit = 0.1}},
     {"mistral4", describe_deepseek2, {.log_multiplier_unit = 0.1}},
 };
 
 }  // namespace
 
-std::span<const Architecture> deepseek_family() { return kFamily; }
+std::span<const Architecture> deepseek_family() { return kDeepSeek; }
 
 void set_latent_attention(const ArchitectureKeys& in, ModelDescription& d) {
     LatentAttention& l = d.latent;

@@ -36,7 +36,7 @@ void describe_gemma3(const ArchitectureKeys& in, ModelDescription& d) {
     set_windows(in, d, in.size_or("attention.sliding_window", 1 << 30, 0), 6);
 }
 
-constexpr Architecture kFamily[] = {
+constexpr Architecture kGemma[] = {
     {"gemma", describe_gemma},
     {"gemma2", describe_gemma2},
     {"gemma3", describe_gemma3, {.base = 1e6, .window_base = 10000.0, .windows_stretched = false}},
@@ -44,6 +44,6 @@ constexpr Architecture kFamily[] = {
 
 }  // namespace
 
-std::span<const Architecture> gemma_family() { return kFamily; }
+std::span<const Architecture> gemma_family() { return kGemma; }
 
 }  // namespace kvsplit

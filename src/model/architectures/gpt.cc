@@ -110,7 +110,7 @@ void describe_cohere2(const ArchitectureKeys& in, ModelDescription& d) {
     for (std::size_t i = 0; i < d.rotary.size(); ++i) d.rotary[i] = d.windows[i] > 0;
 }
 
-constexpr Architecture kFamily[] = {
+constexpr Architecture kGpt[] = {
     {"bloom", describe_bloom},           {"codeshell", describe_codeshell},
     {"cohere2", describe_cohere2},       {"command-r", describe_command_r},
     {"falcon", describe_falcon},         {"gpt2", describe_gpt2},
@@ -123,6 +123,6 @@ constexpr Architecture kFamily[] = {
 
 }  // namespace
 
-std::span<const Architecture> gpt_family() { return kFamily; }
+std::span<const Architecture> gpt_family() { return kGpt; }
 
 }  // namespace kvsplit

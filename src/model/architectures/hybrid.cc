@@ -142,7 +142,7 @@ void describe_jamba(const ArchitectureKeys& in, ModelDescription& d) {
     }
 }
 
-constexpr Architecture kFamily[] = {
+constexpr Architecture kHybrids[] = {
     {"falcon-h1", describe_falcon_h1}, {"granitehybrid", describe_granite_hybrid},
     {"jamba", describe_jamba},         {"lfm2", describe_lfm2},
     {"lfm2moe", describe_lfm2},        {"nemotron_h", describe_nemotron_h},
@@ -152,6 +152,6 @@ constexpr Architecture kFamily[] = {
 
 }  // namespace
 
-std::span<const Architecture> hybrid_family() { return kFamily; }
+std::span<const Architecture> hybrid_family() { return kHybrids; }
 
 }  // namespace kvsplit

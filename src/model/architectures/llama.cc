@@ -165,7 +165,7 @@ void describe_glm4(const ArchitectureKeys& in, ModelDescription& d) {
     if (has_rope_sections(in)) d.rope_kind = RopeKind::kHalves;
 }
 
-constexpr Architecture kFamily[] = {
+constexpr Architecture kLlama[] = {
     {"apertus", describe_apertus},
     {"arcee", describe_arcee},
     {"baichuan", describe_baichuan},
@@ -205,7 +205,7 @@ constexpr Architecture kFamily[] = {
 
 }  // namespace
 
-std::span<const Architecture> llama_family() { return kFamily; }
+std::span<const Architecture> llama_family() { return kLlama; }
 
 void describe_granite(const ArchitectureKeys& in, ModelDescription& d) {
     describe_llama(in, d);

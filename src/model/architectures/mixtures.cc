@@ -159,7 +159,7 @@ void describe_glm4moe(const ArchitectureKeys& in, ModelDescription& d) {
     set_experts(in, d, {.gate = Gate::kSigmoid});
 }
 
-constexpr Architecture kFamily[] = {
+constexpr Architecture kMixtures[] = {
     {"bailingmoe", describe_deepseek},
     {"bailingmoe2", describe_bailingmoe2},
     {"dbrx", describe_dbrx},
@@ -184,7 +184,7 @@ constexpr Architecture kFamily[] = {
 
 }  // namespace
 
-std::span<const Architecture> mixture_family() { return kFamily; }
+std::span<const Architecture> mixture_family() { return kMixtures; }
 
 void set_experts(const ArchitectureKeys& in, ModelDescription& d, const Routing& defaults) {
     const std::string& path = in.file().path();

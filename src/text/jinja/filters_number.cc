@@ -134,7 +134,7 @@ Value filter_filesizeformat(Runtime& runtime, const Value& value, const Argument
     return runtime.text(fmt::format("{:.1f} {}{}", base * *bytes / unit, letter, is_binary ? "iB" : "B"));
 }
 
-constexpr std::array kFilters = std::to_array<FilterEntry>({
+constexpr std::array kNumberFilters = std::to_array<FilterEntry>({
     {"abs", filter_abs},
     {"count", filter_length},
     {"filesizeformat", filter_filesizeformat},
@@ -146,6 +146,6 @@ constexpr std::array kFilters = std::to_array<FilterEntry>({
 
 }  // namespace
 
-std::span<const FilterEntry> number_filters() { return kFilters; }
+std::span<const FilterEntry> number_filters() { return kNumberFilters; }
 
 }  // namespace kvsplit::text::jinja

@@ -102,7 +102,7 @@ Value filter_select(Runtime& runtime, const Value& value, const Arguments& argum
     });
 }
 
-constexpr std::array kFilters = std::to_array<FilterEntry>({
+constexpr std::array kSelectionFilters = std::to_array<FilterEntry>({
     {"map", filter_map},
     {"reject", filter_select<false, false>},
     {"rejectattr", filter_select<true, false>},
@@ -112,6 +112,6 @@ constexpr std::array kFilters = std::to_array<FilterEntry>({
 
 }  // namespace
 
-std::span<const FilterEntry> selection_filters() { return kFilters; }
+std::span<const FilterEntry> selection_filters() { return kSelectionFilters; }
 
 }  // namespace kvsplit::text::jinja

@@ -295,7 +295,7 @@ Value filter_attr(Runtime& runtime, const Value& value, const Arguments& argumen
     return out.is_missing() ? Runtime::undefined(value, name) : out;
 }
 
-constexpr std::array kFilters = std::to_array<FilterEntry>({
+constexpr std::array kSequenceFilters = std::to_array<FilterEntry>({
     {"attr", filter_attr},
     {"batch", filter_batch},
     {"d", filter_default},
@@ -317,6 +317,6 @@ constexpr std::array kFilters = std::to_array<FilterEntry>({
 
 }  // namespace
 
-std::span<const FilterEntry> sequence_filters() { return kFilters; }
+std::span<const FilterEntry> sequence_filters() { return kSequenceFilters; }
 
 }  // namespace kvsplit::text::jinja

@@ -276,7 +276,7 @@ Value filter_tojson(Runtime& runtime, const Value& value, const Arguments& argum
     return runtime.text(to_json(runtime, value, style));
 }
 
-constexpr std::array kFilters = std::to_array<FilterEntry>({
+constexpr std::array kTextFilters = std::to_array<FilterEntry>({
     {"capitalize", change_case<capitalize>},
     {"center", filter_center},
     {"e", filter_escape},
@@ -301,6 +301,6 @@ constexpr std::array kFilters = std::to_array<FilterEntry>({
 
 }  // namespace
 
-std::span<const FilterEntry> text_filters() { return kFilters; }
+std::span<const FilterEntry> text_filters() { return kTextFilters; }
 
 }  // namespace kvsplit::text::jinja
