@@ -96,7 +96,7 @@ void register_all() {
         int head_dim, group;
     };
     for (const CpuIsa isa : available_isas()) {
-        for (const Shape& shape : {Shape{64, 3}, {64, 1}, {128, 4}, {128, 8}, {256, 4}}) {
+        for (const Shape& shape : {Shape{64, 3}, {64, 1}, {64, 8}, {128, 4}, {128, 8}, {256, 4}}) {
             for (int n_queries : {1, 64}) {
                 for (int key : kv_widths()) {
                     for (int value : kv_widths()) {

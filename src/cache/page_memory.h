@@ -10,8 +10,9 @@ namespace kvsplit {
 // sequences; an open page has one owner.
 using Page = std::shared_ptr<std::byte>;
 
-// Allocates pages, counts them, and keeps freed ones for the next page of the same size. Thread-safe. Pages
-// may outlive it.
+// Allocates pages, counts them, and keeps freed ones for the next page of the same size. Many pages lie side
+// by side in huge pages of the system: attention jumps from one to another, and would else pay for each jump
+// with a look into the page tables. Thread-safe. Pages may outlive it.
 class PageMemory {
   public:
     PageMemory();

@@ -17,7 +17,7 @@ namespace {
 
 using namespace codec;
 
-constexpr int kPages = 3, kHeads = 2, kHead = 1, kRows = 7;
+constexpr int kPages = 3, kHeads = 2, kHead = 1, kRows = 15;  // 8 + 4 + 3
 
 // Three sealed pages (numbers 1 to 3) of one layer and some queries.
 struct Problem {

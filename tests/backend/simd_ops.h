@@ -33,7 +33,7 @@ struct SimdOps {
     NamedF1 unary[12];
     NamedF2 binary[12];
     NamedI2 integer[10];
-    NamedBytes bytes[15];  // 64 bytes each
+    NamedBytes bytes[17];  // 64 bytes each
     // Equal on the fused sets; the portable set's differ in the last bits.
     NamedF1 fused[6];
 

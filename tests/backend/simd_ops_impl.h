@@ -78,6 +78,12 @@ bytes64 right3(bytes64 a, bytes64) { return shift_right_bytes<3>(a); }
 void lookup(const std::uint8_t* a, const std::uint8_t* b, std::uint8_t* out) {
     store_bytes(out, lookup16(load_table16(b), low_nibbles(load_bytes(a))));
 }
+void lookup_low(const std::uint8_t* a, const std::uint8_t* b, std::uint8_t* out) {
+    store_bytes(out, lookup_low_nibbles(load_table16(b), load_bytes(a)));
+}
+void lookup_high(const std::uint8_t* a, const std::uint8_t* b, std::uint8_t* out) {
+    store_bytes(out, lookup_high_nibbles(load_table16(b), load_bytes(a)));
+}
 void masked(const std::uint8_t* a, const std::uint8_t* b, std::uint8_t* out) {
     store_bytes(out, add_where(load_mask64(b), load_bytes(a), set1_byte(200)));
 }
@@ -137,6 +143,8 @@ const test::SimdOps simd_ops = {
               {"shift left", b2<left2>},
               {"shift right", b2<right3>},
               {"lookup16", lookup},
+              {"lookup low nibbles", lookup_low},
+              {"lookup high nibbles", lookup_high},
               {"add_where", masked},
               {"set1_4bytes", four},
               {"as_i32", cast},

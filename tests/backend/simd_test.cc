@@ -145,6 +145,8 @@ TEST(Simd, ByteOperationsMeetTheirMeaning) {
                  {"shift left", [](auto*a, auto*, int i) { return a[i] * 4u % 256; }},
                  {"shift right", [](auto*a, auto*, int i) { return a[i] / 8u; }},
                  {"lookup16", [](auto*a, auto*b, int i) { return unsigned{b[a[i] % 16]}; }},
+                 {"lookup low nibbles", [](auto*a, auto*b, int i) { return unsigned{b[a[i] % 16]}; }},
+                 {"lookup high nibbles", [](auto*a, auto*b, int i) { return unsigned{b[a[i] / 16]}; }},
                  {"add_where",
                   [](auto*a, auto*b, int i) { return (a[i] + (b[i / 8] >> i % 8 & 1) * 200u) % 256; }},
                  {"set1_4bytes", [](auto*a, auto*, int i) { return unsigned{a[5 + i % 4]}; }},

@@ -13,13 +13,15 @@
 
 namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
 
+// Vectors of tokens, or of channels, that are held in accumulators at once for each of so many rows.
+constexpr int accumulated_vectors(int rows) {
 #if defined(KVSPLIT_ISA_AVX512)
-inline constexpr int kTokenBlock = 4;    // token vectors held in accumulators at once
-inline constexpr int kChannelBlock = 4;  // channel vectors likewise
+    return rows > kFour ? 2 : 4;
 #else
-inline constexpr int kTokenBlock = 1;
-inline constexpr int kChannelBlock = 1;
+    return rows > 0 ? 1 : 0;
 #endif
+}
+
 // What is read next, asked for a few lines at a time all through the work: a processor has some ten to twenty
 // requests open at once, and waits where more are made together. Left to the hardware's own prefetching,
 // which starts anew on every page, decoding waits for memory most of the time.
@@ -45,11 +47,17 @@ class ReadAhead {
     std::ptrdiff_t stride_ = 0;
 };
 
-// How many steps the work on a page makes for each block of rows: one for 16 channels of a block of tokens,
-// one for 16 tokens of a block of channels, and two between them.
-KVSPLIT_INLINE int steps_of_page(const AttentionShape& shape) {
-    const int channels = shape.head.padded_dim / 16;
-    return channels * (kVectors / kTokenBlock) + channels * kVectors / kChannelBlock + 2;
+// How many steps the work on a page makes for a block of rows: one for 16 channels of a block of tokens, one
+// for 16 tokens of a block of channels, and two between them.
+KVSPLIT_INLINE int steps_of_block(const AttentionShape& shape, int rows) {
+    const int products = shape.head.padded_dim / 16 * kVectors;
+    return 2 * (products / accumulated_vectors(rows)) + 2;
+}
+KVSPLIT_INLINE int steps_of_page(const AttentionShape& shape, int n_rows) {
+    int steps = n_rows / kRowBlock * steps_of_block(shape, kRowBlock);
+    for (int left = n_rows % kRowBlock; left > 0; left -= rows_of_block(left))
+        steps += steps_of_block(shape, rows_of_block(left));
+    return steps;
 }
 
 // ---- scores: logits of R rows against a page's 64 keys, times log2(e)
@@ -82,9 +90,10 @@ KVSPLIT_INLINE void score_exact_block(const float* q, int dim, const Number* key
 template <int R, typename Number>
 void score_exact(const float* q, int dim, const Number* keys, int n_vectors, RowBlock& block,
                  ReadAhead& ahead) {
+    constexpr int kBlock = accumulated_vectors(R);
     int v = 0;
-    for (; v + kTokenBlock <= n_vectors; v += kTokenBlock) {
-        score_exact_block<R, kTokenBlock>(q, dim, keys + v * 16, block.scores[0] + v * 16, ahead);
+    for (; v + kBlock <= n_vectors; v += kBlock) {
+        score_exact_block<R, kBlock>(q, dim, keys + v * 16, block.scores[0] + v * 16, ahead);
     }
     for (; v < n_vectors; ++v) {
         score_exact_block<R, 1>(q, dim, keys + v * 16, block.scores[0] + v * 16, ahead);
@@ -172,12 +181,13 @@ void score_codes(const PageRun& run, const std::byte* page, int kv_head, const Q
         factor[r] = set1(tile.code_scale[row + r] * (KeyGrid<bits>::kHalfFactor * kLog2E));
     }
     const CodeLoader<bits, kKey> loader;
-    for (int v = 0; v < kVectors; v += kTokenBlock) {
-        f32x16 s[R][kTokenBlock];
-        score_codes_block<bits, R, kTokenBlock>(loader, codes, codes + l.key_high_plane, scales, tile, row,
-                                                head, v * 16, s, ahead);
+    constexpr int kBlock = accumulated_vectors(R);
+    for (int v = 0; v < kVectors; v += kBlock) {
+        f32x16 s[R][kBlock];
+        score_codes_block<bits, R, kBlock>(loader, codes, codes + l.key_high_plane, scales, tile, row, head,
+                                           v * 16, s, ahead);
         for (int r = 0; r < R; ++r) {
-            for (int i = 0; i < kTokenBlock; ++i) {
+            for (int i = 0; i < kBlock; ++i) {
                 store(block.scores[r] + (v + i) * 16, fmadd(s[r][i], factor[r], offset[r]));
             }
         }
@@ -229,9 +239,10 @@ KVSPLIT_INLINE void accumulate_exact_block(const RowBlock& block, const Number* 
 template <int R, typename Number>
 void accumulate_exact(const RowBlock& block, const Number* values, int dim, int low, int high, float* acc,
                       ReadAhead& ahead) {
+    constexpr int kBlock = accumulated_vectors(R);
     int c = 0;
-    for (; c + kChannelBlock * 16 <= dim; c += kChannelBlock * 16) {
-        accumulate_exact_block<R, kChannelBlock>(block, values + c, dim, low, high, acc + c, ahead);
+    for (; c + kBlock * 16 <= dim; c += kBlock * 16) {
+        accumulate_exact_block<R, kBlock>(block, values + c, dim, low, high, acc + c, ahead);
     }
     for (; c < dim; c += 16) accumulate_exact_block<R, 1>(block, values + c, dim, low, high, acc + c, ahead);
 }
@@ -257,7 +268,7 @@ KVSPLIT_INLINE void accumulate_half(const CodeLoader<bits, kValue>& loader, cons
 
 template <int bits, int R, bool wide, int C>
 KVSPLIT_INLINE void accumulate_codes_block(const CodeLoader<bits, kValue>& loader,
-                                           const IntegerWeights<R>& weights, const RowBlock& block,
+                                           const IntegerWeights<R>& weights, const float* rescale,
                                            const std::uint8_t* low, const std::uint8_t* high, int dim,
                                            float* acc, ReadAhead& ahead) {
     constexpr int kPlanes = wide ? 2 : 1;
@@ -268,7 +279,7 @@ KVSPLIT_INLINE void accumulate_codes_block(const CodeLoader<bits, kValue>& loade
         }
     }
     for (int unit = 0; unit < kTokens / 16; ++unit) {
-        if (C == kChannelBlock || unit % 2 == 0) ahead.step();
+        if (unit % (accumulated_vectors(R) / C) == 0) ahead.step();
         accumulate_half<0, bits>(loader, weights, low, high, dim, unit, sum);
         accumulate_half<1, bits>(loader, weights, low, high, dim, unit, sum);
     }
@@ -280,15 +291,16 @@ KVSPLIT_INLINE void accumulate_codes_block(const CodeLoader<bits, kValue>& loade
             if constexpr (wide) s = fmadd(s, set1(128.0f), to_f32(sum[1][r][c]));
             if constexpr (kOffset != 0.0f) s = s + set1(static_cast<float>(weights.sum[r]) * kOffset);
             float* a = acc + r * dim + c * 16;
-            store(a, fmadd(s, unit, load(a) * set1(block.rescale[r])));
+            store(a, fmadd(s, unit, load(a) * set1(rescale[r])));
         }
     }
 }
 
+// R rows from the block's row `first` on.
 template <int bits, int R, bool wide>
 void accumulate_codes(const PageRun& run, const std::byte* page, int kv_head, const codec::HeadShape& head,
-                      const RowBlock& block, float* acc, ReadAhead& ahead) {
-    constexpr int kBlock = wide && kChannelBlock > 1 ? kChannelBlock / 2 : kChannelBlock;
+                      const RowBlock& block, int first, float* acc, ReadAhead& ahead) {
+    constexpr int kMost = accumulated_vectors(R), kBlock = wide && kMost > 1 ? kMost / 2 : kMost;
     const codec::PageLayout& l = *run.layout;
     const auto* low = reinterpret_cast<const std::uint8_t*>(page + l.value_codes.at(kv_head));
     const std::uint8_t* high = low + l.value_high_plane;
@@ -297,16 +309,19 @@ void accumulate_codes(const PageRun& run, const std::byte* page, int kv_head, co
     const int dim = head.padded_dim;
     IntegerWeights<R> weights;
     for (int g = 0; g < head.n_groups; ++g) {
-        round_weights<R, wide, ValueGrid<bits>::kOffset != 0.0f>(block, scales + g * kTokens, weights);
+        for (int r = 0; r < R; r += kFour) {
+            round_weights<(R < kFour ? R : kFour), wide, ValueGrid<bits>::kOffset != 0.0f>(
+                block, first, r, scales + g * kTokens, weights);
+        }
         int c = g * head.group;
         const int end = c + head.group;
         for (; c + kBlock * 16 <= end; c += kBlock * 16) {
-            accumulate_codes_block<bits, R, wide, kBlock>(loader, weights, block, low + c * 4, high + c * 4,
-                                                          dim, acc + c, ahead);
+            accumulate_codes_block<bits, R, wide, kBlock>(loader, weights, block.rescale + first, low + c * 4,
+                                                          high + c * 4, dim, acc + c, ahead);
         }
         for (; c < end; c += 16) {
-            accumulate_codes_block<bits, R, wide, 1>(loader, weights, block, low + c * 4, high + c * 4, dim,
-                                                     acc + c, ahead);
+            accumulate_codes_block<bits, R, wide, 1>(loader, weights, block.rescale + first, low + c * 4,
+                                                     high + c * 4, dim, acc + c, ahead);
         }
     }
 }
@@ -337,9 +352,14 @@ void accumulate_page(const PageRun& run, const std::byte* page, int kv_head, con
     const codec::HeadShape& head = shape.head;
     if (run.value_bits < 16) {
         return with_width(run.value_bits, [&](auto width) KVSPLIT_LAMBDA_INLINE {
-            if (shape.wide_weights())
-                return accumulate_codes<width.bits, R, true>(run, page, kv_head, head, block, acc, ahead);
-            accumulate_codes<width.bits, R, false>(run, page, kv_head, head, block, acc, ahead);
+            if (!shape.wide_weights())
+                return accumulate_codes<width.bits, R, false>(run, page, kv_head, head, block, 0, acc, ahead);
+            // Of two planes of weights, the sums of four rows fill the registers.
+            for (int r = 0; r < R; r += kFour) {
+                accumulate_codes<width.bits, (R < kFour ? R : kFour), true>(
+                    run, page, kv_head, head, block, r,
+                    acc + static_cast<std::ptrdiff_t>(r) * head.padded_dim, ahead);
+            }
         });
     }
     const codec::PageLayout& l = *run.layout;
@@ -351,61 +371,101 @@ void accumulate_page(const PageRun& run, const std::byte* page, int kv_head, con
     accumulate_exact<R>(block, reinterpret_cast<const std::uint16_t*>(values), dim, low, high, acc, ahead);
 }
 
-template <int R>
-void attend_page(const PageRun& run, int index, int kv_head, const QueryTile& tile, int row,
-                 const AttentionShape& shape, SoftmaxState& state, ReadAhead& ahead) {
-    const int first = (run.first_page + index) * kTokens;
-    int low[R], high[R], min_low = kTokens, max_high = 0;
-    for (int r = 0; r < R; ++r) {
-        const int position = tile.position[row + r];
-        low[r] = first == 0 ? run.first_token : 0;
-        if (tile.window > 0 && position - tile.window + 1 - first > low[r])
-            low[r] = position - tile.window + 1 - first;
-        high[r] = position + 1 - first < run.n_tokens ? position + 1 - first : run.n_tokens;
-        min_low = low[r] < min_low ? low[r] : min_low;
-        max_high = high[r] > max_high ? high[r] : max_high;
-    }
-    if (min_low >= max_high) return;  // no row sees this page: the state would not change
-    const int n_vectors = (max_high + 15) / 16;
+// The work on a page for up to kRowBlock rows of a head.
+struct Unit {
+    int page, head, row, n_rows;                // `head` counts from the run's first
+    int low[kRowBlock], high[kRowBlock];        // the tokens that each row sees
+    int first_token = kTokens, last_token = 0;  // that any of them sees, and one past the last
     RowBlock block;
-    score_page<R>(run, run.pages[index], kv_head, tile, row, shape.head, n_vectors, block, ahead);
-    if (tile.soft_cap > 0 || tile.slopes) adjust_scores<R>(tile, row, first, n_vectors, block);
-    ahead.step();
-    soften<R>(block, low, high, state.max + row, state.sum + row * 16);
-    ahead.step();
-    accumulate_page<R>(run, run.pages[index], kv_head, shape, block, min_low, max_high,
-                       state.acc + static_cast<std::ptrdiff_t>(row) * shape.head.padded_dim, ahead);
+
+    // Whether any row sees the page: else it would not change the state.
+    KVSPLIT_INLINE bool find_tokens(const PageRun& run, const QueryTile& tile) {
+        const int first = (run.first_page + page) * kTokens;
+        first_token = kTokens, last_token = 0;
+        for (int r = 0; r < n_rows; ++r) {
+            const int position = tile.position[row + r];
+            low[r] = first == 0 ? run.first_token : 0;
+            if (tile.window > 0 && position - tile.window + 1 - first > low[r])
+                low[r] = position - tile.window + 1 - first;
+            high[r] = position + 1 - first < run.n_tokens ? position + 1 - first : run.n_tokens;
+            first_token = low[r] < first_token ? low[r] : first_token;
+            last_token = high[r] > last_token ? high[r] : last_token;
+        }
+        return first_token < last_token;
+    }
+};
+
+template <int R>
+void score_unit(const AttentionShape& shape, const PageRun& run, const QueryTile& tile, Unit& unit,
+                ReadAhead& ahead) {
+    const int n_vectors = (unit.last_token + 15) / 16;
+    score_page<R>(run, run.pages[unit.page], run.head + unit.head, tile, unit.row, shape.head, n_vectors,
+                  unit.block, ahead);
+    if (tile.soft_cap > 0 || tile.slopes) {
+        adjust_scores<R>(tile, unit.row, (run.first_page + unit.page) * kTokens, n_vectors, unit.block);
+    }
 }
 
-// One head's part of a page.
-KVSPLIT_INLINE void attend_head(const AttentionShape& shape, const PageRun& run, int page, int head,
-                                const QueryTile& tile, SoftmaxState& state, ReadAhead& ahead) {
-    int row = 0;
-    for (; row + kRowBlock <= tile.n_rows; row += kRowBlock)
-        attend_page<kRowBlock>(run, page, head, tile, row, shape, state, ahead);
-    switch (tile.n_rows - row) {
-        case 3:
-            return attend_page<3>(run, page, head, tile, row, shape, state, ahead);
-        case 2:
-            return attend_page<2>(run, page, head, tile, row, shape, state, ahead);
-        case 1:
-            return attend_page<1>(run, page, head, tile, row, shape, state, ahead);
-        default:
-            return;
+template <int R>
+void soften_unit(Unit& unit, SoftmaxState& state) {
+    for (int r = 0; r < R; r += kFour) {
+        const int row = unit.row + r;
+        soften<(R < kFour ? R : kFour)>(unit.block, r, unit.low + r, unit.high + r, state.max + row,
+                                        state.sum + row * 16);
     }
 }
+
+template <int R>
+void accumulate_unit(const AttentionShape& shape, const PageRun& run, const Unit& unit, SoftmaxState& state,
+                     ReadAhead& ahead) {
+    float* acc = state.acc + static_cast<std::ptrdiff_t>(unit.row) * shape.head.padded_dim;
+    accumulate_page<R>(run, run.pages[unit.page], run.head + unit.head, shape, unit.block, unit.first_token,
+                       unit.last_token, acc, ahead);
+}
+
+// A head's part of a page up to which its values may wait for the next page's keys. Above, what waits, what
+// is worked on and what is read ahead do not fit into the first-level cache together.
+inline constexpr std::ptrdiff_t kWaitingBytes = 12 << 10;
 
 // Adds the keys and values of a run of pages to the states of its heads: tiles and states of run.n_heads.
-// Page by page, so that the pages are read front to back.
+// Page by page, so that the pages are read front to back. A unit's values wait until the next one's keys are
+// done: softmax and its sums are chains of dependent operations, with products beside them to fill the time.
 void attend(const AttentionShape& shape, const PageRun& run, const QueryTile* tiles, SoftmaxState* states) {
+    Unit units[2];
+    Unit *unit = &units[0], *waiting = nullptr;
+    const auto accumulate = [&](ReadAhead& ahead) KVSPLIT_LAMBDA_INLINE {
+        if (!waiting) return;
+        with_rows(waiting->n_rows, [&](auto rows) KVSPLIT_LAMBDA_INLINE {
+            accumulate_unit<rows.n>(shape, run, *waiting, states[waiting->head], ahead);
+        });
+        waiting = nullptr;
+    };
+    ReadAhead ahead(run, run.n_pages, 0, 1);  // nothing yet
     for (int page = 0; page < run.n_pages; ++page) {
-        for (int i = 0; i < run.n_heads; ++i) {
-            const bool last = i + 1 == run.n_heads;
-            const int steps = steps_of_page(shape) * ((tiles[i].n_rows + kRowBlock - 1) / kRowBlock);
-            ReadAhead ahead(run, last ? page + 1 : page, last ? run.head : run.head + i + 1, steps);
-            attend_head(shape, run, page, run.head + i, tiles[i], states[i], ahead);
+        for (int head = 0; head < run.n_heads; ++head) {
+            if (run.layout->blocks.bytes > kWaitingBytes) accumulate(ahead);
+            const QueryTile& tile = tiles[head];
+            const bool last = head + 1 == run.n_heads;
+            ahead = ReadAhead(run, last ? page + 1 : page, last ? run.head : run.head + head + 1,
+                              steps_of_page(shape, tile.n_rows));
+            for (int row = 0; row < tile.n_rows; row += rows_of_block(tile.n_rows - row)) {
+                unit->page = page, unit->head = head, unit->row = row;
+                unit->n_rows = rows_of_block(tile.n_rows - row);
+                if (!unit->find_tokens(run, tile)) continue;
+                with_rows(unit->n_rows, [&](auto rows) KVSPLIT_LAMBDA_INLINE {
+                    score_unit<rows.n>(shape, run, tile, *unit, ahead);
+                });
+                ahead.step();
+                accumulate(ahead);
+                ahead.step();
+                with_rows(unit->n_rows,
+                          [&](auto rows) KVSPLIT_LAMBDA_INLINE { soften_unit<rows.n>(*unit, states[head]); });
+                waiting = unit;
+                unit = unit == &units[0] ? &units[1] : &units[0];
+            }
         }
     }
+    accumulate(ahead);
 }
 
 }  // namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE

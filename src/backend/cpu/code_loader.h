@@ -37,6 +37,12 @@ class CodeLoader {
     KVSPLIT_INLINE void load(const std::uint8_t* low, const std::uint8_t* high, int unit,
                              std::ptrdiff_t stride, bytes64 (&out)[2]) const {
         constexpr codec::CodePlanes planes = codec::code_planes(bits);
+        if constexpr (bits == 4) {
+            const bytes64 x = load_bytes(low + (2 * unit + half) * stride);
+            out[0] = lookup_low_nibbles(levels_, x);
+            out[1] = lookup_high_nibbles(levels_, x);
+            return;
+        }
         low_plane<planes.low, half>(low, unit, stride, out);
         if constexpr (planes.high == 2) {
             const bytes64 x = load_bytes(high + unit * stride);

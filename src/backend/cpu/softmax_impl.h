@@ -12,20 +12,54 @@ namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
 
 inline constexpr int kTokens = codec::kPageTokens;
 inline constexpr int kVectors = kTokens / 16;  // token vectors of a page
-inline constexpr int kRowBlock = 4;            // rows taken together, at most
+// Rows taken together, at most: a loaded code serves all of them. Numbers that there is one of for each row
+// are worked on for four rows at once.
+#if defined(KVSPLIT_ISA_AVX512)
+inline constexpr int kRowBlock = 8;
+#else
+inline constexpr int kRowBlock = 4;
+#endif
+inline constexpr int kFour = 4;
 inline constexpr float kMinusInfinity = -__builtin_inff();
 inline constexpr float kLog2E = 1.44269504088896341f;
 
 struct RowBlock {
     alignas(64) float scores[kRowBlock][kTokens];  // logits, then weights
-    alignas(64) float rescale[16];                 // of each row: what its sums so far are multiplied with
+    alignas(64) float rescale[32];                 // of each row: what its sums so far are multiplied with
 };
+
+template <int count>
+struct Rows {
+    static constexpr int n = count;
+};
+
+// How many of `left` rows are taken together.
+KVSPLIT_INLINE int rows_of_block(int left) {
+    return left >= kRowBlock ? kRowBlock : left >= kFour ? kFour : left;
+}
+
+// f(Rows<n>{}) for the n of rows_of_block().
+template <typename F>
+KVSPLIT_INLINE void with_rows(int n, F f) {
+    switch (n) {
+        case 1:
+            return f(Rows<1>{});
+        case 2:
+            return f(Rows<2>{});
+        case 3:
+            return f(Rows<3>{});
+        case kFour:
+            return f(Rows<kFour>{});
+        default:
+            return f(Rows<kRowBlock>{});
+    }
+}
 
 // The largest element of each row: row r in lane r.
 template <int R>
 KVSPLIT_INLINE f32x16 row_maxima(const f32x16 (&x)[R][kVectors]) {
-    f32x16 top[kRowBlock];
-    for (int r = 0; r < kRowBlock; ++r) {
+    f32x16 top[kFour];
+    for (int r = 0; r < kFour; ++r) {
         const f32x16(&row)[kVectors] = x[r < R ? r : 0];
         top[r] = max(max(row[0], row[1]), max(row[2], row[3]));
     }
@@ -42,14 +76,14 @@ KVSPLIT_INLINE void mask_tokens(f32x16 (&s)[kVectors], int low, int high) {
     }
 }
 
-// Logits to weights 2^(logit - max), with the state's maxima and sums brought up to date. Tokens outside
-// [low[r], high[r]) get 0. max (R), sum (R, 16 partial sums).
+// Logits to weights 2^(logit - max), with the state's maxima and sums brought up to date, for R <= 4 rows
+// from `first` on. Tokens outside [low[r], high[r]) get 0. max (R), sum (R, 16 partial sums).
 template <int R>
-KVSPLIT_INLINE void soften(RowBlock& block, const int (&low)[R], const int (&high)[R], float* max_state,
+KVSPLIT_INLINE void soften(RowBlock& block, int first, const int* low, const int* high, float* max_state,
                            float* sum_state) {
     f32x16 s[R][kVectors];
     for (int r = 0; r < R; ++r) {
-        for (int v = 0; v < kVectors; ++v) s[r][v] = load(block.scores[r] + v * 16);
+        for (int v = 0; v < kVectors; ++v) s[r][v] = load(block.scores[first + r] + v * 16);
         if (low[r] > 0 || high[r] < kTokens) mask_tokens(s[r], low[r], high[r]);
     }
     const f32x16 old = load_first(max_state, R);
@@ -57,18 +91,18 @@ KVSPLIT_INLINE void soften(RowBlock& block, const int (&low)[R], const int (&hig
     store_first(max_state, top, R);
     // A row that has seen nothing yet: any number will do, so that weights are 0 and not NaN.
     const f32x16 reference = select(eq(top, set1(kMinusInfinity)), zero_f32(), top);
-    store(block.rescale, exp2_below(old - reference));
+    store(block.rescale + first, exp2_below(old - reference));
     alignas(64) float references[16];
     store(references, reference);
     for (int r = 0; r < R; ++r) {
         f32x16 total = zero_f32();
         for (int v = 0; v < kVectors; ++v) {
             const f32x16 weight = exp2_below(s[r][v] - set1(references[r]));
-            store(block.scores[r] + v * 16, weight);
+            store(block.scores[first + r] + v * 16, weight);
             total = total + weight;
         }
         float* sum = sum_state + r * 16;
-        store(sum, fmadd(load(sum), set1(block.rescale[r]), total));
+        store(sum, fmadd(load(sum), set1(block.rescale[first + r]), total));
     }
 }
 
@@ -77,8 +111,8 @@ KVSPLIT_INLINE void soften(RowBlock& block, const int (&low)[R], const int (&hig
 template <int R>
 struct IntegerWeights {
     alignas(64) std::uint8_t plane[2][R][kTokens];
-    alignas(64) float unit[16];        // of each row: weight = unit * integer
-    alignas(64) std::int32_t sum[16];  // of each row's integers
+    alignas(64) float unit[32];        // of each row: weight = unit * integer
+    alignas(64) std::int32_t sum[32];  // of each row's integers
 
     // The weights of tokens 16 unit + 4 i .. + 3.
     KVSPLIT_INLINE const std::uint8_t* quad(int p, int r, int unit_of_tokens, int i) const {
@@ -86,21 +120,22 @@ struct IntegerWeights {
     }
 };
 
-template <int R, bool wide, bool with_sums>
-KVSPLIT_INLINE void round_weights(const RowBlock& block, const std::uint16_t* scales,
-                                  IntegerWeights<R>& out) {
+// R <= 4 rows: of the block from its row `first` + r on, into those of `out` from r on.
+template <int R, bool wide, bool with_sums, int all>
+KVSPLIT_INLINE void round_weights(const RowBlock& block, int first, int row, const std::uint16_t* scales,
+                                  IntegerWeights<all>& out) {
     constexpr float kTop = wide ? 16383.0f : 255.0f;
     f32x16 w[R][kVectors];
     for (int v = 0; v < kVectors; ++v) {
         const f32x16 scale = load_f16(scales + v * 16);
-        for (int r = 0; r < R; ++r) w[r][v] = load(block.scores[r] + v * 16) * scale;
+        for (int r = 0; r < R; ++r) w[r][v] = load(block.scores[first + row + r] + v * 16) * scale;
     }
     const f32x16 top = row_maxima<R>(w);
-    store(out.unit, top / set1(kTop));
+    store(out.unit + row, top / set1(kTop));
     alignas(64) float inverses[16];
     // A top so small that its inverse overflows carries nothing.
     store(inverses, select(lt(set1(1e-30f), top), set1(kTop) / top, zero_f32()));
-    i32x16 sum[kRowBlock] = {zero_i32(), zero_i32(), zero_i32(), zero_i32()};
+    i32x16 sum[kFour] = {zero_i32(), zero_i32(), zero_i32(), zero_i32()};
     for (int r = 0; r < R; ++r) {
         i32x16 n[kVectors];
         for (int v = 0; v < kVectors; ++v) n[v] = to_i32(w[r][v] * set1(inverses[r]));
@@ -108,13 +143,13 @@ KVSPLIT_INLINE void round_weights(const RowBlock& block, const std::uint16_t* sc
         if constexpr (wide) {
             bytes64 low, high;
             pack_sevens(n, low, high);
-            store_bytes(out.plane[0][r], high);
-            store_bytes(out.plane[1][r], low);
+            store_bytes(out.plane[0][row + r], high);
+            store_bytes(out.plane[1][row + r], low);
         } else {
-            store_bytes(out.plane[0][r], pack_bytes(n));
+            store_bytes(out.plane[0][row + r], pack_bytes(n));
         }
     }
-    if constexpr (with_sums) store(out.sum, add_of_4(sum[0], sum[1], sum[2], sum[3]));
+    if constexpr (with_sums) store(out.sum + row, add_of_4(sum[0], sum[1], sum[2], sum[3]));
 }
 
 // into = into + from; both over dim channels.

@@ -347,6 +347,12 @@ KVSPLIT_INLINE bytes64 load_table16(const void* p) {
 KVSPLIT_INLINE bytes64 lookup16(bytes64 table, bytes64 index) {
     return {_mm256_shuffle_epi8(table.lo, index.lo), _mm256_shuffle_epi8(table.hi, index.hi)};
 }
+KVSPLIT_INLINE bytes64 lookup_low_nibbles(bytes64 table, bytes64 a) {
+    return lookup16(table, low_nibbles(a));
+}
+KVSPLIT_INLINE bytes64 lookup_high_nibbles(bytes64 table, bytes64 a) {
+    return lookup16(table, high_nibbles(a));
+}
 // Spreads 32 bits over 32 bytes.
 KVSPLIT_INLINE __m256i spread_bits(std::int32_t bits) {
     const __m256i byte_of = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);

@@ -208,6 +208,13 @@ KVSPLIT_INLINE bytes64 load_table16(const void* p) { return {_mm512_broadcast_i3
 KVSPLIT_INLINE bytes64 lookup16(bytes64 table, bytes64 index) {
     return {_mm512_shuffle_epi8(table.v, index.v)};
 }
+// Indices of this permutation have six bits, and the table repeats after four: nothing needs to be masked.
+KVSPLIT_INLINE bytes64 lookup_low_nibbles(bytes64 table, bytes64 a) {
+    return {_mm512_permutexvar_epi8(a.v, table.v)};
+}
+KVSPLIT_INLINE bytes64 lookup_high_nibbles(bytes64 table, bytes64 a) {
+    return {_mm512_permutexvar_epi8(_mm512_srli_epi16(a.v, 4), table.v)};
+}
 KVSPLIT_INLINE mask64 load_mask64(const void* p) {
     std::uint64_t bits;
     std::memcpy(&bits, p, 8);

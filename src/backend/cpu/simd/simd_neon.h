@@ -350,6 +350,12 @@ KVSPLIT_INLINE bytes64 load_table16(const void* p) {
     return {{v, v, v, v}};
 }
 KVSPLIT_EACH_OF_2(bytes64, lookup16, bytes64, vqtbl1q_u8)
+KVSPLIT_INLINE bytes64 lookup_low_nibbles(bytes64 table, bytes64 a) {
+    return lookup16(table, low_nibbles(a));
+}
+KVSPLIT_INLINE bytes64 lookup_high_nibbles(bytes64 table, bytes64 a) {
+    return lookup16(table, high_nibbles(a));
+}
 // Bits 0 to 15 spread over 16 bytes.
 KVSPLIT_INLINE uint8x16_t spread_bits(const std::uint8_t* p) {
     const uint8x16_t bit_of = vreinterpretq_u8_u64(vdupq_n_u64(0x8040201008040201));

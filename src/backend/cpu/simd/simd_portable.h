@@ -299,6 +299,12 @@ KVSPLIT_LANEWISE bytes64 lookup16(bytes64 table, bytes64 index) {
     for (int i = 0; i < 64; ++i) r.v[i] = table.v[index.v[i] & 15];
     return r;
 }
+KVSPLIT_INLINE bytes64 lookup_low_nibbles(bytes64 table, bytes64 a) {
+    return lookup16(table, low_nibbles(a));
+}
+KVSPLIT_INLINE bytes64 lookup_high_nibbles(bytes64 table, bytes64 a) {
+    return lookup16(table, high_nibbles(a));
+}
 KVSPLIT_LANEWISE mask64 load_mask64(const void* p) {
     const unsigned char* bytes = static_cast<const unsigned char*>(p);
     mask64 r;
