@@ -12,7 +12,9 @@ namespace {
 class MemoryCheckTest : public testing::Test {
   protected:
     std::size_t needed(const char* spec, int context) const {
-        return make_plan(file_.path(), {{KvSpec::parse(spec)}, 0, context, options_, kProgram}).results.front().total;
+        return make_plan(file_.path(), {{KvSpec::parse(spec)}, 0, context, options_, kProgram})
+            .results.front()
+            .total;
     }
     std::string check(const char* spec, int context, std::size_t available) const {
         return check_memory(file_.path(), {KvSpec::parse(spec), context, options_, kProgram}, available);

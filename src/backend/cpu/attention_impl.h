@@ -16,7 +16,7 @@ namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
 // Vectors of tokens, or of channels, that are held in accumulators at once for each of so many rows.
 constexpr int accumulated_vectors(int rows) {
 #if defined(KVSPLIT_ISA_AVX512)
-    return rows > kFour ? 2 : 4;
+    return rows > kRowGroup ? 2 : 4;
 #else
     return rows > 0 ? 1 : 0;
 #endif
@@ -309,8 +309,8 @@ void accumulate_codes(const PageRun& run, const std::byte* page, int kv_head, co
     const int dim = head.padded_dim;
     IntegerWeights<R> weights;
     for (int g = 0; g < head.n_groups; ++g) {
-        for (int r = 0; r < R; r += kFour) {
-            round_weights<(R < kFour ? R : kFour), wide, ValueGrid<bits>::kOffset != 0.0f>(
+        for (int r = 0; r < R; r += kRowGroup) {
+            round_weights<(R < kRowGroup ? R : kRowGroup), wide, ValueGrid<bits>::kOffset != 0.0f>(
                 block, first, r, scales + g * kTokens, weights);
         }
         int c = g * head.group;
@@ -355,8 +355,8 @@ void accumulate_page(const PageRun& run, const std::byte* page, int kv_head, con
             if (!shape.wide_weights())
                 return accumulate_codes<width.bits, R, false>(run, page, kv_head, head, block, 0, acc, ahead);
             // Of two planes of weights, the sums of four rows fill the registers.
-            for (int r = 0; r < R; r += kFour) {
-                accumulate_codes<width.bits, (R < kFour ? R : kFour), true>(
+            for (int r = 0; r < R; r += kRowGroup) {
+                accumulate_codes<width.bits, (R < kRowGroup ? R : kRowGroup), true>(
                     run, page, kv_head, head, block, r,
                     acc + static_cast<std::ptrdiff_t>(r) * head.padded_dim, ahead);
             }
@@ -408,10 +408,10 @@ void score_unit(const AttentionShape& shape, const PageRun& run, const QueryTile
 
 template <int R>
 void soften_unit(Unit& unit, SoftmaxState& state) {
-    for (int r = 0; r < R; r += kFour) {
+    for (int r = 0; r < R; r += kRowGroup) {
         const int row = unit.row + r;
-        soften<(R < kFour ? R : kFour)>(unit.block, r, unit.low + r, unit.high + r, state.max + row,
-                                        state.sum + row * 16);
+        soften<(R < kRowGroup ? R : kRowGroup)>(unit.block, r, unit.low + r, unit.high + r, state.max + row,
+                                                state.sum + row * 16);
     }
 }
 

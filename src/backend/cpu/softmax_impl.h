@@ -12,14 +12,14 @@ namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
 
 inline constexpr int kTokens = codec::kPageTokens;
 inline constexpr int kVectors = kTokens / 16;  // token vectors of a page
-// Rows taken together, at most: a loaded code serves all of them. Numbers that there is one of for each row
-// are worked on for four rows at once.
+// Rows taken together, at most: a loaded code serves all of them.
 #if defined(KVSPLIT_ISA_AVX512)
 inline constexpr int kRowBlock = 8;
 #else
 inline constexpr int kRowBlock = 4;
 #endif
-inline constexpr int kFour = 4;
+inline constexpr int kRowGroup =
+    4;  // rows of a block whose maxima, scales and sums are found in one operation
 inline constexpr float kMinusInfinity = -__builtin_inff();
 inline constexpr float kLog2E = 1.44269504088896341f;
 
@@ -35,7 +35,7 @@ struct Rows {
 
 // How many of `left` rows are taken together.
 KVSPLIT_INLINE int rows_of_block(int left) {
-    return left >= kRowBlock ? kRowBlock : left >= kFour ? kFour : left;
+    return left >= kRowBlock ? kRowBlock : left >= kRowGroup ? kRowGroup : left;
 }
 
 // f(Rows<n>{}) for the n of rows_of_block().
@@ -48,8 +48,8 @@ KVSPLIT_INLINE void with_rows(int n, F f) {
             return f(Rows<2>{});
         case 3:
             return f(Rows<3>{});
-        case kFour:
-            return f(Rows<kFour>{});
+        case kRowGroup:
+            return f(Rows<kRowGroup>{});
         default:
             return f(Rows<kRowBlock>{});
     }
@@ -58,8 +58,8 @@ KVSPLIT_INLINE void with_rows(int n, F f) {
 // The largest element of each row: row r in lane r.
 template <int R>
 KVSPLIT_INLINE f32x16 row_maxima(const f32x16 (&x)[R][kVectors]) {
-    f32x16 top[kFour];
-    for (int r = 0; r < kFour; ++r) {
+    f32x16 top[kRowGroup];
+    for (int r = 0; r < kRowGroup; ++r) {
         const f32x16(&row)[kVectors] = x[r < R ? r : 0];
         top[r] = max(max(row[0], row[1]), max(row[2], row[3]));
     }
@@ -135,7 +135,7 @@ KVSPLIT_INLINE void round_weights(const RowBlock& block, int first, int row, con
     alignas(64) float inverses[16];
     // A top so small that its inverse overflows carries nothing.
     store(inverses, select(lt(set1(1e-30f), top), set1(kTop) / top, zero_f32()));
-    i32x16 sum[kFour] = {zero_i32(), zero_i32(), zero_i32(), zero_i32()};
+    i32x16 sum[kRowGroup] = {zero_i32(), zero_i32(), zero_i32(), zero_i32()};
     for (int r = 0; r < R; ++r) {
         i32x16 n[kVectors];
         for (int v = 0; v < kVectors; ++v) n[v] = to_i32(w[r][v] * set1(inverses[r]));
