@@ -18,8 +18,8 @@ inline constexpr int kRowBlock = 8;
 #else
 inline constexpr int kRowBlock = 4;
 #endif
-inline constexpr int kRowGroup =
-    4;  // rows of a block whose maxima, scales and sums are found in one operation
+// Rows of a block whose maxima, scales and sums are found in one operation.
+inline constexpr int kRowGroup = 4;
 inline constexpr float kMinusInfinity = -__builtin_inff();
 inline constexpr float kLog2E = 1.44269504088896341f;
 
