@@ -109,13 +109,9 @@ std::string facts(const gguf::File& file, const Description& d) {
     line("architecture", i.architecture);
     line("parameters", fmt::format("{:.1f} million, mostly {}", double(i.n_parameters) / 1e6, i.weight_type));
     line("layers", fmt::format("{} of width {}, feed-forward {}", i.n_layers, i.n_embd, i.n_ff));
-    if (i.latent_dim > 0) {
-        line("attention", fmt::format("{} query heads share one latent of {} channels and {} rotary ones",
-                                      i.n_heads, i.latent_dim, i.head_dim - i.latent_dim));
-    } else {
-        line("attention", fmt::format("{} query heads, {} key and value heads of size {}", i.n_heads,
-                                      i.n_kv_heads, i.head_dim));
-    }
+    line("attention", i.latent_dim > 0 ? fmt::format("{} query heads share {}", i.n_heads, latent_text(i))
+                                       : fmt::format("{} query heads, {} key and value heads of size {}",
+                                                     i.n_heads, i.n_kv_heads, i.head_dim));
     if (i.n_window_layers > 0) {
         line("sliding window", fmt::format("{} tokens in {} layers", i.sliding_window, i.n_window_layers));
     }
@@ -183,6 +179,7 @@ Json model_json(const Description& d) {
             {"heads", i.n_heads},
             {"kv_heads", i.n_kv_heads},
             {"head_dim", i.head_dim},
+            {"latent_dim", i.latent_dim},
             {"feed_forward", i.n_ff},
             {"vocabulary", i.n_vocab},
             {"context", i.context_length},

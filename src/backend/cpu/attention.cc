@@ -222,22 +222,21 @@ void Attention::append(const Call& call, const Block& block, int kv_head, int th
 void Attention::prepare(const Call& call, const Block& block, int kv_head, int thread) {
     const Pages& pages = pages_[static_cast<std::size_t>(block.run)];
     const codec::KvHead& head = call.shape.head;
-    const PreparedQueries keys(key_queries_, call.query_rows(), head.key),
-        latents(latent_queries_, call.query_rows(), head.value);
     float* rotated = floats(thread_memory_[static_cast<std::size_t>(thread)]);
-    const std::size_t first = call.query_row(kv_head, block.first_row);
-    for (std::size_t r = first; r < first + static_cast<std::size_t>(block.n_tokens * call.group); ++r) {
-        const float* q = floats(queries_) + r * static_cast<std::size_t>(head.query_dim());
-        const auto prepare = [&](const codec::HeadShape& side, const float* channels, const float* smoothing,
-                                 const PreparedQueries& to) {
-            to.scales[r] = kernels_.prepare_query(side, channels, smoothing, rotated, to.codes + r * to.dim,
+    const std::size_t first = call.query_row(kv_head, block.first_row),
+                      end = first + static_cast<std::size_t>(block.n_tokens * call.group);
+    const auto prepare = [&](const codec::HeadShape& side, int channel, const float* smoothing,
+                             const AlignedBuffer& buffer) {
+        const PreparedQueries to(buffer, call.query_rows(), side);
+        for (std::size_t r = first; r < end; ++r) {
+            const float* q = floats(queries_) + r * static_cast<std::size_t>(head.query_dim()) + channel;
+            to.scales[r] = kernels_.prepare_query(side, q, smoothing, rotated, to.codes + r * to.dim,
                                                   to.sums + r * to.groups);
-        };
-        if (call.coded_keys()) {
-            prepare(head.key, q, pages.layer->smoothing.data() + kv_head * head.key.head_dim, keys);
         }
-        if (call.coded_latents()) prepare(head.value, q + head.key.head_dim, nullptr, latents);
-    }
+    };
+    if (call.coded_keys())
+        prepare(head.key, 0, pages.layer->smoothing.data() + kv_head * head.key.head_dim, key_queries_);
+    if (call.coded_latents()) prepare(head.value, head.key.head_dim, nullptr, latent_queries_);
 }
 
 // Adds this call's share to the sums of q^2 (in the order of tokens, whatever the batches), and makes the
@@ -291,7 +290,8 @@ QueryTile Attention::tile(const Call& call, const Block& block, int kv_head) con
     return {.n_rows = block.n_tokens * call.group,
             .q = floats(queries_) + r * static_cast<std::size_t>(head.query_dim()),
             .key = PreparedQueries(key_queries_, call.query_rows(), head.key).from(r),
-            .latent = PreparedQueries(latent_queries_, call.query_rows(), head.value).from(r),
+            .latent = head.latent ? PreparedQueries(latent_queries_, call.query_rows(), head.value).from(r)
+                                  : QueryCodes{},
             .position = positions_.data() + static_cast<std::ptrdiff_t>(block.first_row) * call.group,
             .window = call.params.chunked ? 0 : call.params.window,  // the range of pages is enough
             .soft_cap = call.params.soft_cap,
@@ -366,6 +366,9 @@ void Attention::attend_exact(const Call& call, const Block& block, int kv_head, 
             call.shape.value_bits < 16 ? page + l.sink_values.at(kv_head) : page + l.value_codes.at(kv_head);
         std::memcpy(values, sink_values,
                     static_cast<std::size_t>(S * value.padded_dim) * sizeof(std::uint16_t));
+        // Latents are read sixteen tokens at a time, as keys are.
+        std::memset(values + S * value.padded_dim, 0,
+                    static_cast<std::size_t>((16 - S) * value.padded_dim) * sizeof(std::uint16_t));
         codec::PageLayout sink_layout = call.layouts.open;
         sink_layout.key_codes.offset = 0;
         sink_layout.value_codes.offset = static_cast<std::size_t>(key.head_dim * P) * sizeof(std::uint16_t);
