@@ -81,30 +81,39 @@ class Latents {
                 loader.template load<1>(low + c * 4, high + c * 4, unit, std::ptrdiff_t{dim} * 4, half[1]);
                 transpose_quads({half[0][0] + zero, half[0][1] + zero, half[1][0] + zero, half[1][1] + zero},
                                 quads);
-                for (int q = 0; q < 4; ++q)
-                    store_bytes(codes_ + ((c / 4 + q) * kTokens + unit * 16) * 4, quads[q]);
+                std::uint8_t* to = codes_ + (c / 4 * kTokens + unit * 16) * 4;
+                store_bytes(to, quads[0]);
+                store_bytes(to + kTokens * 4, quads[1]);
+                store_bytes(to + kTokens * 8, quads[2]);
+                store_bytes(to + kTokens * 12, quads[3]);
             }
         }
     }
 
-    // acc[r][t] += q[r] . latent of token t, in 16 parts
-    template <int R, int T, int stride, typename Number>
+    // acc[r][first + t] = q[r] . latent of token t, in 16 parts
+    template <int R, int T, typename Number>
     static KVSPLIT_INLINE void multiply_rows(const QueryRows& q, const codec::HeadShape& shape,
-                                             const Number* values, f32x16 (&acc)[R][stride], int first,
+                                             const Number* values, f32x16 (&acc)[R][4], int first,
                                              ReadAhead& ahead) {
         f32x16 sum[R][T];
         for (int r = 0; r < R; ++r) {
             for (int t = 0; t < T; ++t) sum[r][t] = zero_f32();
         }
-        for (int c = 0; c < shape.head_dim; c += 16) {
-            if (c % 64 == 0) ahead.step();
+        const auto add = [&](int c, auto load_query) KVSPLIT_LAMBDA_INLINE {
             f32x16 v[T];
             for (int t = 0; t < T; ++t) v[t] = load_number(values + t * shape.padded_dim + c);
             for (int r = 0; r < R; ++r) {
-                const f32x16 x = load_up_to_16(q.row(r) + c, shape.head_dim - c);
+                const f32x16 x = load_query(q.row(r) + c);
                 for (int t = 0; t < T; ++t) sum[r][t] = fmadd(x, v[t], sum[r][t]);
             }
+        };
+        int c = 0;
+        for (; c + 16 <= shape.head_dim; c += 16) {
+            if (c % 256 == 0) ahead.step();
+            add(c, [](const float* p) KVSPLIT_LAMBDA_INLINE { return load(p); });
         }
+        const int left = shape.head_dim - c;
+        if (left > 0) add(c, [left](const float* p) KVSPLIT_LAMBDA_INLINE { return load_first(p, left); });
         for (int r = 0; r < R; ++r) {
             for (int t = 0; t < T; ++t) acc[r][first + t] = sum[r][t];
         }

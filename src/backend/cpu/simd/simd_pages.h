@@ -82,14 +82,14 @@ KVSPLIT_INLINE f32x16 round_f16(f32x16 a) {
 }
 KVSPLIT_INLINE void transpose_quads(const bytes64 (&in)[4], bytes64 (&out)[4]) {
     const __m512i order = load_table16(kQuadOrder).v;
-    __m512i a[4], b[4];
-    for (int i = 0; i < 4; ++i) a[i] = _mm512_shuffle_epi8(in[i].v, order);
-    for (int i = 0; i < 4; ++i)  // even or odd parts of a pair
-        b[i] = i % 2 == 0 ? _mm512_shuffle_i32x4(a[i], a[i + 1], 0x88)
-                          : _mm512_shuffle_i32x4(a[i - 1], a[i], 0xdd);
-    for (int i = 0; i < 4; ++i)
-        out[i].v =
-            i < 2 ? _mm512_shuffle_i32x4(b[i], b[i + 2], 0x88) : _mm512_shuffle_i32x4(b[i - 2], b[i], 0xdd);
+    const __m512i a = _mm512_shuffle_epi8(in[0].v, order), b = _mm512_shuffle_epi8(in[1].v, order);
+    const __m512i c = _mm512_shuffle_epi8(in[2].v, order), d = _mm512_shuffle_epi8(in[3].v, order);
+    const __m512i ab_even = _mm512_shuffle_i32x4(a, b, 0x88), ab_odd = _mm512_shuffle_i32x4(a, b, 0xdd);
+    const __m512i cd_even = _mm512_shuffle_i32x4(c, d, 0x88), cd_odd = _mm512_shuffle_i32x4(c, d, 0xdd);
+    out[0].v = _mm512_shuffle_i32x4(ab_even, cd_even, 0x88);
+    out[1].v = _mm512_shuffle_i32x4(ab_odd, cd_odd, 0x88);
+    out[2].v = _mm512_shuffle_i32x4(ab_even, cd_even, 0xdd);
+    out[3].v = _mm512_shuffle_i32x4(ab_odd, cd_odd, 0xdd);
 }
 KVSPLIT_INLINE i32x16 operator|(i32x16 a, i32x16 b) { return {_mm512_or_si512(a.v, b.v)}; }
 KVSPLIT_INLINE i32x16 operator^(i32x16 a, i32x16 b) { return {_mm512_xor_si512(a.v, b.v)}; }
@@ -116,16 +116,12 @@ KVSPLIT_INLINE f32x16 round_f16(f32x16 a) {
 }
 KVSPLIT_INLINE void transpose_quads(const bytes64 (&in)[4], bytes64 (&out)[4]) {
     const bytes64 order = load_table16(kQuadOrder);
-    bytes64 a[4];
-    for (int i = 0; i < 4; ++i) a[i] = lookup16(in[i], order);
-    out[0] = {_mm256_permute2x128_si256(a[0].lo, a[1].lo, 0x20),
-              _mm256_permute2x128_si256(a[2].lo, a[3].lo, 0x20)};
-    out[1] = {_mm256_permute2x128_si256(a[0].lo, a[1].lo, 0x31),
-              _mm256_permute2x128_si256(a[2].lo, a[3].lo, 0x31)};
-    out[2] = {_mm256_permute2x128_si256(a[0].hi, a[1].hi, 0x20),
-              _mm256_permute2x128_si256(a[2].hi, a[3].hi, 0x20)};
-    out[3] = {_mm256_permute2x128_si256(a[0].hi, a[1].hi, 0x31),
-              _mm256_permute2x128_si256(a[2].hi, a[3].hi, 0x31)};
+    const bytes64 a = lookup16(in[0], order), b = lookup16(in[1], order);
+    const bytes64 c = lookup16(in[2], order), d = lookup16(in[3], order);
+    out[0] = {_mm256_permute2x128_si256(a.lo, b.lo, 0x20), _mm256_permute2x128_si256(c.lo, d.lo, 0x20)};
+    out[1] = {_mm256_permute2x128_si256(a.lo, b.lo, 0x31), _mm256_permute2x128_si256(c.lo, d.lo, 0x31)};
+    out[2] = {_mm256_permute2x128_si256(a.hi, b.hi, 0x20), _mm256_permute2x128_si256(c.hi, d.hi, 0x20)};
+    out[3] = {_mm256_permute2x128_si256(a.hi, b.hi, 0x31), _mm256_permute2x128_si256(c.hi, d.hi, 0x31)};
 }
 KVSPLIT_INLINE i32x16 operator|(i32x16 a, i32x16 b) {
     return {_mm256_or_si256(a.lo, b.lo), _mm256_or_si256(a.hi, b.hi)};
