@@ -4,7 +4,8 @@
 //   attention_bench [--benchmark_filter=avx512/decode/d64/g3/k8v4]
 //
 // "bytes_per_second" is what the keys and values are read with; "token" the time for one cached token and one
-// query token. Cases: instruction set / what / head_dim / query heads of the KV head / precision.
+// query token. Cases: instruction set / what / head_dim, or rotary and latent channels / query heads of the
+// KV head / precision.
 #include <benchmark/benchmark.h>
 
 #include <cmath>
@@ -25,23 +26,25 @@ using namespace codec;
 constexpr int kPages = 128;
 
 struct Case {
-    int head_dim, group, n_queries;
+    KvHead head;
+    int group, n_queries;
     KvWidths widths;
 };
 
 // A sealed page, repeated so that the run is as long as a real one and does not fit into the caches.
 class Run {
   public:
-    explicit Run(const Case& c) : layout_(page_layout(c.widths, head_shape(c.head_dim), 1, 0)) {
-        const auto tokens = testing::make_tokens(testing::PageKind::kNormal, c.head_dim, 1);
-        const auto smoothing = testing::make_smoothing(c.head_dim, 1);
+    explicit Run(const Case& c) : layout_(page_layout(c.widths, c.head, 1, 0)) {
+        const int key_dim = c.head.key.head_dim;
+        const auto keys = testing::make_tokens(testing::PageKind::kNormal, key_dim, 1),
+                   values = testing::make_tokens(testing::PageKind::kNormal, c.head.value.head_dim, 1);
+        const auto smoothing = testing::make_smoothing(key_dim, 1);
         memory_.resize(layout_.bytes * kPages);
         for (int p = 0; p < kPages; ++p) {
             std::uint8_t* page = memory_.data() + static_cast<std::size_t>(p) * layout_.bytes;
             if (p == 0) {
-                encode_key_page(layout_, 0, testing::open_keys(tokens, c.head_dim).data(), smoothing.data(),
-                                page);
-                encode_value_page(layout_, 0, testing::open_values(tokens, layout_.shape).data(), page);
+                encode_key_page(layout_, 0, testing::open_keys(keys, key_dim).data(), smoothing.data(), page);
+                encode_value_page(layout_, 0, testing::open_values(values, c.head.value).data(), page);
             } else {
                 std::copy_n(memory_.data(), layout_.bytes, page);
             }
@@ -62,19 +65,21 @@ class Run {
 
 void attend(benchmark::State& state, const cpu::Kernels& kernels, const Case& c) {
     const Run run(c);
-    const HeadShape& head = run.layout().shape;
+    const KvHead& head = c.head;
     const auto rows = static_cast<std::size_t>(c.group * c.n_queries),
-               dim = static_cast<std::size_t>(c.head_dim);
+               dim = static_cast<std::size_t>(head.query_dim());
     std::mt19937 rng(1);
     std::vector<float> q(rows * dim), scales(rows, 0.01f), max(rows), sum(rows * 16),
-        acc(rows * static_cast<std::size_t>(head.padded_dim));
-    std::vector<std::int8_t> codes(rows * dim);
-    std::vector<std::int32_t> sums(rows * static_cast<std::size_t>(head.n_groups), 3),
+        acc(rows * static_cast<std::size_t>(head.value.padded_dim));
+    std::vector<std::int8_t> codes(
+        rows * static_cast<std::size_t>(std::max(head.key.head_dim, head.value.head_dim)));
+    std::vector<std::int32_t> sums(rows * static_cast<std::size_t>(head.key.n_groups + head.value.n_groups),
+                                   3),
         positions(rows, kPages * kPageTokens);
     for (float& x : q) x = static_cast<float>(rng() % 100) / 1000.0f;
     for (std::int8_t& x : codes) x = static_cast<std::int8_t>(rng() % 255 - 127);
-    const cpu::QueryTile tile{c.group * c.n_queries, q.data(), codes.data(), scales.data(), sums.data(),
-                              positions.data(),      0};
+    const cpu::QueryCodes query_codes{codes.data(), scales.data(), sums.data()};
+    const cpu::QueryTile tile{c.group * c.n_queries, q.data(), query_codes, query_codes, positions.data(), 0};
     const cpu::AttentionShape shape{head, c.widths.key_bits, c.widths.value_bits};
     for (auto _ : state) {
         std::fill(max.begin(), max.end(), -std::numeric_limits<float>::infinity());
@@ -93,18 +98,26 @@ void attend(benchmark::State& state, const cpu::Kernels& kernels, const Case& c)
 
 void register_all() {
     struct Shape {
-        int head_dim, group;
+        std::string name;
+        KvHead head;
+        int group;
     };
+    const Shape shapes[] = {{"d64/g3", head_shape(64), 3},
+                            {"d64/g1", head_shape(64), 1},
+                            {"d64/g8", head_shape(64), 8},
+                            {"d128/g4", head_shape(128), 4},
+                            {"d128/g8", head_shape(128), 8},
+                            {"d256/g4", head_shape(256), 4},
+                            {"latent64+512/g16", KvHead::of_latent(64, 512), 16}};
     for (const CpuIsa isa : available_isas()) {
-        for (const Shape& shape : {Shape{64, 3}, {64, 1}, {64, 8}, {128, 4}, {128, 8}, {256, 4}}) {
+        for (const Shape& shape : shapes) {
             for (int n_queries : {1, 64}) {
                 for (int key : kv_widths()) {
                     for (int value : kv_widths()) {
-                        const std::string name =
-                            std::string(isa_name(isa)) + (n_queries == 1 ? "/decode" : "/prefill") + "/d" +
-                            std::to_string(shape.head_dim) + "/g" + std::to_string(shape.group) + "/" +
-                            KvSpec{key, value}.name();
-                        const Case c{shape.head_dim, shape.group, n_queries, {key, value}};
+                        const std::string name = std::string(isa_name(isa)) +
+                                                 (n_queries == 1 ? "/decode/" : "/prefill/") + shape.name +
+                                                 "/" + KvSpec{key, value}.name();
+                        const Case c{shape.head, shape.group, n_queries, {key, value}};
                         benchmark::RegisterBenchmark(name.c_str(), [isa, c](benchmark::State& state) {
                             attend(state, cpu::kernels(isa), c);
                         })->Unit(benchmark::kMicrosecond);

@@ -57,7 +57,8 @@ struct ModelInfo {
     int n_embd = 0;
     int n_heads = 0;
     int n_kv_heads = 0;
-    int head_dim = 0;
+    int head_dim = 0;    // channels of a key
+    int latent_dim = 0;  // of these, so many are the value as well, kept once; 0: values are kept apart
     int n_ff = 0;
     int n_vocab = 0;
     int context_length = 0;   // what the model was trained for, or reaches with RopeOptions
@@ -80,6 +81,10 @@ struct KvStats {
     std::size_t f16_total = 0;  // what the same tokens take with an f16 cache, same pages, same windows
     double key_bits_per_element = 16;  // of sealed pages: everything stored / elements
     double value_bits_per_element = 16;
+    double key_share = 0.5;  // of the elements, those that are keys alone: less than half with a latent cache
+    double bits_per_element() const {
+        return key_share * key_bits_per_element + (1 - key_share) * value_bits_per_element;
+    }
     double saved_pct() const {
         return f16_total ? 100.0 * (1.0 - double(bytes.total()) / double(f16_total)) : 0;
     }

@@ -66,9 +66,9 @@ struct SequenceRun {
 struct AttentionParams {
     int layer;
     int n_heads, n_kv_heads;
-    codec::HeadShape head;
+    codec::KvHead head;
     float scale;          // of the logits
-    const float* q_norm;  // (head_dim) RMS norm gains, or null
+    const float* q_norm;  // (query_dim, head_dim of the key) RMS norm gains, or null
     const float* k_norm;
     float norm_eps;
     bool norm_after_rope = false;
@@ -155,9 +155,10 @@ class Backend {
     virtual void clamp(float limit, int n, int dim, float* x) = 0;
     // x (n, dim) = cap * tanh(x / cap)
     virtual void soft_cap(float cap, int n, int dim, float* x) = 0;
-    // qkv (n, [n_heads q | n_kv_heads k | n_kv_heads v] of head_dim): normalises and rotates q and k, appends
-    // k and v to the caches, seals pages that fall due, attends, retires pages. out (n, n_heads * head_dim).
-    // The caches' lengths are advanced by the caller after the last layer.
+    // qkv (n, [n_heads q | n_kv_heads k | n_kv_heads v], of query_dim, the key's and the value's head_dim):
+    // normalises and rotates q and k, appends k and v to the caches, seals pages that fall due, attends,
+    // retires pages. out (n, n_heads * the value's head_dim). The caches' lengths are advanced by the caller
+    // after the last layer.
     virtual void attention(const AttentionParams& params, std::span<const SequenceRun> runs, const float* qkv,
                            int n, float* out) = 0;
 

@@ -28,7 +28,7 @@ int open_pages(const KvSpec& spec) { return 1 + spec.tail / P; }
 
 std::size_t smoothing_floats(const CacheGeometry& g, const CacheLayouts& layouts) {
     if (!layouts.coded_keys()) return 0;
-    return static_cast<std::size_t>(g.n_kv_heads) * static_cast<std::size_t>(g.head.head_dim);
+    return static_cast<std::size_t>(g.n_kv_heads) * static_cast<std::size_t>(g.head.key.head_dim);
 }
 
 // n pages of one layout.
@@ -74,6 +74,7 @@ void fill_rates(KvStats& stats, const CacheGeometry& g, const KvSpec& spec, int 
     }
     stats.key_bits_per_element = key / std::max(1, g.n_layers());
     stats.value_bits_per_element = value / std::max(1, g.n_layers());
+    stats.key_share = double(g.head.key.head_dim) / g.head.token_dim();
 }
 
 }  // namespace

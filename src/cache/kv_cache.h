@@ -20,7 +20,7 @@ namespace kvsplit {
 // What a model's caches have in common.
 struct CacheGeometry {
     int n_kv_heads = 0;
-    codec::HeadShape head;
+    codec::KvHead head;
     std::vector<int> windows;  // one per layer that attends: the sliding window in tokens, 0 for none
     RecurrentShape recurrent{};
 
@@ -58,8 +58,9 @@ struct LayerCache {
     std::vector<Page> sealed;
     int first_open = 0;  // number of open[0]
     std::vector<Page> open;
-    // (n_kv_heads, head_dim), only with quantised keys. Until the first page is sealed: sums of q^2 over the
-    // tokens S .. T*P-1 seen so far, averaged over the heads of the group; afterwards the smoothing vector s.
+    // (n_kv_heads, head_dim of the key), only with quantised keys. Until the first page is sealed: sums of
+    // q^2 over the tokens S .. T*P-1 seen so far, averaged over the heads of the group; afterwards the
+    // smoothing vector s.
     std::vector<float> smoothing;
     bool smoothing_frozen = false;
 

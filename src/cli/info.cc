@@ -39,13 +39,12 @@ struct Description {
     std::vector<CacheRow> cache;
 };
 
-CacheRow cache_row(const ModelInfo& info, const CacheGeometry& geometry, const KvSpec& spec) {
+CacheRow cache_row(int context, const CacheGeometry& geometry, const KvSpec& spec) {
     CacheRow row{spec, {}, 0, {}};
     try {
-        row.stats = plan_cache(geometry, spec, info.context_length);
-        const double elements = double(info.n_cache_layers) * info.n_kv_heads * info.head_dim;
-        row.bytes_per_token =
-            elements * (row.stats.key_bits_per_element + row.stats.value_bits_per_element) / 8;
+        row.stats = plan_cache(geometry, spec, context);
+        const double elements = double(geometry.n_layers()) * geometry.n_kv_heads * geometry.head.token_dim();
+        row.bytes_per_token = elements * row.stats.bits_per_element() / 8;
     } catch (const Error& error) {
         row.refusal = error.what();
     }
@@ -62,7 +61,8 @@ Description describe(const gguf::File& file) {
         const ModelInfo model = make_info(file, description);
         for (const int key : kv_widths()) {
             for (const int value : kv_widths()) {
-                out.cache.push_back(cache_row(model, description.geometry(), KvSpec{key, value}));
+                out.cache.push_back(
+                    cache_row(model.context_length, description.geometry(), KvSpec{key, value}));
             }
         }
         out.model = model;
@@ -109,8 +109,9 @@ std::string facts(const gguf::File& file, const Description& d) {
     line("architecture", i.architecture);
     line("parameters", fmt::format("{:.1f} million, mostly {}", double(i.n_parameters) / 1e6, i.weight_type));
     line("layers", fmt::format("{} of width {}, feed-forward {}", i.n_layers, i.n_embd, i.n_ff));
-    line("attention", fmt::format("{} query heads, {} key and value heads of size {}", i.n_heads,
-                                  i.n_kv_heads, i.head_dim));
+    line("attention", i.latent_dim > 0 ? fmt::format("{} query heads share {}", i.n_heads, latent_text(i))
+                                       : fmt::format("{} query heads, {} key and value heads of size {}",
+                                                     i.n_heads, i.n_kv_heads, i.head_dim));
     if (i.n_window_layers > 0) {
         line("sliding window", fmt::format("{} tokens in {} layers", i.sliding_window, i.n_window_layers));
     }
@@ -178,6 +179,7 @@ Json model_json(const Description& d) {
             {"heads", i.n_heads},
             {"kv_heads", i.n_kv_heads},
             {"head_dim", i.head_dim},
+            {"latent_dim", i.latent_dim},
             {"feed_forward", i.n_ff},
             {"vocabulary", i.n_vocab},
             {"context", i.context_length},

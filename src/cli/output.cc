@@ -41,6 +41,11 @@ std::string kv_text(const KvSpec& spec, const KvStats& stats, int n_tokens) {
         format_count(n_tokens), stats.saved_pct(), format_bytes(double(stats.f16_total)));
 }
 
+std::string latent_text(const ModelInfo& info) {
+    return fmt::format("one latent of {} channels, as wide as values, and {} rotary ones, as wide as keys",
+                       info.latent_dim, info.head_dim - info.latent_dim);
+}
+
 ProgressLine::ProgressLine(std::string label)
     : label_(std::move(label)),
       terminal_(::isatty(STDERR_FILENO) != 0),

@@ -33,6 +33,9 @@ void write_json(const Json& object);  // one object, indented
 // "k8v4: keys 1.2 MiB, ..., 59.1 % saved against f16"
 std::string kv_text(const KvSpec& spec, const KvStats& stats, int n_tokens);
 
+// What query heads share in latent attention, and which side of --kv is the width of which part.
+std::string latent_text(const ModelInfo& info);
+
 // A line on a terminal's stderr that comes after a second of work and goes when the work is done. Nothing
 // where stderr is no terminal.
 class ProgressLine {

@@ -85,7 +85,9 @@ std::string facts(const Plan& plan, const PlanArgs& args) {
     };
     line("model", fmt::format("{}, {}", gguf::printable(i.name.empty() ? args.path : i.name), i.weight_type));
     line("layers", layers);
-    line("heads", fmt::format("{} for queries, which share {} for keys and values", i.n_heads, i.n_kv_heads));
+    line("heads", i.latent_dim > 0 ? fmt::format("{} for queries, which share {}", i.n_heads, latent_text(i))
+                                   : fmt::format("{} for queries, which share {} for keys and values",
+                                                 i.n_heads, i.n_kv_heads));
     line("memory", fmt::format("{}{}", format_bytes(double(plan.memory)),
                                args.memory.empty() ? ", free now" : ", as asked for"));
     line("  weights", format_bytes(double(plan.weights)));

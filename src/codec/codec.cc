@@ -86,6 +86,14 @@ HeadShape head_shape(int head_dim) {
     return shape;
 }
 
+KvHead KvHead::of_latent(int n_rotary, int n_latent) {
+    KvHead head;
+    head.key = head_shape(n_rotary);
+    head.value = head_shape(n_latent);
+    head.latent = true;
+    return head;
+}
+
 void check_width(const char* side, int bits, const HeadShape& shape) {
     if (bits != 32 && std::ranges::count(kv_widths(), bits) == 0) {
         fail(ErrorCode::kUnsupported, "{} width {}: must be 32, 16, 8, 6, 5, 4, 3 or 2 bits", side, bits);
@@ -96,60 +104,72 @@ void check_width(const char* side, int bits, const HeadShape& shape) {
     }
 }
 
-PageLayout page_layout(KvWidths widths, const HeadShape& shape, int n_kv_heads, int sinks,
-                       const KvCodec& codec) {
-    check_width("key", widths.key_bits, shape);
-    check_width("value", widths.value_bits, shape);
+PageLayout page_layout(KvWidths widths, const KvHead& head, int n_kv_heads, int sinks, const KvCodec& codec) {
+    check_width("key", widths.key_bits, head.key);
+    check_width("value", widths.value_bits, head.value);
     if ((widths.key_bits == 32) != (widths.value_bits == 32)) {
         fail(ErrorCode::kUnsupported, "32 bits are for keys and values together");
     }
     if (n_kv_heads < 1) fail(ErrorCode::kInvalidArgument, "n_kv_heads {}: must be positive", n_kv_heads);
 
-    const std::size_t dim = static_cast<std::size_t>(shape.head_dim);
-    const std::size_t padded = static_cast<std::size_t>(shape.padded_dim);
-    const std::size_t scales_bytes = static_cast<std::size_t>(shape.n_groups) * kPageTokens * 2;
+    const auto key_dim = static_cast<std::size_t>(head.key.head_dim),
+               value_dim = static_cast<std::size_t>(head.value.head_dim),
+               padded = static_cast<std::size_t>(head.value.padded_dim);
+    const auto scales_bytes = [](const HeadShape& side) {
+        return static_cast<std::size_t>(side.n_groups) * kPageTokens * 2;
+    };
     const std::size_t sink_tokens = static_cast<std::size_t>(sinks);
     const bool coded_keys = widths.key_bits < 16, coded_values = widths.value_bits < 16;
+    const bool coded_latents = head.latent && coded_values;
 
     PageLayout l;
     l.key_bits = widths.key_bits;
     l.value_bits = widths.value_bits;
-    l.shape = shape;
-    if (!codec.rotation) l.shape.hadamard_size = 1;
+    l.head = head;
+    if (!codec.rotation) l.head.key.hadamard_size = l.head.value.hadamard_size = 1;
     l.codec = codec;
     l.n_kv_heads = n_kv_heads;
     l.sinks = sinks;
-    const Codes keys = codes(widths.key_bits, dim, kPageTokens);
+    const Codes keys = codes(widths.key_bits, key_dim, kPageTokens);
     const Codes values = codes(widths.value_bits, kPageTokens, padded);
     l.key_high_plane = keys.high_plane;
     l.value_high_plane = values.high_plane;
     Builder page(n_kv_heads);
     l.key_mean_scales = page.add(coded_keys ? 2 : 0);
-    l.key_means = page.add(coded_keys ? dim : 0);
+    l.key_means = page.add(coded_keys ? key_dim : 0);
+    l.value_mean_scales = page.add(coded_latents ? 2 : 0);
+    l.value_means = page.add(coded_latents ? value_dim : 0);
     l.blocks = page.add_blocks({{&l.key_codes, keys.bytes},
-                                {&l.key_scales, coded_keys ? scales_bytes : 0},
-                                {&l.value_scales, coded_values ? scales_bytes : 0},
+                                {&l.key_scales, coded_keys ? scales_bytes(head.key) : 0},
+                                {&l.value_scales, coded_values ? scales_bytes(head.value) : 0},
                                 {&l.value_codes, values.bytes}});
-    l.sink_keys = page.add(coded_keys ? sink_tokens * dim * 2 : 0);
+    l.sink_keys = page.add(coded_keys ? sink_tokens * key_dim * 2 : 0);
     l.sink_values = page.add(coded_values ? sink_tokens * padded * 2 : 0);
     page.align();
     const auto heads = static_cast<std::size_t>(n_kv_heads);
     l.bytes = page.end();
     l.key_bytes =
         heads * (l.key_codes.bytes + l.key_scales.bytes + l.key_means.bytes + l.key_mean_scales.bytes);
-    l.value_bytes = heads * (l.value_codes.bytes + l.value_scales.bytes);
+    l.value_bytes = heads * (l.value_codes.bytes + l.value_scales.bytes + l.value_means.bytes +
+                             l.value_mean_scales.bytes);
     l.exact_bytes = l.bytes - l.key_bytes - l.value_bytes;
     return l;
 }
 
-double key_bits_per_element(int key_bits, const HeadShape& shape) {
-    const PageLayout l = page_layout({key_bits, key_bits}, shape, 1, 0);
-    return 8.0 * static_cast<double>(l.key_bytes) / (static_cast<double>(shape.head_dim) * kPageTokens);
+namespace {
+
+double bits_per_element(std::size_t bytes, const HeadShape& side) {
+    return 8.0 * static_cast<double>(bytes) / (static_cast<double>(side.head_dim) * kPageTokens);
 }
 
-double value_bits_per_element(int value_bits, const HeadShape& shape) {
-    const PageLayout l = page_layout({value_bits, value_bits}, shape, 1, 0);
-    return 8.0 * static_cast<double>(l.value_bytes) / (static_cast<double>(shape.head_dim) * kPageTokens);
+}  // namespace
+
+double key_bits_per_element(int key_bits, const KvHead& head) {
+    return bits_per_element(page_layout({key_bits, key_bits}, head, 1, 0).key_bytes, head.key);
+}
+
+double value_bits_per_element(int value_bits, const KvHead& head) {
+    return bits_per_element(page_layout({value_bits, value_bits}, head, 1, 0).value_bytes, head.value);
 }
 
 }  // namespace kvsplit::codec

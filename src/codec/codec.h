@@ -6,11 +6,13 @@
 // kPageTokens, S = KvSpec::sinks.
 //
 // A layer's page is a header, a block for each head, and on the first page the sinks. Its arrays, in order
-// (D = head_dim, Dp = D rounded up to 16, G = n_groups; all numbers little-endian):
+// (D = head_dim, Dp = D rounded up to 16, G = n_groups, each of the side; all numbers little-endian):
 //
 //   header, for all heads one after the other; absent where keys are not coded:
 //     key mean scales     f16
 //     key means           i8  [D]                  channel mean = mean scale * i8
+//     value mean scales   f16                      only where values are coded and are keys as well (latent)
+//     value means         i8  [D]
 //   head 0's block, then head 1's, ...: what reading a head takes, in the order in which it is read:
 //     key codes    16 bit f16 [D][64 tokens]       the key itself, after RoPE
 //                  8 to 2 planes of codes          see below
@@ -41,8 +43,11 @@
 // multiple of 64. Codes of padding channels are written as 0 and never read by anything that matters.
 //
 // What the codes of a key stand for: hadamard(smoothing * (key - mean)), with the orthonormal Sylvester
-// matrix in blocks of hadamard_size; of a value: hadamard(value). One scale covers `group` consecutive
-// channels of one token. An open page is page_layout(16, 16, ...).
+// matrix in blocks of hadamard_size; of a value: hadamard(value), of a latent: hadamard(latent - mean). One
+// scale covers `group` consecutive channels of one token. An open page is page_layout(16, 16, ...).
+//
+// Latent pages keep once what is key and value: their keys are the rotated channels alone, and the values
+// stand behind them in every dot product with a query. Nothing else about them is different.
 #pragma once
 
 #include <cstddef>
@@ -66,7 +71,7 @@ constexpr CodePlanes code_planes(int bits) {
 // Codes of these widths index a table of levels; wider ones are even grids.
 constexpr bool has_levels(int bits) { return bits <= 4; }
 
-// The derived sizes of a head. Thread-safe: a plain value.
+// The derived sizes of one side of a head. Thread-safe: a plain value.
 struct HeadShape {
     int head_dim = 0;       // D
     int padded_dim = 0;     // Dp: D rounded up to 16
@@ -78,6 +83,20 @@ struct HeadShape {
 // Throws Error(kInvalidArgument) unless 1 <= head_dim <= kMaxHeadDim.
 HeadShape head_shape(int head_dim);
 inline constexpr int kMaxHeadDim = 1024;
+
+// What a KV head keeps of a token. Thread-safe: a plain value.
+struct KvHead {
+    HeadShape key, value;
+    bool latent = false;  // the channels of the value are those of a key too: of its second part
+
+    KvHead() = default;
+    KvHead(const HeadShape& both) : key(both), value(both) {}  // NOLINT(google-explicit-constructor)
+    // n_rotary channels that are key only, and n_latent that are key and value. Throws as head_shape does.
+    static KvHead of_latent(int n_rotary, int n_latent);
+
+    int query_dim() const { return key.head_dim + (latent ? value.head_dim : 0); }
+    int token_dim() const { return key.head_dim + value.head_dim; }  // what is kept of a token
+};
 
 // Throws Error(kUnsupported) if a width is none of the known ones or the head cannot take it: quantised
 // widths need a head_dim that is a multiple of 16 and divides into scale groups. `side` ("key", "value") is
@@ -95,31 +114,31 @@ struct PageArray {
 // Where everything is in a layer's page.
 struct PageLayout {
     int key_bits = 16, value_bits = 16;
-    HeadShape shape;
-    KvCodec codec;  // rotation is in the shape
+    KvHead head;
+    KvCodec codec;  // rotation is in the head's shapes
     int n_kv_heads = 0;
     int sinks =
         0;  // the first so many tokens are kept exactly where a side is coded; 0 but on the first page
 
-    PageArray key_mean_scales, key_means;
+    PageArray key_mean_scales, key_means, value_mean_scales, value_means;
     PageArray blocks;  // the heads' blocks: the next four arrays
     PageArray key_codes, key_scales, value_scales, value_codes;
     PageArray sink_keys, sink_values;
     std::size_t key_high_plane = 0, value_high_plane = 0;  // offset within the head's codes
 
     std::size_t key_bytes = 0;    // codes, scales and means of the keys (f16 keys at 16 bits)
-    std::size_t value_bytes = 0;  // codes and scales of the values, padding channels included
+    std::size_t value_bytes = 0;  // codes, scales and means of the values, padding channels included
     std::size_t exact_bytes = 0;  // sinks, and padding between and after the arrays
     std::size_t bytes = 0;        // the whole page = key_bytes + value_bytes + exact_bytes
 };
 
 // The one function from which every byte count of the cache derives. Throws as check_width does.
-// Without codec.rotation the layout's shape has hadamard_size 1.
-PageLayout page_layout(KvWidths widths, const HeadShape& shape, int n_kv_heads, int sinks,
+// Without codec.rotation the layout's shapes have hadamard_size 1.
+PageLayout page_layout(KvWidths widths, const KvHead& head, int n_kv_heads, int sinks,
                        const KvCodec& codec = {});
 
 // Bits stored for each element of a sealed page beyond the first, everything counted but the page's padding.
-double key_bits_per_element(int key_bits, const HeadShape& shape);
-double value_bits_per_element(int value_bits, const HeadShape& shape);
+double key_bits_per_element(int key_bits, const KvHead& head);
+double value_bits_per_element(int value_bits, const KvHead& head);
 
 }  // namespace kvsplit::codec

@@ -160,7 +160,8 @@ class CodeArray {
         return {page + l.key_codes.at(head), l.key_bits, l.key_high_plane, kPageTokens, l.key_bits == 8};
     }
     static CodeArray values(const PageLayout& l, int head, std::uint8_t* page) {
-        return {page + l.value_codes.at(head), l.value_bits, l.value_high_plane, l.shape.padded_dim, false};
+        return {page + l.value_codes.at(head), l.value_bits, l.value_high_plane, l.head.value.padded_dim,
+                false};
     }
     // Signed codes of even grids and indices of levels; all bits must be 0 before.
     void set(int row, int column, int code) {
@@ -263,7 +264,7 @@ void center(const PageLayout& layout, Tile& tile, std::int8_t* mean, std::uint16
 
 void encode_key_page(const PageLayout& layout, int head, const std::uint16_t* open_keys,
                      const float* smoothing, std::uint8_t* page) {
-    const HeadShape& shape = layout.shape;
+    const HeadShape& shape = layout.head.key;
     std::uint8_t* codes = page + layout.key_codes.at(head);
     if (layout.key_bits == 16) {
         std::memcpy(codes, open_keys, layout.key_codes.bytes);
@@ -294,7 +295,7 @@ void encode_key_page(const PageLayout& layout, int head, const std::uint16_t* op
 
 void encode_value_page(const PageLayout& layout, int head, const std::uint16_t* open_values,
                        std::uint8_t* page) {
-    const HeadShape& shape = layout.shape;
+    const HeadShape& shape = layout.head.value;
     std::uint8_t* codes = page + layout.value_codes.at(head);
     if (layout.value_bits == 16) {
         std::memcpy(codes, open_values, layout.value_codes.bytes);
@@ -306,7 +307,11 @@ void encode_value_page(const PageLayout& layout, int head, const std::uint16_t* 
             const float x = f16_to_f32(open_values[t * shape.padded_dim + c]);
             tile.at(c, t) = clamp(x, -kMaxHalf, kMaxHalf);
         }
-        replace_sinks(tile, c, layout.sinks, channel_mean(tile, c, layout.sinks));
+        if (!layout.head.latent) replace_sinks(tile, c, layout.sinks, channel_mean(tile, c, layout.sinks));
+    }
+    if (layout.head.latent) {
+        center(layout, tile, reinterpret_cast<std::int8_t*>(page + layout.value_means.at(head)),
+               halves(page + layout.value_mean_scales.at(head)));
     }
     const float factor = transform_factor(shape);
     for (float& x : tile.x) x = x * factor;
@@ -322,7 +327,7 @@ void encode_value_page(const PageLayout& layout, int head, const std::uint16_t* 
 
 void decode_key_page(const PageLayout& layout, int head, const std::uint8_t* page, const float* smoothing,
                      float* keys) {
-    const HeadShape& shape = layout.shape;
+    const HeadShape& shape = layout.head.key;
     const std::uint8_t* codes = page + layout.key_codes.at(head);
     Tile tile(shape);
     if (layout.key_bits == 16) {
@@ -346,7 +351,7 @@ void decode_key_page(const PageLayout& layout, int head, const std::uint8_t* pag
 }
 
 void decode_value_page(const PageLayout& layout, int head, const std::uint8_t* page, float* values) {
-    const HeadShape& shape = layout.shape;
+    const HeadShape& shape = layout.head.value;
     const std::uint8_t* codes = page + layout.value_codes.at(head);
     Tile tile(shape);
     if (layout.value_bits != 16) {
@@ -354,6 +359,11 @@ void decode_value_page(const PageLayout& layout, int head, const std::uint8_t* p
         decode_tile(value_policy(layout.value_bits, layout.codec.search),
                     halves(page + layout.value_scales.at(head)), tile,
                     [&](int c, int t) { return array.get(t, c); });
+        const auto* mean = reinterpret_cast<const std::int8_t*>(page + layout.value_means.at(head));
+        for (int c = 0; layout.head.latent && c < shape.head_dim; ++c) {
+            const float scale = f16_to_f32(*halves(page + layout.value_mean_scales.at(head)));
+            for (int t = 0; t < kPageTokens; ++t) tile.at(c, t) += static_cast<float>(mean[c]) * scale;
+        }
     }
     for (int t = 0; t < kPageTokens; ++t) {
         for (int c = 0; c < shape.head_dim; ++c) {

@@ -22,7 +22,8 @@ namespace kvsplit::codec {
 void encode_key_page(const PageLayout& layout, int head, const std::uint16_t* open_keys,
                      const float* smoothing, std::uint8_t* page);
 
-// Seals the values of one head. open_values: f16 [64 tokens][padded_dim].
+// Seals the values of one head. open_values: f16 [64 tokens][padded_dim]. Latents, which are keys as well,
+// have a mean too.
 void encode_value_page(const PageLayout& layout, int head, const std::uint16_t* open_values,
                        std::uint8_t* page);
 

@@ -45,6 +45,7 @@ ModelInfo make_info(const gguf::File& file, const ModelDescription& d) {
     info.n_heads = d.n_heads;
     info.n_kv_heads = d.n_kv_heads;
     info.head_dim = d.head_dim;
+    info.latent_dim = d.latent.kv_rank;
     info.n_ff = d.n_ff;
     info.n_vocab = d.n_vocab;
     info.context_length = d.context_length;

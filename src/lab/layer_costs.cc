@@ -59,8 +59,8 @@ class Chooser {
         : costs_(costs), groups_(groups.begin(), groups.end()), n_layers_(model.info().n_cache_layers) {
         for (const int bits : kv_widths()) {
             const KvStats stats = model.plan(KvSpec{bits, bits}, 0);
-            bits_[{Side::kKeys, bits}] = stats.key_bits_per_element;
-            bits_[{Side::kValues, bits}] = stats.value_bits_per_element;
+            bits_[{Side::kKeys, bits}] = stats.key_share * stats.key_bits_per_element;
+            bits_[{Side::kValues, bits}] = (1 - stats.key_share) * stats.value_bits_per_element;
         }
         widths_.assign(groups_.size(), KvWidths{2, 2});
     }
@@ -77,8 +77,8 @@ class Chooser {
         double sum = 0;
         for (std::size_t g = 0; g < groups_.size(); ++g) {
             const KvWidths& w = widths_[g];
-            sum += (bits_.at({Side::kKeys, w.key_bits}) + bits_.at({Side::kValues, w.value_bits})) / 2 *
-                   layers(g);
+            sum +=
+                (bits_.at({Side::kKeys, w.key_bits}) + bits_.at({Side::kValues, w.value_bits})) * layers(g);
         }
         return sum / n_layers_;
     }
@@ -156,8 +156,8 @@ class Chooser {
     const LayerCosts& costs_;
     std::vector<LayerGroup> groups_;
     int n_layers_;
-    std::map<std::pair<Side, int>, double> bits_;
-    std::vector<KvWidths> widths_;  // of each group
+    std::map<std::pair<Side, int>, double> bits_;  // what a side adds to the bits of an element
+    std::vector<KvWidths> widths_;                 // of each group
 };
 
 // The best of all pairs of widths by better(a, b), among those that `allowed` accepts; nothing if there are
@@ -169,8 +169,7 @@ std::optional<Choice> best_pair(const Model& model, const LayerCosts& costs, All
         for (const int value : kv_widths()) {
             const KvSpec spec{key, value};
             const KvStats stats = model.plan(spec, 0);
-            const Choice choice{spec, (stats.key_bits_per_element + stats.value_bits_per_element) / 2,
-                                costs.of(spec)};
+            const Choice choice{spec, stats.bits_per_element(), costs.of(spec)};
             if (allowed(choice) && (!best || better(choice, *best))) best = choice;
         }
     }
@@ -247,7 +246,7 @@ LayerCosts probe_layer_costs(const std::shared_ptr<Model>& model, std::string_vi
 
 void check_budget(const Model& model, double max_bits) {
     const KvStats stats = model.plan(KvSpec{2, 2}, 0);
-    const double least = (stats.key_bits_per_element + stats.value_bits_per_element) / 2;
+    const double least = stats.bits_per_element();
     if (max_bits < least) {
         fail(ErrorCode::kInvalidArgument,
              "{} bits per element: the least that this model's cache takes is {:.2f}", max_bits, least);

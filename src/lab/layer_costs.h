@@ -57,7 +57,7 @@ LayerCosts probe_layer_costs(const std::shared_ptr<Model>& model, std::string_vi
 // A precision and what is expected of it.
 struct Choice {
     KvSpec spec;
-    double bits_per_element = 16;  // of sealed pages, mean of keys and values
+    double bits_per_element = 16;  // of sealed pages, mean of all elements
     double expected_kld = 0;
 };
 

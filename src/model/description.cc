@@ -107,8 +107,13 @@ std::vector<Architecture> all_architectures() {
 
 }  // namespace
 
+codec::KvHead ModelDescription::kv_head() const {
+    if (latent.kv_rank == 0) return codec::head_shape(head_dim);
+    return codec::KvHead::of_latent(head_dim - latent.kv_rank, latent.kv_rank);
+}
+
 CacheGeometry ModelDescription::geometry() const {
-    CacheGeometry geometry{n_kv_heads, codec::head_shape(head_dim), {}, {}};
+    CacheGeometry geometry{n_kv_heads, kv_head(), {}, {}};
     for (std::size_t i = 0; i < blocks.size(); ++i) {
         if (blocks[i].attention) geometry.windows.push_back(windows[i]);
     }

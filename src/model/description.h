@@ -25,7 +25,8 @@ enum class QkNorm {
 
 // Multi-head latent attention (DeepSeek-V2, arXiv:2405.04434). A token leaves one latent vector and a few
 // rotated channels, which all heads share. Queries are brought into the latent space, so that its vector is
-// key and value at once: a model of one key-value head of [rotated | latent] channels.
+// key and value at once: a model of one key-value head, whose key is [rotated | latent] and whose value is
+// the latent.
 struct LatentAttention {
     int kv_rank = 0;  // channels of the latent; 0: ordinary attention
     int q_rank = 0;   // of the latent that queries are made of; 0: they are made of the input
@@ -117,6 +118,7 @@ struct ModelDescription {
     // Windows do not slide: a token sees those from the last multiple of the window on.
     bool chunked_windows = false;
 
+    codec::KvHead kv_head() const;
     CacheGeometry geometry() const;
     // The place of a layer among those with attention, or with a recurrence: its number in a KvCache.
     int cache_layer(int layer) const;
@@ -127,7 +129,11 @@ struct ModelDescription {
     }
     // Of what all heads hand on to the output's product.
     int attention_width() const { return n_heads * (latent.kv_rank > 0 ? latent.n_value : head_dim); }
-    int qkv_width() const { return (n_heads + 2 * n_kv_heads) * head_dim; }
+    int value_dim() const { return latent.kv_rank > 0 ? latent.kv_rank : head_dim; }  // of a key-value head
+    int qkv_width() const {
+        const codec::KvHead head = kv_head();
+        return n_heads * head.query_dim() + n_kv_heads * head.token_dim();
+    }
 };
 
 // user: changes to the rotary embedding. Throws Error: kUnsupported for an architecture or a feature not

@@ -52,7 +52,7 @@ Workspace::Workspace(Backend& backend, const ModelDescription& d, int max_tokens
     x = rows(d.n_embd);
     h = rows(d.n_embd);
     qkv = rows(d.qkv_width());
-    attention = rows(d.n_heads * d.head_dim);
+    attention = rows(d.n_heads * d.value_dim());
     if (d.gated_attention) gated_qkv = rows(d.qkv_width() + d.n_heads * d.head_dim);
     int n_ff = d.n_shared_ff;
     for (int i = 0; i < d.n_layers; ++i) n_ff = std::max(n_ff, d.has_experts(i) ? 0 : d.n_ff);
@@ -184,7 +184,7 @@ class Pass {
         const AttentionParams params{.layer = d_.cache_layer(i),
                                      .n_heads = d_.n_heads,
                                      .n_kv_heads = d_.n_kv_heads,
-                                     .head = codec::head_shape(d_.head_dim),
+                                     .head = d_.kv_head(),
                                      .scale = d_.attention_scale,
                                      .q_norm = norms_inside ? data_or_null(w.q_norm.gain) : nullptr,
                                      .k_norm = norms_inside ? data_or_null(w.k_norm.gain) : nullptr,
@@ -203,8 +203,9 @@ class Pass {
         backend_.attention(params, runs_, qkv, n_, ws_.attention->data());
         if (d_.gated_attention) gate_heads(ws_.gated_qkv->data(), qkv, ws_.attention->data());
         if (!w.latent) return ws_.attention->data();
-        backend_.matmul_heads(*w.latent->v_b, ws_.attention->data(), {d_.n_heads * d_.head_dim, d_.head_dim},
-                              n_, ws_.heads->data(), {d_.attention_width(), d_.latent.n_value});
+        backend_.matmul_heads(*w.latent->v_b, ws_.attention->data(),
+                              {d_.n_heads * d_.value_dim(), d_.value_dim()}, n_, ws_.heads->data(),
+                              {d_.attention_width(), d_.latent.n_value});
         return ws_.heads->data();
     }
 
@@ -221,8 +222,7 @@ class Pass {
         backend_.gate(Activation::kSigmoid, {qkv, row}, n_, q, out, q);
     }
 
-    // Queries [rotated | in the latent space] of each head, the key [rotated | latent] and the value [latent
-    // | 0] of the one that all share.
+    // Queries [rotated | in the latent space] of each head, the rotated key and the latent that all share.
     void latent_qkv(const LatentWeights& w, const float* in, float* qkv) {
         const LatentAttention& l = d_.latent;
         const int rank = l.kv_rank, n_rotary = d_.head_dim - rank, q_head = l.n_plain + n_rotary;
@@ -242,10 +242,9 @@ class Pass {
         backend_.copy_heads(q + l.n_plain, from, n_, d_.n_heads, n_rotary, qkv, to);
         backend_.matmul_heads(*w.k_b, q, from, n_, qkv + n_rotary, to);
         const HeadStrides latent{d_.head_dim, 0};
-        float *key = qkv + d_.n_heads * d_.head_dim, *value = key + d_.head_dim;
+        float* key = qkv + d_.n_heads * d_.head_dim;
         backend_.copy_heads(kv + rank, latent, n_, 1, n_rotary, key, to);
         backend_.copy_heads(kv, latent, n_, 1, rank, key + n_rotary, to);
-        backend_.copy_heads(kv, latent, n_, 1, rank, value, to);  // behind it, zeros since the allocation
     }
 
     void normalise_queries_and_keys(const LayerWeights& w, float* qkv) {

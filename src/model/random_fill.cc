@@ -14,7 +14,7 @@ constexpr int kBatch = 512;  // tokens at a time
 void fill_randomly(Backend& backend, const ModelDescription& d, KvCache& cache, int n_tokens, unsigned seed) {
     const auto rows = static_cast<std::size_t>(std::min(n_tokens, kBatch));
     const auto qkv = backend.allocate(rows * static_cast<std::size_t>(d.qkv_width()));
-    const auto out = backend.allocate(rows * static_cast<std::size_t>(d.n_heads * d.head_dim));
+    const auto out = backend.allocate(rows * static_cast<std::size_t>(d.n_heads * d.value_dim()));
     std::minstd_rand random(seed);
     for (int done = 0; done < n_tokens;) {
         const int n = std::min(kBatch, n_tokens - done);
@@ -29,7 +29,7 @@ void fill_randomly(Backend& backend, const ModelDescription& d, KvCache& cache, 
             const AttentionParams params{.layer = layer,
                                          .n_heads = d.n_heads,
                                          .n_kv_heads = d.n_kv_heads,
-                                         .head = codec::head_shape(d.head_dim),
+                                         .head = d.kv_head(),
                                          .scale = d.attention_scale,
                                          .q_norm = nullptr,
                                          .k_norm = nullptr,

@@ -1,6 +1,7 @@
 // The fast page encoders against the scalar definition: every byte of the page equal.
 #include <gtest/gtest.h>
 
+#include <utility>
 #include <vector>
 
 #include "backend/cpu/kernels.h"
@@ -58,6 +59,29 @@ TEST_P(Seal, SixteenBitsIsACopy) {
     seal.key_page(layout, 1, keys.data(), smoothing.data(), page.data());
     seal.value_page(layout, 1, values.data(), page.data());
     EXPECT_EQ(page, expected);
+}
+
+TEST_P(Seal, LatentsEqualReferenceBitForBit) {
+    const SealKernels& seal = kernels(GetParam()).seal;
+    for (const auto& [rotary, rank] : {std::pair{64, 512}, {32, 96}}) {
+        const KvHead head = KvHead::of_latent(rotary, rank);
+        for (testing::PageKind kind : testing::kPageKinds) {
+            const auto values = testing::open_values(testing::make_tokens(kind, rank, 3), head.value);
+            for (int bits : testing::kCodedWidths) {
+                for (bool first_page : {false, true}) {
+                    KvCodec codec;
+                    codec.mean = bits != 5;
+                    const PageLayout layout =
+                        page_layout({bits, bits}, head, 1, first_page ? testing::kSinks : 0, codec);
+                    std::vector<std::uint8_t> expected(layout.bytes, 0x5a), page = expected;
+                    encode_value_page(layout, 0, values.data(), expected.data());
+                    seal.value_page(layout, 0, values.data(), page.data());
+                    ASSERT_TRUE(page == expected) << "latent " << rank << ", kind " << static_cast<int>(kind)
+                                                  << ", " << bits << " bits, first page " << first_page;
+                }
+            }
+        }
+    }
 }
 
 INSTANTIATE_TEST_SUITE_P(Isa, Seal, ::testing::ValuesIn(available_isas()),

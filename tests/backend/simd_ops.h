@@ -30,10 +30,10 @@ struct SimdOps {
     };
 
     // Equal on every set, bit for bit.
-    NamedF1 unary[12];
+    NamedF1 unary[13];
     NamedF2 binary[12];
     NamedI2 integer[10];
-    NamedBytes bytes[17];  // 64 bytes each
+    NamedBytes bytes[21];  // 64 bytes each
     // Equal on the fused sets; the portable set's differ in the last bits.
     NamedF1 fused[6];
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "backend/cpu/simd/simd.h"
+#include "backend/cpu/simd/simd_pages.h"
 #include "backend/simd_ops.h"
 
 namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
@@ -46,6 +47,10 @@ f32x16 row_maxima(f32x16 a) {
     const f32x16 finite = min(max(a, set1(-3e38f)), set1(3e38f));
     return max_of_4(finite, -finite, swap_lanes<4>(finite) * set1(0.5f), abs(finite));
 }
+f32x16 float_row_sums(f32x16 a) {
+    const f32x16 finite = min(max(a, set1(-1e30f)), set1(1e30f));
+    return add_of_4(finite, -finite, swap_lanes<4>(finite) * set1(0.5f), abs(finite));
+}
 f32x16 power(f32x16 a) { return power_of_two(to_i32(a)); }
 f32x16 select_lt(f32x16 a, f32x16 b) { return select(lt(a, b), a, b); }
 f32x16 select_le(f32x16 a, f32x16 b) { return select(le(a, b), a, b); }
@@ -57,6 +62,12 @@ i32x16 shifts(i32x16 a, i32x16 b) {
     return shift_left<3>(a) + shift_right_signed<5>(a) + shift_right_logical<7>(b);
 }
 i32x16 row_sums(i32x16 a, i32x16 b) { return add_of_4(a, b, a + b, a & b); }
+template <int i>
+bytes64 transposed(bytes64 a, bytes64 b) {
+    bytes64 out[4];
+    transpose_quads({a, b, a + b, a ^ b}, out);
+    return out[i];
+}
 i32x16 masked_ints(bytes64 a, std::int32_t mask) { return as_i32(a) & set1(mask); }
 bytes64 packed_bytes(bytes64 a, bytes64 b) {
     const i32x16 v[4] = {masked_ints(a, 0xff), masked_ints(b, 0xff), masked_ints(a + b, 0xff),
@@ -106,6 +117,7 @@ const test::SimdOps simd_ops = {
               {"fraction", f1<finite_fraction>},
               {"times_power", f1<power_of_halves>},
               {"max_of_4", f1<row_maxima>},
+              {"add_of_4", f1<float_row_sums>},
               {"power_of_two", f1<power>},
               {"copy", [](const float* a, float* out) { store(out, load(a)); }}},
     .binary = {{"add", f2<plus>},
@@ -148,6 +160,10 @@ const test::SimdOps simd_ops = {
               {"add_where", masked},
               {"set1_4bytes", four},
               {"as_i32", cast},
+              {"transpose_quads 0", b2<transposed<0>>},
+              {"transpose_quads 1", b2<transposed<1>>},
+              {"transpose_quads 2", b2<transposed<2>>},
+              {"transpose_quads 3", b2<transposed<3>>},
               {"pack_bytes", b2<packed_bytes>},
               {"pack_sevens low", b2<packed_sevens<false>>},
               {"pack_sevens high", b2<packed_sevens<true>>}},

@@ -13,6 +13,10 @@ CacheGeometry geometry(int head_dim, std::vector<int> windows) {
     return {3, codec::head_shape(head_dim), std::move(windows)};
 }
 
+CacheGeometry latent_geometry(std::vector<int> windows) {
+    return {1, codec::KvHead::of_latent(64, 512), std::move(windows)};
+}
+
 // Appends n tokens as a step does, without any arithmetic.
 void append(KvCache& cache, int n) {
     for (int i = 0; i < cache.geometry().n_layers(); ++i) {
@@ -41,7 +45,9 @@ TEST(KvCache, BytesReportedAreBytesAllocatedAndPlanned) {
         const KvSpec spec = KvSpec::parse(text);
         for (int step : {1, 7, 64, 300, 1000}) {
             PageMemory memory;
-            KvCache cache(geometry(64, {0, 100, 512}), spec, memory);
+            const bool latent = step % 2 == 0;
+            KvCache cache(latent ? latent_geometry({0, 100, 512}) : geometry(64, {0, 100, 512}), spec,
+                          memory);
             while (cache.length() < 3000) {
                 append(cache, step);
                 const KvStats stats = cache.stats();

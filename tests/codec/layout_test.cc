@@ -144,5 +144,26 @@ TEST(PageLayout, BitsPerElement) {
     EXPECT_DOUBLE_EQ(value_bits_per_element(4, head_shape(80)), 4.2);
 }
 
+// DeepSeek V2's and V3's: what is key and value is counted once.
+TEST(PageLayout, LatentsAreKeptOnce) {
+    const KvHead head = KvHead::of_latent(64, 512);
+    EXPECT_EQ(head.query_dim(), 576);
+    EXPECT_EQ(head.token_dim(), 576);
+    EXPECT_EQ(page_layout({16, 16}, head, 1, 0).bytes, std::size_t{kPageTokens} * 1152);
+    EXPECT_EQ(page_layout({32, 32}, head, 1, 0).bytes, std::size_t{kPageTokens} * 2304);
+    for (const int k : testing::kCodedWidths) {
+        for (const int v : testing::kCodedWidths) {
+            const auto bits = [](int width) { return static_cast<std::size_t>(width); };
+            const PageLayout l = page_layout({k, v}, head, 1, 0);
+            // Codes, a scale of 16 bits for 64 channels of a token, and the means of the page.
+            EXPECT_EQ(l.key_bytes, 64 * (64 * bits(k) + 16) / 8 + 64 + 2);
+            EXPECT_EQ(l.value_bytes, 64 * (512 * bits(v) + 8 * 16) / 8 + 512 + 2);
+            EXPECT_EQ(l.bytes, l.key_bytes + l.value_bytes + l.exact_bytes);
+            EXPECT_LT(l.exact_bytes, 128u);
+            EXPECT_DOUBLE_EQ(value_bits_per_element(v, head), v + 16.0 / 64 + 8.0 / 64 + 16.0 / (64 * 512));
+        }
+    }
+}
+
 }  // namespace
 }  // namespace kvsplit::codec

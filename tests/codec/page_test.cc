@@ -26,7 +26,7 @@ struct Sealed {
           keys(tokens.size()),
           values(tokens.size()) {
         const auto open_keys = testing::open_keys(tokens, head_dim);
-        const auto open_values = testing::open_values(tokens, layout.shape);
+        const auto open_values = testing::open_values(tokens, layout.head.key);
         encode_key_page(layout, 0, open_keys.data(), smoothing.data(), page.data());
         encode_value_page(layout, 0, open_values.data(), page.data());
         decode_key_page(layout, 0, page.data(), smoothing.data(), keys.data());
@@ -39,7 +39,7 @@ struct Sealed {
     double error(const std::vector<float>& decoded, int first = 0) const {
         double sum = 0;
         std::size_t n = 0;
-        for (std::size_t i = static_cast<std::size_t>(first * layout.shape.head_dim); i < tokens.size();
+        for (std::size_t i = static_cast<std::size_t>(first * layout.head.key.head_dim); i < tokens.size();
              ++i, ++n) {
             sum += std::pow(decoded[i] - f16_to_f32(tokens[i]), 2);
         }
@@ -180,8 +180,8 @@ TEST(Page, ByteOrder) {
                     key.push_back(decode(k, key_scale, false));
                     value.push_back(decode(v, value_scale, true));
                 }
-                hadamard(s.layout.shape, key.data());
-                hadamard(s.layout.shape, value.data());
+                hadamard(s.layout.head.key, key.data());
+                hadamard(s.layout.head.key, value.data());
                 for (std::size_t c = 0; c < key.size(); ++c) {
                     const std::size_t i = static_cast<std::size_t>(t * dim) + c;
                     EXPECT_NEAR(key[c] / s.smoothing[c] + mean_scale * static_cast<float>(mean[c]), s.keys[i],
@@ -190,6 +190,28 @@ TEST(Page, ByteOrder) {
                 }
             }
         }
+    }
+}
+
+// Latents, which are keys too, are centred as keys are.
+TEST(Page, LatentsHaveAMean) {
+    const auto error = [](const KvHead& head, PageKind kind, int bits) {
+        const auto tokens = make_tokens(kind, head.value.head_dim, 7);
+        const PageLayout layout = page_layout({16, bits}, head, 1, 0);
+        std::vector<std::uint8_t> page(layout.bytes);
+        std::vector<float> decoded(tokens.size());
+        encode_value_page(layout, 0, testing::open_values(tokens, head.value).data(), page.data());
+        decode_value_page(layout, 0, page.data(), decoded.data());
+        double sum = 0;
+        for (std::size_t i = 0; i < decoded.size(); ++i)
+            sum += std::pow(decoded[i] - f16_to_f32(tokens[i]), 2);
+        return std::sqrt(sum / static_cast<double>(decoded.size()));
+    };
+    for (const int bits : testing::kCodedWidths) {
+        const KvHead latent = KvHead::of_latent(64, 512), value = head_shape(512);
+        EXPECT_LT(10 * error(latent, PageKind::kBiases, bits), error(value, PageKind::kBiases, bits));
+        EXPECT_NEAR(error(latent, PageKind::kNormal, bits), error(value, PageKind::kNormal, bits),
+                    0.05 * error(value, PageKind::kNormal, bits));
     }
 }
 

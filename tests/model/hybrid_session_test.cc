@@ -1,42 +1,13 @@
 // Sessions of models whose layers keep a state of fixed size: what fork and trim mean for it, threads, bytes.
-#include <gtest/gtest.h>
-
-#include <cstring>
-#include <span>
-
-#include "engine/hidden.h"
-#include "kvsplit/model.h"
-#include "model/tiny_models.h"
+#include "model/tiny_session.h"
 
 namespace kvsplit::test {
 namespace {
 
-class HybridSession : public testing::TestWithParam<const char*> {
+class HybridSession : public TinySession {
   protected:
-    void SetUp() override {
-        golden_ = read_tiny_model(GetParam());
-        file_.write(golden_.file().bytes());
-        model_ = Model::load(file_.path(), {.threads = 2});
-    }
-    std::span<const Token> tokens(std::size_t first, std::size_t n) const {
-        return std::span(golden_.tokens).subspan(first, n);
-    }
-    // Hidden states of tokens that the session has not seen.
-    std::vector<float> states(Session& session, std::span<const Token> tokens) const {
-        std::vector<float> hidden(tokens.size() * static_cast<std::size_t>(model_->info().n_embd));
-        eval_hidden(session, tokens, hidden);
-        return hidden;
-    }
-
-    TinyModelGolden golden_;
-    TempFile file_;
-    std::shared_ptr<Model> model_;
     KvSpec spec_{8, 4};
 };
-
-bool same_bits(std::span<const float> a, std::span<const float> b) {
-    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
-}
 
 TEST_P(HybridSession, ForksGoTheirOwnWays) {
     const auto fresh = Session::create(model_, spec_), other = Session::create(model_, spec_);

@@ -36,6 +36,35 @@ SoftmaxState fresh_state(float* memory, int n_rows, int dim) {
     return state;
 }
 
+// One head's page of 64 tokens in f16: more than the sinks take.
+std::size_t sinks_page_floats(const codec::KvHead& head) {
+    return static_cast<std::size_t>((head.key.head_dim + head.value.padded_dim) * P / 2);
+}
+
+// The queries of a batch where they meet codes of one shape: codes, then scales, then sums.
+struct PreparedQueries {
+    PreparedQueries(const AlignedBuffer& buffer, std::size_t n_rows, const codec::HeadShape& side)
+        : dim(static_cast<std::size_t>(side.head_dim)), groups(static_cast<std::size_t>(side.n_groups)) {
+        std::byte* at = const_cast<std::byte*>(reinterpret_cast<const std::byte*>(buffer.data()));
+        codes = reinterpret_cast<std::int8_t*>(at);
+        at += round_up(n_rows * dim, 64);
+        scales = reinterpret_cast<float*>(at);
+        at += round_up(n_rows * sizeof(float), 64);
+        sums = reinterpret_cast<std::int32_t*>(at);
+    }
+    static std::size_t bytes(std::size_t n_rows, const codec::HeadShape& side) {
+        return round_up(n_rows * static_cast<std::size_t>(side.head_dim), 64) +
+               round_up(n_rows * sizeof(float), 64) +
+               n_rows * static_cast<std::size_t>(side.n_groups) * sizeof(std::int32_t) + 64;
+    }
+    QueryCodes from(std::size_t row) const { return {codes + row * dim, scales + row, sums + row * groups}; }
+
+    std::size_t dim, groups;
+    std::int8_t* codes;
+    float* scales;
+    std::int32_t* sums;
+};
+
 // Takes weight away from all keys, as a key with this logit and a value of zero would. logits: (group)
 void add_sink_logits(const float* logits, int group, int n_rows, int dim, SoftmaxState& state) {
     for (int r = 0; r < n_rows; ++r) {
@@ -65,26 +94,41 @@ struct Attention::Call {
     int row_width;  // floats of a qkv row
     bool all_open;  // an exact layer: every page is read as it is
 
-    std::size_t row(int kv_head, int r) const {
-        return static_cast<std::size_t>(kv_head) * static_cast<std::size_t>(n) + static_cast<std::size_t>(r);
+    // Numbers of query rows: those of a KV head lie together.
+    std::size_t query_row(int kv_head, int r) const {
+        return (static_cast<std::size_t>(kv_head) * static_cast<std::size_t>(n) +
+                static_cast<std::size_t>(r)) *
+               static_cast<std::size_t>(group);
     }
+    std::size_t query_rows() const {
+        return static_cast<std::size_t>(n) * static_cast<std::size_t>(params.n_heads);
+    }
+    bool coded_keys() const { return shape.key_bits < 16; }
+    bool coded_latents() const { return shape.head.latent && shape.value_bits < 16; }
 };
+
+void Attention::Scratch::grow_to(const Scratch& other) {
+    queries = std::max(queries, other.queries);
+    key_queries = std::max(key_queries, other.key_queries);
+    latent_queries = std::max(latent_queries, other.latent_queries);
+    thread = std::max(thread, other.thread);
+}
+
+std::size_t Attention::Scratch::total(int n_threads) const {
+    return queries + key_queries + latent_queries + static_cast<std::size_t>(n_threads) * thread;
+}
 
 Attention::Attention(ThreadPool& pool, const Kernels& kernels)
     : pool_(pool), kernels_(kernels), thread_memory_(static_cast<std::size_t>(pool.size())) {}
 
 Attention::Scratch Attention::needed(const AttentionParams& params, int n, int max_rows) {
-    const codec::HeadShape& head = params.head;
+    const codec::KvHead& head = params.head;
     const auto rows = static_cast<std::size_t>(n) * static_cast<std::size_t>(params.n_heads);
-    const auto dim = static_cast<std::size_t>(head.head_dim);
-    const auto groups = static_cast<std::size_t>(std::max(1, head.n_groups));
     // The sinks' page, and three states: the running total, a chunk's, the exact part's.
-    const std::size_t thread = static_cast<std::size_t>((head.head_dim + head.padded_dim) * P / 2) +
-                               3 * state_floats(max_rows, head.padded_dim);
-    return {.queries = rows * dim * sizeof(float) + 64,
-            .codes = rows * dim + 64,
-            .scales = rows * sizeof(float),
-            .sums = rows * groups * sizeof(std::int32_t),
+    const std::size_t thread = sinks_page_floats(head) + 3 * state_floats(max_rows, head.value.padded_dim);
+    return {.queries = rows * static_cast<std::size_t>(head.query_dim()) * sizeof(float) + 64,
+            .key_queries = PreparedQueries::bytes(rows, head.key),
+            .latent_queries = head.latent ? PreparedQueries::bytes(rows, head.value) : 0,
             .thread = thread * sizeof(float)};
 }
 
@@ -92,7 +136,8 @@ std::size_t Attention::split_states(const AttentionParams& params, int position)
     const int reach = params.window > 0 ? std::min(params.window, position) : position;
     const auto states = static_cast<std::size_t>(params.n_kv_heads) *
                         static_cast<std::size_t>(reach / (P * kChunkPages) + 3);  // both ends, the exact part
-    return states * state_floats(params.n_heads / params.n_kv_heads, params.head.padded_dim) * sizeof(float);
+    return states * state_floats(params.n_heads / params.n_kv_heads, params.head.value.padded_dim) *
+           sizeof(float);
 }
 
 void Attention::plan(const AttentionParams& params, std::span<const SequenceRun> runs) {
@@ -120,7 +165,8 @@ void Attention::plan(const AttentionParams& params, std::span<const SequenceRun>
         pages.first_seal = n_seal > 0 && coded_keys && !layer.smoothing_frozen;
         pages.early = pages.first_seal ||
                       (coded_keys && !layer.smoothing_frozen && pages.position < cache.open_pages() * P);
-        pages.prepare = coded_keys && !layer.sealed.empty();
+        const bool coded_latents = params.head.latent && cache.layouts(params.layer).sealed.value_bits < 16;
+        pages.prepare = (coded_keys || coded_latents) && !layer.sealed.empty();
         pages.sealed.clear();
         for (const Page& page : layer.sealed) pages.sealed.push_back(page.get());
         pages.open.clear();
@@ -137,7 +183,7 @@ void Attention::plan(const AttentionParams& params, std::span<const SequenceRun>
 // Normalises, rotates and scales the queries of a KV head's group, appends its keys and values.
 void Attention::append(const Call& call, const Block& block, int kv_head, int thread) {
     const AttentionParams& p = call.params;
-    const int dim = p.head.head_dim;
+    const int dim = p.head.key.head_dim, query_dim = p.head.query_dim(), value_dim = p.head.value.head_dim;
     const Pages& pages = pages_[static_cast<std::size_t>(block.run)];
     const std::byte* open =
         pages.open[static_cast<std::size_t>(block.position / P - pages.layer->first_open)];
@@ -152,52 +198,59 @@ void Attention::append(const Call& call, const Block& block, int kv_head, int th
         const float* source = call.qkv + static_cast<std::ptrdiff_t>(row) * call.row_width;
         const float* cos = p.cos + static_cast<std::ptrdiff_t>(row) * p.n_rope_pairs;
         const float* sin = p.sin + static_cast<std::ptrdiff_t>(row) * p.n_rope_pairs;
-        float* q = floats(queries_) + call.row(kv_head, row) * static_cast<std::size_t>(call.group * dim);
-        std::memcpy(q, source + kv_head * call.group * dim,
-                    static_cast<std::size_t>(call.group * dim) * sizeof(float));
-        std::memcpy(key, source + (p.n_heads + kv_head) * dim, static_cast<std::size_t>(dim) * sizeof(float));
+        float* q = floats(queries_) + call.query_row(kv_head, row) * static_cast<std::size_t>(query_dim);
+        std::memcpy(q, source + kv_head * call.group * query_dim,
+                    static_cast<std::size_t>(call.group * query_dim) * sizeof(float));
+        const float *keys_in = source + p.n_heads * query_dim, *values_in = keys_in + p.n_kv_heads * dim;
+        std::memcpy(key, keys_in + kv_head * dim, static_cast<std::size_t>(dim) * sizeof(float));
         const auto normalise = [&] {
             for (int g = 0; p.q_norm && g < call.group; ++g)
-                kernels_.rms_norm(q + g * dim, p.q_norm, dim, p.norm_eps, q + g * dim);
+                kernels_.rms_norm(q + g * query_dim, p.q_norm, query_dim, p.norm_eps, q + g * query_dim);
             if (p.k_norm) kernels_.rms_norm(key, p.k_norm, dim, p.norm_eps, key);
         };
         if (!p.norm_after_rope) normalise();
-        rope(q, call.group, dim, p.n_rope_pairs, cos, sin);
+        rope(q, call.group, query_dim, p.n_rope_pairs, cos, sin);
         rope(key, 1, dim, p.n_rope_pairs, cos, sin);
         if (p.norm_after_rope) normalise();
-        kernels_.scale(q, p.query_scales ? p.scale * p.query_scales[row] : p.scale, call.group * dim, q);
-        kernels_.append_token(p.head, key, source + (p.n_heads + p.n_kv_heads + kv_head) * dim,
-                              (block.position + i) % P, l.key_bits, keys, values);
+        kernels_.scale(q, p.query_scales ? p.scale * p.query_scales[row] : p.scale, call.group * query_dim,
+                       q);
+        kernels_.append_token(p.head, key, values_in + kv_head * value_dim, (block.position + i) % P,
+                              l.key_bits, keys, values);
     }
 }
 
 void Attention::prepare(const Call& call, const Block& block, int kv_head, int thread) {
     const Pages& pages = pages_[static_cast<std::size_t>(block.run)];
-    const codec::HeadShape& head = call.shape.head;
-    const float* smoothing = pages.layer->smoothing.data() + kv_head * head.head_dim;
+    const codec::KvHead& head = call.shape.head;
     float* rotated = floats(thread_memory_[static_cast<std::size_t>(thread)]);
-    const std::size_t first = call.row(kv_head, block.first_row) * static_cast<std::size_t>(call.group);
-    for (std::size_t r = first; r < first + static_cast<std::size_t>(block.n_tokens * call.group); ++r) {
-        const std::size_t at = r * static_cast<std::size_t>(head.head_dim);
-        floats(scales_)[r] = kernels_.prepare_query(
-            head, floats(queries_) + at, smoothing, rotated,
-            reinterpret_cast<std::int8_t*>(codes_.data()) + at,
-            reinterpret_cast<std::int32_t*>(sums_.data()) + r * static_cast<std::size_t>(head.n_groups));
-    }
+    const std::size_t first = call.query_row(kv_head, block.first_row),
+                      end = first + static_cast<std::size_t>(block.n_tokens * call.group);
+    const auto prepare = [&](const codec::HeadShape& side, int channel, const float* smoothing,
+                             const AlignedBuffer& buffer) {
+        const PreparedQueries to(buffer, call.query_rows(), side);
+        for (std::size_t r = first; r < end; ++r) {
+            const float* q = floats(queries_) + r * static_cast<std::size_t>(head.query_dim()) + channel;
+            to.scales[r] = kernels_.prepare_query(side, q, smoothing, rotated, to.codes + r * to.dim,
+                                                  to.sums + r * to.groups);
+        }
+    };
+    if (call.coded_keys())
+        prepare(head.key, 0, pages.layer->smoothing.data() + kv_head * head.key.head_dim, key_queries_);
+    if (call.coded_latents()) prepare(head.value, head.key.head_dim, nullptr, latent_queries_);
 }
 
 // Adds this call's share to the sums of q^2 (in the order of tokens, whatever the batches), and makes the
 // smoothing vector of them when the first page is about to be sealed.
 void Attention::gather_statistics(const Call& call, Pages& pages, int kv_head) {
-    const int dim = call.shape.head.head_dim;
+    const int dim = call.shape.head.key.head_dim, query_dim = call.shape.head.query_dim();
     float* sums = pages.layer->smoothing.data() + kv_head * dim;
     const int T = call.open_pages;
     const int end = std::min(pages.position + pages.n_tokens, T * P);
     for (int t = std::max(pages.position, call.sinks); t < end; ++t) {
-        const float* q = floats(queries_) + call.row(kv_head, pages.first_row + t - pages.position) *
-                                                static_cast<std::size_t>(call.group * dim);
-        for (int g = 0; g < call.group; ++g) {
-            for (int c = 0; c < dim; ++c) sums[c] += q[g * dim + c] * q[g * dim + c];
+        const float* q = floats(queries_) + call.query_row(kv_head, pages.first_row + t - pages.position) *
+                                                static_cast<std::size_t>(query_dim);
+        for (int g = 0; g < call.group; ++g, q += query_dim) {
+            for (int c = 0; c < dim; ++c) sums[c] += q[c] * q[c];
         }
     }
     if (!pages.first_seal) return;
@@ -212,7 +265,7 @@ void Attention::gather_statistics(const Call& call, Pages& pages, int kv_head) {
                                                               l.key_codes.at(kv_head)));
     }
     const std::vector<float> squares(sums, sums + dim);
-    codec::compute_smoothing(call.shape.head, squares, keys, call.sinks,
+    codec::compute_smoothing(call.shape.head.key, squares, keys, call.sinks,
                              {sums, static_cast<std::size_t>(dim)});
 }
 
@@ -226,21 +279,19 @@ void Attention::seal(const Call& call, const Seal& seal, int kv_head) {
     const bool smooth = !pages.layer->smoothing.empty();
     kernels_.seal.key_page(
         layout, kv_head, reinterpret_cast<const std::uint16_t*>(open + l.key_codes.at(kv_head)),
-        smooth ? pages.layer->smoothing.data() + kv_head * call.shape.head.head_dim : nullptr, sealed);
+        smooth ? pages.layer->smoothing.data() + kv_head * call.shape.head.key.head_dim : nullptr, sealed);
     kernels_.seal.value_page(
         layout, kv_head, reinterpret_cast<const std::uint16_t*>(open + l.value_codes.at(kv_head)), sealed);
 }
 
 QueryTile Attention::tile(const Call& call, const Block& block, int kv_head) const {
-    const codec::HeadShape& head = call.shape.head;
-    const std::size_t r = call.row(kv_head, block.first_row) * static_cast<std::size_t>(call.group);
+    const codec::KvHead& head = call.shape.head;
+    const std::size_t r = call.query_row(kv_head, block.first_row);
     return {.n_rows = block.n_tokens * call.group,
-            .q = floats(queries_) + r * static_cast<std::size_t>(head.head_dim),
-            .codes = reinterpret_cast<const std::int8_t*>(codes_.data()) +
-                     r * static_cast<std::size_t>(head.head_dim),
-            .code_scale = floats(scales_) + r,
-            .code_sums = reinterpret_cast<const std::int32_t*>(sums_.data()) +
-                         r * static_cast<std::size_t>(head.n_groups),
+            .q = floats(queries_) + r * static_cast<std::size_t>(head.query_dim()),
+            .key = PreparedQueries(key_queries_, call.query_rows(), head.key).from(r),
+            .latent = head.latent ? PreparedQueries(latent_queries_, call.query_rows(), head.value).from(r)
+                                  : QueryCodes{},
             .position = positions_.data() + static_cast<std::ptrdiff_t>(block.first_row) * call.group,
             .window = call.params.chunked ? 0 : call.params.window,  // the range of pages is enough
             .soft_cap = call.params.soft_cap,
@@ -269,7 +320,7 @@ void Attention::attend_chunk(const Call& call, const Block& block, int chunk, He
     SoftmaxState states[kItemHeads];
     for (int i = 0; i < heads.n; ++i) {
         tiles[i] = tile(call, block, heads.first + i);
-        states[i] = fresh_state(memory[i], block.n_tokens * call.group, call.shape.head.padded_dim);
+        states[i] = fresh_state(memory[i], block.n_tokens * call.group, call.shape.head.value.padded_dim);
     }
     if (first >= end) return;
     const auto& list = call.all_open ? pages.open : pages.sealed;
@@ -291,7 +342,7 @@ void Attention::attend_chunk(const Call& call, const Block& block, int chunk, He
 void Attention::attend_exact(const Call& call, const Block& block, int kv_head, SoftmaxState& state,
                              int thread) {
     const Pages& pages = pages_[static_cast<std::size_t>(block.run)];
-    const codec::HeadShape& head = call.shape.head;
+    const codec::HeadShape &key = call.shape.head.key, &value = call.shape.head.value;
     const QueryTile queries = tile(call, block, kv_head);
     int first, end;
     chunk_range(call, block, first, end);
@@ -302,22 +353,25 @@ void Attention::attend_exact(const Call& call, const Block& block, int kv_head, 
         const std::byte* page = pages.sealed[0];
         auto* keys =
             reinterpret_cast<std::uint16_t*>(thread_memory_[static_cast<std::size_t>(thread)].data());
-        std::uint16_t* values = keys + head.head_dim * P;
+        std::uint16_t* values = keys + key.head_dim * P;
         const bool coded = call.shape.key_bits < 16;
         const auto* sink_keys = reinterpret_cast<const std::uint16_t*>(
             coded ? page + l.sink_keys.at(kv_head) : page + l.key_codes.at(kv_head));
-        for (int c = 0; c < head.head_dim; ++c) {
+        for (int c = 0; c < key.head_dim; ++c) {
             std::memset(keys + c * P, 0, 16 * sizeof(std::uint16_t));
             for (int t = 0; t < S; ++t)
-                keys[c * P + t] = coded ? sink_keys[t * head.head_dim + c] : sink_keys[c * P + t];
+                keys[c * P + t] = coded ? sink_keys[t * key.head_dim + c] : sink_keys[c * P + t];
         }
         const std::byte* sink_values =
             call.shape.value_bits < 16 ? page + l.sink_values.at(kv_head) : page + l.value_codes.at(kv_head);
         std::memcpy(values, sink_values,
-                    static_cast<std::size_t>(S * head.padded_dim) * sizeof(std::uint16_t));
+                    static_cast<std::size_t>(S * value.padded_dim) * sizeof(std::uint16_t));
+        // Latents are read sixteen tokens at a time, as keys are.
+        std::memset(values + S * value.padded_dim, 0,
+                    static_cast<std::size_t>((16 - S) * value.padded_dim) * sizeof(std::uint16_t));
         codec::PageLayout sink_layout = call.layouts.open;
         sink_layout.key_codes.offset = 0;
-        sink_layout.value_codes.offset = static_cast<std::size_t>(head.head_dim * P) * sizeof(std::uint16_t);
+        sink_layout.value_codes.offset = static_cast<std::size_t>(key.head_dim * P) * sizeof(std::uint16_t);
         const std::byte* sinks = reinterpret_cast<const std::byte*>(keys);
         const PageRun run{.pages = &sinks,
                           .n_pages = 1,
@@ -347,48 +401,48 @@ void Attention::attend_exact(const Call& call, const Block& block, int kv_head, 
 
 // Sum of the chunks' states and the exact part to output rows.
 void Attention::merge_chunks(const Call& call, const Block& block, int kv_head, int n_chunks, float* memory) {
-    const codec::HeadShape& head = call.shape.head;
+    const codec::HeadShape& value = call.shape.head.value;
     const int n_rows = block.n_tokens * call.group;
-    const std::size_t stride = state_floats(n_rows, head.padded_dim);
-    SoftmaxState total = state_at(memory, n_rows, head.padded_dim);
+    const std::size_t stride = state_floats(n_rows, value.padded_dim);
+    SoftmaxState total = state_at(memory, n_rows, value.padded_dim);
     for (int c = 1; c < n_chunks; ++c) {
         kernels_.merge_states(
-            total, state_at(memory + static_cast<std::size_t>(c) * stride, n_rows, head.padded_dim), n_rows,
-            head.padded_dim);
+            total, state_at(memory + static_cast<std::size_t>(c) * stride, n_rows, value.padded_dim), n_rows,
+            value.padded_dim);
     }
     SoftmaxState exact{nullptr, nullptr, nullptr};
     if (!call.all_open) {
-        exact = state_at(memory + static_cast<std::size_t>(n_chunks) * stride, n_rows, head.padded_dim);
+        exact = state_at(memory + static_cast<std::size_t>(n_chunks) * stride, n_rows, value.padded_dim);
     }
     if (n_chunks == 0) total = {nullptr, nullptr, nullptr};
     float* out = call.out + (static_cast<std::ptrdiff_t>(block.first_row) * call.params.n_heads +
                              static_cast<std::ptrdiff_t>(kv_head) * call.group) *
-                                head.head_dim;
-    const std::ptrdiff_t token_stride = static_cast<std::ptrdiff_t>(call.params.n_heads) * head.head_dim;
+                                value.head_dim;
+    const std::ptrdiff_t token_stride = static_cast<std::ptrdiff_t>(call.params.n_heads) * value.head_dim;
     if (call.shape.value_bits >= 16 && total.max && exact.max) {  // nothing is rotated
-        kernels_.merge_states(total, exact, n_rows, head.padded_dim);
+        kernels_.merge_states(total, exact, n_rows, value.padded_dim);
         exact = {nullptr, nullptr, nullptr};
     }
     SoftmaxState none{nullptr, nullptr, nullptr};
     if (call.params.sink_logits) {
-        add_sink_logits(call.params.sink_logits + kv_head * call.group, call.group, n_rows, head.padded_dim,
+        add_sink_logits(call.params.sink_logits + kv_head * call.group, call.group, n_rows, value.padded_dim,
                         exact.max ? exact : total);
     }
     if (call.shape.value_bits >= 16) {
-        kernels_.finish_rows(head, none, total.max ? total : exact, n_rows, call.group, out, token_stride);
+        kernels_.finish_rows(value, none, total.max ? total : exact, n_rows, call.group, out, token_stride);
     } else {
-        kernels_.finish_rows(head, total, exact, n_rows, call.group, out, token_stride);
+        kernels_.finish_rows(value, total, exact, n_rows, call.group, out, token_stride);
     }
 }
 
 // One block from beginning to end, in this thread's memory: running total | chunk | exact part, as
 // merge_chunks reads them with one chunk.
 void Attention::attend_tile(const Call& call, const Block& block, int kv_head, int thread) {
-    const int dim = call.shape.head.padded_dim;
+    const int dim = call.shape.head.value.padded_dim;
     const int n_rows = block.n_tokens * call.group;
     const std::size_t stride = state_floats(n_rows, dim);
     float* memory = floats(thread_memory_[static_cast<std::size_t>(thread)]) +
-                    (call.shape.head.head_dim + dim) * P / 2;  // behind the sinks' page
+                    sinks_page_floats(call.shape.head);  // behind the sinks' page
     float* chunk_memory = memory + 2 * stride;
     int first, end;
     chunk_range(call, block, first, end);
@@ -429,7 +483,8 @@ void Attention::plan_split(const Call& call) {
     std::size_t at = 0;
     for (int b = 0; b < static_cast<int>(blocks_.size()); ++b) {
         const Block& block = blocks_[static_cast<std::size_t>(b)];
-        const std::size_t stride = state_floats(block.n_tokens * call.group, call.shape.head.padded_dim);
+        const std::size_t stride =
+            state_floats(block.n_tokens * call.group, call.shape.head.value.padded_dim);
         int first, end;
         chunk_range(call, block, first, end);
         const int n_chunks = end > first ? (end - 1) / kChunkPages - first / kChunkPages + 1 : 0;
@@ -444,7 +499,7 @@ void Attention::plan_split(const Call& call) {
 
 void Attention::attend_item(const Call& call, const Item& item, int thread) {
     const Block& block = blocks_[static_cast<std::size_t>(item.block)];
-    const int n_rows = block.n_tokens * call.group, dim = call.shape.head.padded_dim;
+    const int n_rows = block.n_tokens * call.group, dim = call.shape.head.value.padded_dim;
     const Merge* merges =
         &merges_[static_cast<std::size_t>(item.block * call.params.n_kv_heads + item.kv_head)];
     float* memory[kItemHeads];
@@ -469,7 +524,7 @@ void Attention::run(const AttentionParams& params, std::span<const SequenceRun> 
     plan(params, runs);
     const KvCache& cache = *runs[0].cache;
     const CacheLayouts& layouts = cache.layouts(params.layer);
-    const codec::HeadShape& head = layouts.sealed.shape;
+    const codec::KvHead& head = layouts.sealed.head;
     const Call call{.params = params,
                     .shape = {head, layouts.sealed.key_bits, layouts.sealed.value_bits},
                     .layouts = layouts,
@@ -479,7 +534,7 @@ void Attention::run(const AttentionParams& params, std::span<const SequenceRun> 
                     .n = n,
                     .out = out,
                     .group = params.n_heads / params.n_kv_heads,
-                    .row_width = (params.n_heads + 2 * params.n_kv_heads) * head.head_dim,
+                    .row_width = params.n_heads * head.query_dim() + params.n_kv_heads * head.token_dim(),
                     .all_open = !layouts.coded()};
     const int n_kv = params.n_kv_heads;
     positions_.resize(static_cast<std::size_t>(n * call.group));
@@ -493,9 +548,8 @@ void Attention::run(const AttentionParams& params, std::span<const SequenceRun> 
     }
     const Scratch scratch = needed(params, n, max_rows);
     queries_.reserve(scratch.queries);
-    codes_.reserve(scratch.codes);
-    scales_.reserve(scratch.scales);
-    sums_.reserve(scratch.sums);
+    key_queries_.reserve(scratch.key_queries);
+    latent_queries_.reserve(scratch.latent_queries);
     for (AlignedBuffer& m : thread_memory_) m.reserve(scratch.thread);
 
     // Few tiles: split each into chunks, so that every thread has work.

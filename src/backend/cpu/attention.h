@@ -24,8 +24,12 @@ class Attention {
 
     // Scratch memory of a call, in bytes.
     struct Scratch {
-        std::size_t queries = 0, codes = 0, scales = 0, sums = 0;  // of all rows of the batch
-        std::size_t thread = 0;                                    // of each thread
+        std::size_t queries = 0;                          // of all rows of the batch, as they are
+        std::size_t key_queries = 0, latent_queries = 0;  // where they meet codes
+        std::size_t thread = 0;                           // of each thread
+
+        void grow_to(const Scratch& other);
+        std::size_t total(int n_threads) const;
     };
     // max_rows: of a tile, the query rows that one page's tokens make for a KV head.
     static Scratch needed(const AttentionParams& params, int n, int max_rows);
@@ -62,7 +66,7 @@ class Attention {
         LayerCache* layer;
         int position, n_tokens, first_row;
         std::vector<const std::byte*> sealed, open;
-        bool prepare;     // queries will meet key codes
+        bool prepare;     // queries will meet codes
         bool early;       // adds to, or settles, the smoothing statistics
         bool first_seal;  // fixes the smoothing vector in this call
     };
@@ -94,7 +98,7 @@ class Attention {
     std::vector<Item> items_;
     std::vector<Merge> merges_;
     std::vector<std::int32_t> positions_;  // (n, group) for the rows of a tile
-    AlignedBuffer queries_, codes_, scales_, sums_, states_;
+    AlignedBuffer queries_, key_queries_, latent_queries_, states_;
     std::vector<AlignedBuffer> thread_memory_;
 };
 

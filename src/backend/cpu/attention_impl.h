@@ -7,211 +7,13 @@
 
 #include "backend/cpu/attention_kernels.h"
 #include "backend/cpu/code_loader.h"
+#include "backend/cpu/latent_impl.h"
+#include "backend/cpu/scores_impl.h"
 #include "backend/cpu/simd/simd.h"
 #include "backend/cpu/softmax_impl.h"
 #include "backend/cpu/width_dispatch.h"
 
 namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
-
-// Vectors of tokens, or of channels, that are held in accumulators at once for each of so many rows.
-constexpr int accumulated_vectors(int rows) {
-#if defined(KVSPLIT_ISA_AVX512)
-    return rows > kRowGroup ? 2 : 4;
-#else
-    return rows > 0 ? 1 : 0;
-#endif
-}
-
-// What is read next, asked for a few lines at a time all through the work: a processor has some ten to twenty
-// requests open at once, and waits where more are made together. Left to the hardware's own prefetching,
-// which starts anew on every page, decoding waits for memory most of the time.
-class ReadAhead {
-  public:
-    // All that `head` reads of a page; with the run's first head also the page's header. Past the last page
-    // there is nothing. n_steps: how often step() will be called.
-    KVSPLIT_INLINE ReadAhead(const PageRun& run, int page, int head, int n_steps) {
-        if (page == run.n_pages) return;
-        const codec::PageArray& blocks = run.layout->blocks;
-        const std::byte* block = run.pages[page] + blocks.at(head);
-        next_ = head == run.head ? block - blocks.offset : block;
-        end_ = block + blocks.bytes;
-        stride_ = ((end_ - next_) / n_steps + 63) / 64 * 64;
-    }
-    KVSPLIT_INLINE void step() {
-        const std::byte* stop = next_ + stride_ < end_ ? next_ + stride_ : end_;
-        for (; next_ < stop; next_ += 64) prefetch(next_);
-    }
-
-  private:
-    const std::byte *next_ = nullptr, *end_ = nullptr;
-    std::ptrdiff_t stride_ = 0;
-};
-
-// How many steps the work on a page makes for a block of rows: one for 16 channels of a block of tokens, one
-// for 16 tokens of a block of channels, and two between them.
-KVSPLIT_INLINE int steps_of_block(const AttentionShape& shape, int rows) {
-    const int products = shape.head.padded_dim / 16 * kVectors;
-    return 2 * (products / accumulated_vectors(rows)) + 2;
-}
-KVSPLIT_INLINE int steps_of_page(const AttentionShape& shape, int n_rows) {
-    int steps = n_rows / kRowBlock * steps_of_block(shape, kRowBlock);
-    for (int left = n_rows % kRowBlock; left > 0; left -= rows_of_block(left))
-        steps += steps_of_block(shape, rows_of_block(left));
-    return steps;
-}
-
-// ---- scores: logits of R rows against a page's 64 keys, times log2(e)
-
-KVSPLIT_INLINE f32x16 load_number(const std::uint16_t* p) { return load_f16(p); }
-KVSPLIT_INLINE f32x16 load_number(const float* p) { return load(p); }
-
-// s[r][t] = log2(e) * sum over channels of q[r][c] k[c][t], for the first n_vectors * 16 tokens
-template <int R, int V, typename Number>
-KVSPLIT_INLINE void score_exact_block(const float* q, int dim, const Number* keys, float* scores,
-                                      ReadAhead& ahead) {
-    f32x16 acc[R][V];
-    for (int r = 0; r < R; ++r) {
-        for (int v = 0; v < V; ++v) acc[r][v] = zero_f32();
-    }
-    for (int c = 0; c < dim; ++c) {
-        if (c % 16 == 0) ahead.step();
-        f32x16 k[V];
-        for (int v = 0; v < V; ++v) k[v] = load_number(keys + c * kTokens + v * 16);
-        for (int r = 0; r < R; ++r) {
-            const f32x16 x = set1(q[r * dim + c]);
-            for (int v = 0; v < V; ++v) acc[r][v] = fmadd(x, k[v], acc[r][v]);
-        }
-    }
-    for (int r = 0; r < R; ++r) {
-        for (int v = 0; v < V; ++v) store(scores + r * kTokens + v * 16, acc[r][v] * set1(kLog2E));
-    }
-}
-
-template <int R, typename Number>
-void score_exact(const float* q, int dim, const Number* keys, int n_vectors, RowBlock& block,
-                 ReadAhead& ahead) {
-    constexpr int kBlock = accumulated_vectors(R);
-    int v = 0;
-    for (; v + kBlock <= n_vectors; v += kBlock) {
-        score_exact_block<R, kBlock>(q, dim, keys + v * 16, block.scores[0] + v * 16, ahead);
-    }
-    for (; v < n_vectors; ++v) {
-        score_exact_block<R, 1>(q, dim, keys + v * 16, block.scores[0] + v * 16, ahead);
-    }
-}
-
-// acc[r][v] += query codes . key codes over half a unit: 8 channels. q: the rows' codes at the unit's first
-// channel.
-template <int half, int bits, int R, int V>
-KVSPLIT_INLINE void score_half(const CodeLoader<bits, kKey>& loader, const std::uint8_t* low,
-                               const std::uint8_t* high, const std::int8_t* q, int dim, int unit,
-                               i32x16 (&acc)[R][V]) {
-    bytes64 k[V][2];
-    for (int v = 0; v < V; ++v) {
-        loader.template load<half>(low + v * 64, high + v * 64, unit, kTokens * 4, k[v]);
-    }
-    for (int o = 0; o < 2; ++o) {
-        for (int r = 0; r < R; ++r) {
-            const bytes64 x = set1_4bytes(q + r * dim + half * 8 + o * 4);
-            for (int v = 0; v < V; ++v) acc[r][v] = dot_keys<bits>(acc[r][v], k[v][o], x);
-        }
-    }
-}
-
-template <int bits, int R, int V>
-KVSPLIT_INLINE void score_codes_block(const CodeLoader<bits, kKey>& loader, const std::uint8_t* low,
-                                      const std::uint8_t* high, const std::uint16_t* scales,
-                                      const QueryTile& tile, int row, const codec::HeadShape& head, int token,
-                                      f32x16 (*out)[V], ReadAhead& ahead) {
-    const std::int8_t* q = tile.codes + static_cast<std::ptrdiff_t>(row) * head.head_dim;
-    for (int r = 0; r < R; ++r) {
-        for (int v = 0; v < V; ++v) out[r][v] = zero_f32();
-    }
-    for (int g = 0; g < head.n_groups; ++g) {
-        i32x16 acc[R][V];
-        for (int r = 0; r < R; ++r) {
-            for (int v = 0; v < V; ++v) acc[r][v] = zero_i32();
-        }
-        for (int c = g * head.group; c < (g + 1) * head.group; c += 16) {
-            const int at = token * 4;
-            ahead.step();
-            score_half<0, bits>(loader, low + at, high + at, q + c, head.head_dim, c / 16, acc);
-            score_half<1, bits>(loader, low + at, high + at, q + c, head.head_dim, c / 16, acc);
-        }
-        for (int v = 0; v < V; ++v) {
-            const f32x16 scale = load_f16(scales + g * kTokens + token + v * 16);
-            for (int r = 0; r < R; ++r) {
-                const std::int32_t zero =
-                    KeyGrid<bits>::kZero2 * tile.code_sums[(row + r) * head.n_groups + g];
-                const f32x16 dot = to_f32(acc[r][v] + acc[r][v] - set1(zero));
-                out[r][v] = fmadd(dot, scale, out[r][v]);
-            }
-        }
-    }
-}
-
-KVSPLIT_INLINE float scalar_f16(std::uint16_t half) {
-    alignas(64) std::uint16_t in[16] = {half};
-    alignas(64) float out[16];
-    store(out, load_f16(in));
-    return out[0];
-}
-
-// Logits from codes: query . mean + scales * (query codes . key codes)
-template <int bits, int R>
-void score_codes(const PageRun& run, const std::byte* page, int kv_head, const QueryTile& tile, int row,
-                 const codec::HeadShape& head, RowBlock& block, ReadAhead& ahead) {
-    const codec::PageLayout& l = *run.layout;
-    const auto* codes = reinterpret_cast<const std::uint8_t*>(page + l.key_codes.at(kv_head));
-    const auto* scales = reinterpret_cast<const std::uint16_t*>(page + l.key_scales.at(kv_head));
-    const auto* means = reinterpret_cast<const std::int8_t*>(page + l.key_means.at(kv_head));
-    const auto* mean_scale = reinterpret_cast<const std::uint16_t*>(page + l.key_mean_scales.at(kv_head));
-    const float* q = tile.q + static_cast<std::ptrdiff_t>(row) * head.head_dim;
-
-    f32x16 dot[R];
-    for (int r = 0; r < R; ++r) dot[r] = zero_f32();
-    for (int c = 0; c < head.head_dim; c += 16) {
-        const f32x16 mean = load_i8_f32(means + c);
-        for (int r = 0; r < R; ++r) dot[r] = fmadd(load(q + r * head.head_dim + c), mean, dot[r]);
-    }
-    const float unit = scalar_f16(*mean_scale) * kLog2E;
-    f32x16 offset[R], factor[R];
-    for (int r = 0; r < R; ++r) {
-        offset[r] = set1(reduce_add(dot[r]) * unit);
-        factor[r] = set1(tile.code_scale[row + r] * (KeyGrid<bits>::kHalfFactor * kLog2E));
-    }
-    const CodeLoader<bits, kKey> loader;
-    constexpr int kBlock = accumulated_vectors(R);
-    for (int v = 0; v < kVectors; v += kBlock) {
-        f32x16 s[R][kBlock];
-        score_codes_block<bits, R, kBlock>(loader, codes, codes + l.key_high_plane, scales, tile, row, head,
-                                           v * 16, s, ahead);
-        for (int r = 0; r < R; ++r) {
-            for (int i = 0; i < kBlock; ++i) {
-                store(block.scores[r] + (v + i) * 16, fmadd(s[r][i], factor[r], offset[r]));
-            }
-        }
-    }
-}
-
-// What some architectures do to the logits of R rows, of a page whose first token is `first`. Scores are
-// logits times log2(e).
-template <int R>
-void adjust_scores(const QueryTile& tile, int row, int first, int n_vectors, RowBlock& block) {
-    alignas(64) float lanes[16];
-    for (int i = 0; i < 16; ++i) lanes[i] = static_cast<float>(i);
-    const f32x16 lane = load(lanes);
-    const float cap = tile.soft_cap * kLog2E;
-    for (int r = 0; r < R; ++r) {
-        const float slope = tile.slopes ? tile.slopes[(row + r) % tile.group] * kLog2E : 0.0f;
-        for (int v = 0; v < n_vectors; ++v) {
-            f32x16 s = load(block.scores[r] + v * 16);
-            if (cap > 0) s = set1(cap) * tanh(s * set1(1.0f / cap));
-            const f32x16 back = set1(static_cast<float>(tile.position[row + r] - first - v * 16)) - lane;
-            store(block.scores[r] + v * 16, fnmadd(back, set1(slope), s));
-        }
-    }
-}
 
 // ---- values: acc[r] = acc[r] * rescale[r] + sum over tokens of weight[r][t] * value[t]
 
@@ -298,7 +100,7 @@ KVSPLIT_INLINE void accumulate_codes_block(const CodeLoader<bits, kValue>& loade
 
 // R rows from the block's row `first` on.
 template <int bits, int R, bool wide>
-void accumulate_codes(const PageRun& run, const std::byte* page, int kv_head, const codec::HeadShape& head,
+void accumulate_codes(const PageRun& run, const std::byte* page, int kv_head, const codec::HeadShape& shape,
                       const RowBlock& block, int first, float* acc, ReadAhead& ahead) {
     constexpr int kMost = accumulated_vectors(R), kBlock = wide && kMost > 1 ? kMost / 2 : kMost;
     const codec::PageLayout& l = *run.layout;
@@ -306,15 +108,15 @@ void accumulate_codes(const PageRun& run, const std::byte* page, int kv_head, co
     const std::uint8_t* high = low + l.value_high_plane;
     const auto* scales = reinterpret_cast<const std::uint16_t*>(page + l.value_scales.at(kv_head));
     const CodeLoader<bits, kValue> loader;
-    const int dim = head.padded_dim;
+    const int dim = shape.padded_dim;
     IntegerWeights<R> weights;
-    for (int g = 0; g < head.n_groups; ++g) {
+    for (int g = 0; g < shape.n_groups; ++g) {
         for (int r = 0; r < R; r += kRowGroup) {
             round_weights<(R < kRowGroup ? R : kRowGroup), wide, ValueGrid<bits>::kOffset != 0.0f>(
                 block, first, r, scales + g * kTokens, weights);
         }
-        int c = g * head.group;
-        const int end = c + head.group;
+        int c = g * shape.group;
+        const int end = c + shape.group;
         for (; c + kBlock * 16 <= end; c += kBlock * 16) {
             accumulate_codes_block<bits, R, wide, kBlock>(loader, weights, block.rescale + first, low + c * 4,
                                                           high + c * 4, dim, acc + c, ahead);
@@ -330,41 +132,48 @@ void accumulate_codes(const PageRun& run, const std::byte* page, int kv_head, co
 
 template <int R>
 void score_page(const PageRun& run, const std::byte* page, int kv_head, const QueryTile& tile, int row,
-                const codec::HeadShape& head, int n_vectors, RowBlock& block, ReadAhead& ahead) {
+                const codec::KvHead& head, int n_vectors, RowBlock& block, ReadAhead& ahead) {
+    const codec::PageLayout& l = *run.layout;
+    const codec::HeadShape& shape = head.key;
+    const QueryRows q = QueryRows{tile.q, head.query_dim()}.from(row, 0);
+    const std::byte* keys = page + l.key_codes.at(kv_head);
     if (run.key_bits < 16) {
+        const auto* codes = reinterpret_cast<const std::uint8_t*>(keys);
+        const CodedKeys coded{codes, codes + l.key_high_plane,
+                              reinterpret_cast<const std::uint16_t*>(page + l.key_scales.at(kv_head)),
+                              reinterpret_cast<const std::int8_t*>(page + l.key_means.at(kv_head)),
+                              reinterpret_cast<const std::uint16_t*>(page + l.key_mean_scales.at(kv_head))};
         return with_width(run.key_bits, [&](auto width) KVSPLIT_LAMBDA_INLINE {
-            score_codes<width.bits, R>(run, page, kv_head, tile, row, head, block, ahead);
+            score_codes<width.bits, KeyGrid<width.bits>, R, false>(coded, q, tile.key, row, shape, block,
+                                                                   ahead);
         });
     }
-    const codec::PageLayout& l = *run.layout;
-    const std::byte* keys = page + l.key_codes.at(kv_head);
-    const float* q = tile.q + static_cast<std::ptrdiff_t>(row) * head.head_dim;
     if (run.key_bits == 32) {
-        return score_exact<R>(q, head.head_dim, reinterpret_cast<const float*>(keys), n_vectors, block,
+        return score_exact<R>(q, shape.head_dim, reinterpret_cast<const float*>(keys), n_vectors, block,
                               ahead);
     }
-    score_exact<R>(q, head.head_dim, reinterpret_cast<const std::uint16_t*>(keys), n_vectors, block, ahead);
+    score_exact<R>(q, shape.head_dim, reinterpret_cast<const std::uint16_t*>(keys), n_vectors, block, ahead);
 }
 
 template <int R>
 void accumulate_page(const PageRun& run, const std::byte* page, int kv_head, const AttentionShape& shape,
                      const RowBlock& block, int low, int high, float* acc, ReadAhead& ahead) {
-    const codec::HeadShape& head = shape.head;
+    const codec::HeadShape& side = shape.head.value;
     if (run.value_bits < 16) {
         return with_width(run.value_bits, [&](auto width) KVSPLIT_LAMBDA_INLINE {
             if (!shape.wide_weights())
-                return accumulate_codes<width.bits, R, false>(run, page, kv_head, head, block, 0, acc, ahead);
+                return accumulate_codes<width.bits, R, false>(run, page, kv_head, side, block, 0, acc, ahead);
             // Of two planes of weights, the sums of four rows fill the registers.
             for (int r = 0; r < R; r += kRowGroup) {
                 accumulate_codes<width.bits, (R < kRowGroup ? R : kRowGroup), true>(
-                    run, page, kv_head, head, block, r,
-                    acc + static_cast<std::ptrdiff_t>(r) * head.padded_dim, ahead);
+                    run, page, kv_head, side, block, r,
+                    acc + static_cast<std::ptrdiff_t>(r) * side.padded_dim, ahead);
             }
         });
     }
     const codec::PageLayout& l = *run.layout;
     const std::byte* values = page + l.value_codes.at(kv_head);
-    const int dim = head.padded_dim;
+    const int dim = side.padded_dim;
     if (run.value_bits == 32) {
         return accumulate_exact<R>(block, reinterpret_cast<const float*>(values), dim, low, high, acc, ahead);
     }
@@ -396,11 +205,12 @@ struct Unit {
 };
 
 template <int R>
-void score_unit(const AttentionShape& shape, const PageRun& run, const QueryTile& tile, Unit& unit,
-                ReadAhead& ahead) {
+void score_unit(const AttentionShape& shape, const PageRun& run, const QueryTile& tile,
+                const Latents& latents, Unit& unit, ReadAhead& ahead) {
     const int n_vectors = (unit.last_token + 15) / 16;
     score_page<R>(run, run.pages[unit.page], run.head + unit.head, tile, unit.row, shape.head, n_vectors,
                   unit.block, ahead);
+    if (shape.head.latent) latents.add_scores<R>(tile, unit.row, n_vectors, unit.block, ahead);
     if (tile.soft_cap > 0 || tile.slopes) {
         adjust_scores<R>(tile, unit.row, (run.first_page + unit.page) * kTokens, n_vectors, unit.block);
     }
@@ -416,11 +226,12 @@ void soften_unit(Unit& unit, SoftmaxState& state) {
 }
 
 template <int R>
-void accumulate_unit(const AttentionShape& shape, const PageRun& run, const Unit& unit, SoftmaxState& state,
-                     ReadAhead& ahead) {
-    float* acc = state.acc + static_cast<std::ptrdiff_t>(unit.row) * shape.head.padded_dim;
+void accumulate_unit(const AttentionShape& shape, const PageRun& run, const Latents& latents,
+                     const Unit& unit, SoftmaxState& state, ReadAhead& ahead) {
+    float* acc = state.acc + static_cast<std::ptrdiff_t>(unit.row) * shape.head.value.padded_dim;
     accumulate_page<R>(run, run.pages[unit.page], run.head + unit.head, shape, unit.block, unit.first_token,
                        unit.last_token, acc, ahead);
+    if (shape.head.latent) latents.add_means<R>(unit.block, acc);
 }
 
 // A head's part of a page up to which its values may wait for the next page's keys. Above, what waits, what
@@ -431,19 +242,21 @@ inline constexpr std::ptrdiff_t kWaitingBytes = 12 << 10;
 // Page by page, so that the pages are read front to back. A unit's values wait until the next one's keys are
 // done: softmax and its sums are chains of dependent operations, with products beside them to fill the time.
 void attend(const AttentionShape& shape, const PageRun& run, const QueryTile* tiles, SoftmaxState* states) {
+    Latents latents;
     Unit units[2];
     Unit *unit = &units[0], *waiting = nullptr;
     const auto accumulate = [&](ReadAhead& ahead) KVSPLIT_LAMBDA_INLINE {
         if (!waiting) return;
         with_rows(waiting->n_rows, [&](auto rows) KVSPLIT_LAMBDA_INLINE {
-            accumulate_unit<rows.n>(shape, run, *waiting, states[waiting->head], ahead);
+            accumulate_unit<rows.n>(shape, run, latents, *waiting, states[waiting->head], ahead);
         });
         waiting = nullptr;
     };
     ReadAhead ahead(run, run.n_pages, 0, 1);  // nothing yet
     for (int page = 0; page < run.n_pages; ++page) {
         for (int head = 0; head < run.n_heads; ++head) {
-            if (run.layout->blocks.bytes > kWaitingBytes) accumulate(ahead);
+            if (shape.head.latent || run.layout->blocks.bytes > kWaitingBytes) accumulate(ahead);
+            if (shape.head.latent) latents.read(run, page, run.head + head, shape.head);
             const QueryTile& tile = tiles[head];
             const bool last = head + 1 == run.n_heads;
             ahead = ReadAhead(run, last ? page + 1 : page, last ? run.head : run.head + head + 1,
@@ -453,7 +266,7 @@ void attend(const AttentionShape& shape, const PageRun& run, const QueryTile* ti
                 unit->n_rows = rows_of_block(tile.n_rows - row);
                 if (!unit->find_tokens(run, tile)) continue;
                 with_rows(unit->n_rows, [&](auto rows) KVSPLIT_LAMBDA_INLINE {
-                    score_unit<rows.n>(shape, run, tile, *unit, ahead);
+                    score_unit<rows.n>(shape, run, tile, latents, *unit, ahead);
                 });
                 ahead.step();
                 accumulate(ahead);

@@ -10,24 +10,30 @@ namespace kvsplit::cpu {
 
 // The sizes of one layer's attention and how its pages are coded.
 struct AttentionShape {
-    codec::HeadShape head;
+    codec::KvHead head;
     int key_bits, value_bits;
     // Softmax weights times value scales are rounded to 14 bits where keys have 6 bits and more, else to 8:
     // the error of 8 bits shows beside accurate keys only.
-    bool wide_weights() const { return key_bits >= 6; }
+    bool wide_weights() const { return key_bits >= 6 && (!head.latent || value_bits >= 6); }
+};
+
+// What rows of queries are where they meet codes of `dim` channels in `n_groups` groups.
+struct QueryCodes {
+    const std::int8_t* codes;  // (n_rows, dim) hadamard(q / smoothing) / scale
+    const float* scale;        // (n_rows)
+    const std::int32_t* sums;  // (n_rows, n_groups) sums of codes over the channels of a group
 };
 
 // Query rows that share one KV head: token-major, the heads of the group within a token.
 struct QueryTile {
     int n_rows;
-    const float* q;                 // (n_rows, head_dim) after RoPE, times the softmax scale
-    const std::int8_t* codes;       // (n_rows, head_dim) hadamard(q / smoothing) / code_scale
-    const float* code_scale;        // (n_rows)
-    const std::int32_t* code_sums;  // (n_rows, n_groups) sums of codes over the channels of a group
-    const std::int32_t* position;   // (n_rows)
-    int window;                     // tokens, 0: all
-    float soft_cap = 0;             // logits become cap * tanh(logit / cap); 0: none
-    int group = 1;                  // heads
+    const float* q;                // (n_rows, query_dim) after RoPE, times the softmax scale
+    QueryCodes key;                // of the channels that meet the key
+    QueryCodes latent;             // and of those that meet the latent; without smoothing
+    const std::int32_t* position;  // (n_rows)
+    int window;                    // tokens, 0: all
+    float soft_cap = 0;            // logits become cap * tanh(logit / cap); 0: none
+    int group = 1;                 // heads
     // (group) what the logits of row r lose for each token back is slopes[r % group]; null: nothing
     const float* slopes = nullptr;
 };
@@ -49,7 +55,7 @@ struct PageRun {
 struct SoftmaxState {
     float* max;  // (n_rows), times log2(e); -inf: no key yet
     float* sum;  // (n_rows, 16)
-    float* acc;  // (n_rows, padded_dim)
+    float* acc;  // (n_rows, padded_dim of the value)
 };
 
 }  // namespace kvsplit::cpu

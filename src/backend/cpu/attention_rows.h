@@ -60,12 +60,13 @@ inline void hadamard(float* x, int n, int size) {
     }
 }
 
-// One query row: q (dim) already scaled; smoothing (dim). Writes codes (dim) and the group sums (n_groups);
-// returns the scale. `rotated` is scratch of dim floats.
+// One query row, the channels of one shape: q (dim) already scaled; smoothing (dim), or null: none. Writes
+// codes (dim) and the group sums (n_groups); returns the scale. `rotated` is scratch of dim floats.
 inline float prepare_query(const codec::HeadShape& head, const float* q, const float* smoothing,
                            float* rotated, std::int8_t* codes, std::int32_t* sums) {
     const int dim = head.head_dim;
-    for (int c = 0; c < dim; c += 16) store(rotated + c, load(q + c) / load(smoothing + c));
+    for (int c = 0; c < dim; c += 16)
+        store(rotated + c, smoothing ? load(q + c) / load(smoothing + c) : load(q + c));
     hadamard(rotated, dim, head.hadamard_size);
     f32x16 top = zero_f32();
     for (int c = 0; c < dim; c += 16) top = max(abs(load(rotated + c)), top);
@@ -85,22 +86,25 @@ inline float prepare_query(const codec::HeadShape& head, const float* q, const f
 KVSPLIT_INLINE void store_number(std::uint16_t* p, f32x16 a) { store_f16(p, a); }
 KVSPLIT_INLINE void store_number(float* p, f32x16 a) { store(p, a); }
 
+KVSPLIT_INLINE f32x16 load_up_to_16(const float* p, int n) { return n >= 16 ? load(p) : load_first(p, n); }
+
 // One token of one head into an open page: keys [dim][64] and values [64][padded_dim], f16 or f32.
 template <typename Number>
-void append_numbers(const codec::HeadShape& head, const float* key, const float* value, int token,
-                    Number* keys, Number* values) {
-    const int dim = head.head_dim;
+void append_numbers(const codec::KvHead& head, const float* key, const float* value, int token, Number* keys,
+                    Number* values) {
     alignas(64) Number stored[16];
-    for (int c = 0; c < dim; c += 16) {
-        const int n = dim - c < 16 ? dim - c : 16;
-        store_number(stored, n == 16 ? load(key + c) : load_first(key + c, n));
+    for (int c = 0; c < head.key.head_dim; c += 16) {
+        const int n = head.key.head_dim - c < 16 ? head.key.head_dim - c : 16;
+        store_number(stored, load_up_to_16(key + c, n));
         for (int i = 0; i < n; ++i) keys[(c + i) * kTokens + token] = stored[i];
-        store_number(values + token * head.padded_dim + c,
-                     n == 16 ? load(value + c) : load_first(value + c, n));
+    }
+    for (int c = 0; c < head.value.head_dim; c += 16) {
+        store_number(values + token * head.value.padded_dim + c,
+                     load_up_to_16(value + c, head.value.head_dim - c));
     }
 }
-inline void append_token(const codec::HeadShape& head, const float* key, const float* value, int token,
-                         int bits, std::byte* keys, std::byte* values) {
+inline void append_token(const codec::KvHead& head, const float* key, const float* value, int token, int bits,
+                         std::byte* keys, std::byte* values) {
     if (bits == 32) {
         return append_numbers(head, key, value, token, reinterpret_cast<float*>(keys),
                               reinterpret_cast<float*>(values));

@@ -64,9 +64,7 @@ class CountingCpuBackend final : public CountingBackend {
 
     BackendMemory memory() const override {
         BackendMemory all = memory_;
-        all.scratch = matmul_.total() + attention_.queries + attention_.codes + attention_.scales +
-                      attention_.sums + static_cast<std::size_t>(threads_) * attention_.thread + states_ +
-                      experts_ + head_products_;
+        all.scratch = matmul_.total() + attention_.total(threads_) + states_ + experts_ + head_products_;
         return all;
     }
 
@@ -125,12 +123,7 @@ class CountingCpuBackend final : public CountingBackend {
     void attention(const AttentionParams& params, std::span<const SequenceRun> runs, const float*, int n,
                    float*) override {
         const int tile_tokens = std::min(n, codec::kPageTokens);
-        const auto needed = Attention::needed(params, n, tile_tokens * params.n_heads / params.n_kv_heads);
-        attention_.queries = std::max(attention_.queries, needed.queries);
-        attention_.codes = std::max(attention_.codes, needed.codes);
-        attention_.scales = std::max(attention_.scales, needed.scales);
-        attention_.sums = std::max(attention_.sums, needed.sums);
-        attention_.thread = std::max(attention_.thread, needed.thread);
+        attention_.grow_to(Attention::needed(params, n, tile_tokens * params.n_heads / params.n_kv_heads));
         if (n == 1) states_ = std::max(states_, Attention::split_states(params, runs[0].cache->length()));
     }
     void softplus(StridedRows, const float*, int, int, float*) override {}

@@ -331,19 +331,9 @@ void encode_tile(const GridPolicy& policy, const HeadShape& shape, const Tile& t
     });
 }
 
-// Means of all channels, exact and as stored; writes the stored form.
-inline void key_means(const PageLayout& layout, const std::uint16_t* keys, Channels& channels,
-                      std::int8_t* mean, std::uint16_t* mean_scale) {
-    const int dim = layout.shape.head_dim;
-    const float count = static_cast<float>(kPageTokens - layout.sinks);
-    for (int c = 0; c < dim; ++c) {
-        f32x16 sum = zero_f32();
-        sum = sum + select(mask_first(layout.sinks), zero_f32(), saturate(load_f16(keys + c * kPageTokens)));
-        for (int t = kTileTokens; t < kPageTokens; t += kTileTokens) {
-            sum = sum + saturate(load_f16(keys + c * kPageTokens + t));
-        }
-        channels.mean[c] = reduce_add(sum) * (1.0f / count);
-    }
+// Rounds the means to what is stored, and writes it: zeros where pages are not centred.
+inline void store_means(const PageLayout& layout, int dim, Channels& channels, std::int8_t* mean,
+                        std::uint16_t* mean_scale) {
     if (!layout.codec.mean) {
         *mean_scale = 1;
         for (int c = 0; c < dim; c += 16) {
@@ -368,9 +358,22 @@ inline void key_means(const PageLayout& layout, const std::uint16_t* keys, Chann
     }
 }
 
-// The means of value channels over the first page without its sinks: 16 partial sums over the tokens, folded.
+// The means of key channels, [channel][64 tokens], without the sinks.
+inline void key_means(const PageLayout& layout, const std::uint16_t* keys, float* mean) {
+    const float count = static_cast<float>(kPageTokens - layout.sinks);
+    for (int c = 0; c < layout.head.key.head_dim; ++c) {
+        f32x16 sum = zero_f32();
+        sum = sum + select(mask_first(layout.sinks), zero_f32(), saturate(load_f16(keys + c * kPageTokens)));
+        for (int t = kTileTokens; t < kPageTokens; t += kTileTokens) {
+            sum = sum + saturate(load_f16(keys + c * kPageTokens + t));
+        }
+        mean[c] = reduce_add(sum) * (1.0f / count);
+    }
+}
+
+// The same of value channels, [token][channel]: 16 partial sums over the tokens, folded.
 inline void value_means(const PageLayout& layout, const std::uint16_t* values, float* mean) {
-    const HeadShape& shape = layout.shape;
+    const HeadShape& shape = layout.head.value;
     for (int c = 0; c < shape.head_dim; c += 16) {
         f32x16 sum[kTileTokens];
         for (int i = 0; i < kTileTokens; ++i) sum[i] = zero_f32();
@@ -391,7 +394,7 @@ inline void value_means(const PageLayout& layout, const std::uint16_t* values, f
 inline void seal_key_page(const codec::PageLayout& layout, int head, const std::uint16_t* open_keys,
                           const float* smoothing, std::uint8_t* page) {
     using namespace sealing;
-    const HeadShape& shape = layout.shape;
+    const HeadShape& shape = layout.head.key;
     const int dim = shape.head_dim;
     std::uint8_t* codes = part(page, layout.key_codes, head);
     if (layout.key_bits == 16) {
@@ -399,8 +402,9 @@ inline void seal_key_page(const codec::PageLayout& layout, int head, const std::
         return;
     }
     Channels channels;
-    key_means(layout, open_keys, channels, reinterpret_cast<std::int8_t*>(part(page, layout.key_means, head)),
-              halves(part(page, layout.key_mean_scales, head)));
+    key_means(layout, open_keys, channels.mean);
+    store_means(layout, dim, channels, reinterpret_cast<std::int8_t*>(part(page, layout.key_means, head)),
+                halves(part(page, layout.key_mean_scales, head)));
     for (int c = 0; c < dim; c += 16) {
         store(channels.factor + c, load(smoothing + c) * set1(transform_factor(shape)));
     }
@@ -426,15 +430,21 @@ inline void seal_key_page(const codec::PageLayout& layout, int head, const std::
 inline void seal_value_page(const codec::PageLayout& layout, int head, const std::uint16_t* open_values,
                             std::uint8_t* page) {
     using namespace sealing;
-    const HeadShape& shape = layout.shape;
+    const HeadShape& shape = layout.head.value;
     const int dim = shape.head_dim;
     std::uint8_t* codes = part(page, layout.value_codes, head);
     if (layout.value_bits == 16) {
         std::memcpy(codes, open_values, layout.value_codes.bytes);
         return;
     }
-    alignas(64) float mean[codec::kMaxHeadDim];
-    if (layout.sinks > 0) value_means(layout, open_values, mean);
+    Channels channels;
+    const bool centred = layout.head.latent;
+    if (centred || layout.sinks > 0) value_means(layout, open_values, channels.mean);
+    if (centred) {
+        store_means(layout, shape.head_dim, channels,
+                    reinterpret_cast<std::int8_t*>(part(page, layout.value_means, head)),
+                    halves(part(page, layout.value_mean_scales, head)));
+    }
     const GridPolicy& policy = codec::value_policy(layout.value_bits, layout.codec.search);
     std::uint16_t* scales = halves(part(page, layout.value_scales, head));
     const f32x16 factor = set1(transform_factor(shape));
@@ -448,7 +458,8 @@ inline void seal_value_page(const codec::PageLayout& layout, int head, const std
             transpose_8x8(rows + 8 * shape.padded_dim, shape.padded_dim, columns[0] + 8, kTileTokens);
             for (int i = 0; i < 8; ++i) {
                 f32x16 x = saturate(load_f16(columns[i]));
-                if (sinks > 0) x = select(mask_first(sinks), set1(mean[c + i]), x);
+                if (sinks > 0) x = select(mask_first(sinks), set1(channels.mean[c + i]), x);
+                if (centred) x = x - set1(channels.stored_mean[c + i]);
                 store(tile.x[c + i], x * factor);
             }
         }

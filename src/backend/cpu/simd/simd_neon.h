@@ -194,8 +194,11 @@ KVSPLIT_INLINE float32x4_t max_to_4(f32x16 a) {
 KVSPLIT_INLINE int32x4_t add_to_4(i32x16 a) {
     return add_128(add_128(a.v[0], a.v[2]), add_128(a.v[1], a.v[3]));
 }
+KVSPLIT_INLINE float32x4_t add_to_4(f32x16 a) {
+    return vaddq_f32(vaddq_f32(a.v[0], a.v[2]), vaddq_f32(a.v[1], a.v[3]));
+}
 KVSPLIT_INLINE float reduce_add(f32x16 a) {
-    const float32x4_t h4 = vaddq_f32(vaddq_f32(a.v[0], a.v[2]), vaddq_f32(a.v[1], a.v[3]));
+    const float32x4_t h4 = add_to_4(a);
     return vpadds_f32(vadd_f32(vget_low_f32(h4), vget_high_f32(h4)));
 }
 KVSPLIT_INLINE float reduce_max(f32x16 a) {
@@ -219,6 +222,15 @@ KVSPLIT_INLINE i32x16 add_of_4(i32x16 a, i32x16 b, i32x16 c, i32x16 d) {
     const int32x4_t ab = vpaddq_s32(add_to_4(a), add_to_4(b)), cd = vpaddq_s32(add_to_4(c), add_to_4(d));
     const int32x4_t zero = vdupq_n_s32(0);
     return {{vpaddq_s32(ab, cd), zero, zero, zero}};
+}
+KVSPLIT_INLINE f32x16 add_of_4(f32x16 a, f32x16 b, f32x16 c, f32x16 d) {
+    const float32x4_t a4 = add_to_4(a), b4 = add_to_4(b), c4 = add_to_4(c), d4 = add_to_4(d);
+    const float32x4_t ab = vaddq_f32(vzip1q_f32(a4, b4), vzip2q_f32(a4, b4));
+    const float32x4_t cd = vaddq_f32(vzip1q_f32(c4, d4), vzip2q_f32(c4, d4));
+    const float32x4_t zero = vdupq_n_f32(0),
+                      all = vaddq_f32(vcombine_f32(vget_low_f32(ab), vget_low_f32(cd)),
+                                      vcombine_f32(vget_high_f32(ab), vget_high_f32(cd)));
+    return {{all, zero, zero, zero}};
 }
 
 // Conversions

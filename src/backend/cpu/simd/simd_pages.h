@@ -1,4 +1,4 @@
-// Sixteen-lane operations that only the encoding of cache pages needs. Included after simd.h.
+// Sixteen-lane operations that only cache pages need. Included after simd.h.
 //
 // clang-format off
 //   table8f, table8i        eight floats or integers; load_table8(p)
@@ -6,12 +6,17 @@
 //   round_f16(a)            to f16 and back, nearest even
 //   a | b, a ^ b            on i32x16
 //   transpose_8x8(in, in_stride, out, out_stride)   16-bit elements; strides in elements
+//   transpose_quads(in, out)   bytes64[4] each, sixteen rows by sixteen columns in quads of rows: byte 4c + r % 4 of
+//                              in[r / 4] to byte 4r + c % 4 of out[c / 4], which makes quads of columns
 // clang-format on
 #pragma once
 
 #include "backend/cpu/simd/simd.h"
 
 namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
+
+// The transposition of four by four bytes.
+inline constexpr std::uint8_t kQuadOrder[16] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
 
 // Eight 16-bit elements, and the interleaved elements of the lower and the upper halves of two.
 #if defined(KVSPLIT_ISA_AVX512) || defined(KVSPLIT_ISA_AVX2)
@@ -75,6 +80,17 @@ KVSPLIT_INLINE i32x16 lookup8(table8i table, i32x16 index) {
 KVSPLIT_INLINE f32x16 round_f16(f32x16 a) {
     return {_mm512_cvtph_ps(_mm512_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT))};
 }
+KVSPLIT_INLINE void transpose_quads(const bytes64 (&in)[4], bytes64 (&out)[4]) {
+    const __m512i order = load_table16(kQuadOrder).v;
+    const __m512i a = _mm512_shuffle_epi8(in[0].v, order), b = _mm512_shuffle_epi8(in[1].v, order);
+    const __m512i c = _mm512_shuffle_epi8(in[2].v, order), d = _mm512_shuffle_epi8(in[3].v, order);
+    const __m512i ab_even = _mm512_shuffle_i32x4(a, b, 0x88), ab_odd = _mm512_shuffle_i32x4(a, b, 0xdd);
+    const __m512i cd_even = _mm512_shuffle_i32x4(c, d, 0x88), cd_odd = _mm512_shuffle_i32x4(c, d, 0xdd);
+    out[0].v = _mm512_shuffle_i32x4(ab_even, cd_even, 0x88);
+    out[1].v = _mm512_shuffle_i32x4(ab_odd, cd_odd, 0x88);
+    out[2].v = _mm512_shuffle_i32x4(ab_even, cd_even, 0xdd);
+    out[3].v = _mm512_shuffle_i32x4(ab_odd, cd_odd, 0xdd);
+}
 KVSPLIT_INLINE i32x16 operator|(i32x16 a, i32x16 b) { return {_mm512_or_si512(a.v, b.v)}; }
 KVSPLIT_INLINE i32x16 operator^(i32x16 a, i32x16 b) { return {_mm512_xor_si512(a.v, b.v)}; }
 
@@ -97,6 +113,15 @@ KVSPLIT_INLINE i32x16 lookup8(table8i table, i32x16 index) {
 KVSPLIT_INLINE f32x16 round_f16(f32x16 a) {
     return {_mm256_cvtph_ps(_mm256_cvtps_ph(a.lo, _MM_FROUND_TO_NEAREST_INT)),
             _mm256_cvtph_ps(_mm256_cvtps_ph(a.hi, _MM_FROUND_TO_NEAREST_INT))};
+}
+KVSPLIT_INLINE void transpose_quads(const bytes64 (&in)[4], bytes64 (&out)[4]) {
+    const bytes64 order = load_table16(kQuadOrder);
+    const bytes64 a = lookup16(in[0], order), b = lookup16(in[1], order);
+    const bytes64 c = lookup16(in[2], order), d = lookup16(in[3], order);
+    out[0] = {_mm256_permute2x128_si256(a.lo, b.lo, 0x20), _mm256_permute2x128_si256(c.lo, d.lo, 0x20)};
+    out[1] = {_mm256_permute2x128_si256(a.lo, b.lo, 0x31), _mm256_permute2x128_si256(c.lo, d.lo, 0x31)};
+    out[2] = {_mm256_permute2x128_si256(a.hi, b.hi, 0x20), _mm256_permute2x128_si256(c.hi, d.hi, 0x20)};
+    out[3] = {_mm256_permute2x128_si256(a.hi, b.hi, 0x31), _mm256_permute2x128_si256(c.hi, d.hi, 0x31)};
 }
 KVSPLIT_INLINE i32x16 operator|(i32x16 a, i32x16 b) {
     return {_mm256_or_si256(a.lo, b.lo), _mm256_or_si256(a.hi, b.hi)};
@@ -134,6 +159,12 @@ KVSPLIT_INLINE i32x16 lookup8(table8i table, i32x16 index) {
     for (int i = 0; i < 4; ++i) r.v[i] = vreinterpretq_s32_u8(lookup_lanes(table.bytes, index.v[i]));
     return r;
 }
+KVSPLIT_INLINE void transpose_quads(const bytes64 (&in)[4], bytes64 (&out)[4]) {
+    const uint8x16_t order = vld1q_u8(kQuadOrder);
+    for (int i = 0; i < 4; ++i) {
+        for (int j = 0; j < 4; ++j) out[j].v[i] = vqtbl1q_u8(in[i].v[j], order);
+    }
+}
 KVSPLIT_INLINE f32x16 round_f16(f32x16 a) {
     f32x16 r;
     for (int i = 0; i < 4; ++i) r.v[i] = vcvt_f32_f16(vcvt_f16_f32(a.v[i]));
@@ -164,6 +195,11 @@ KVSPLIT_INLINE f32x16 round_f16(f32x16 a) {
     std::uint16_t half[16];
     store_f16(half, a);
     return load_f16(half);
+}
+KVSPLIT_INLINE void transpose_quads(const bytes64 (&in)[4], bytes64 (&out)[4]) {
+    for (int r = 0; r < 16; ++r) {
+        for (int c = 0; c < 16; ++c) out[c / 4].v[4 * r + c % 4] = in[r / 4].v[4 * c + r % 4];
+    }
 }
 KVSPLIT_INLINE i32x16 operator|(i32x16 a, i32x16 b) { return {a.v | b.v}; }
 KVSPLIT_INLINE i32x16 operator^(i32x16 a, i32x16 b) { return {a.v ^ b.v}; }

@@ -158,6 +158,9 @@ KVSPLIT_INLINE f32x16 max_of_4(f32x16 a, f32x16 b, f32x16 c, f32x16 d) {
 KVSPLIT_INLINE i32x16 add_of_4(i32x16 a, i32x16 b, i32x16 c, i32x16 d) {
     return {vec_i32{reduce_add(a), reduce_add(b), reduce_add(c), reduce_add(d)}};
 }
+KVSPLIT_INLINE f32x16 add_of_4(f32x16 a, f32x16 b, f32x16 c, f32x16 d) {
+    return {vec_f32{reduce_add(a), reduce_add(b), reduce_add(c), reduce_add(d)}};
+}
 
 // Conversions
 KVSPLIT_INLINE f32x16 to_f32(i32x16 a) { return {__builtin_convertvector(a.v, vec_f32)}; }
