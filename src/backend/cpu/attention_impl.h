@@ -111,8 +111,8 @@ void accumulate_codes(const PageRun& run, const std::byte* page, int kv_head, co
     const int dim = shape.padded_dim;
     IntegerWeights<R> weights;
     for (int g = 0; g < shape.n_groups; ++g) {
-        for (int r = 0; r < R; r += kRowGroup) {
-            round_weights<(R < kRowGroup ? R : kRowGroup), wide, ValueGrid<bits>::kOffset != 0.0f>(
+        for (int r = 0; r < R; r += kRowQuad) {
+            round_weights<(R < kRowQuad ? R : kRowQuad), wide, ValueGrid<bits>::kOffset != 0.0f>(
                 block, first, r, scales + g * kTokens, weights);
         }
         int c = g * shape.group;
@@ -164,8 +164,8 @@ void accumulate_page(const PageRun& run, const std::byte* page, int kv_head, con
             if (!shape.wide_weights())
                 return accumulate_codes<width.bits, R, false>(run, page, kv_head, side, block, 0, acc, ahead);
             // Of two planes of weights, the sums of four rows fill the registers.
-            for (int r = 0; r < R; r += kRowGroup) {
-                accumulate_codes<width.bits, (R < kRowGroup ? R : kRowGroup), true>(
+            for (int r = 0; r < R; r += kRowQuad) {
+                accumulate_codes<width.bits, (R < kRowQuad ? R : kRowQuad), true>(
                     run, page, kv_head, side, block, r,
                     acc + static_cast<std::ptrdiff_t>(r) * side.padded_dim, ahead);
             }
@@ -218,10 +218,10 @@ void score_unit(const AttentionShape& shape, const PageRun& run, const QueryTile
 
 template <int R>
 void soften_unit(Unit& unit, SoftmaxState& state) {
-    for (int r = 0; r < R; r += kRowGroup) {
+    for (int r = 0; r < R; r += kRowQuad) {
         const int row = unit.row + r;
-        soften<(R < kRowGroup ? R : kRowGroup)>(unit.block, r, unit.low + r, unit.high + r, state.max + row,
-                                                state.sum + row * 16);
+        soften<(R < kRowQuad ? R : kRowQuad)>(unit.block, r, unit.low + r, unit.high + r, state.max + row,
+                                              state.sum + row * 16);
     }
 }
 

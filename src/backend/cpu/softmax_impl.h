@@ -19,7 +19,7 @@ inline constexpr int kRowBlock = 8;
 inline constexpr int kRowBlock = 4;
 #endif
 // Rows of a block whose maxima, scales and sums are found in one operation.
-inline constexpr int kRowGroup = 4;
+inline constexpr int kRowQuad = 4;
 inline constexpr float kMinusInfinity = -__builtin_inff();
 inline constexpr float kLog2E = 1.44269504088896341f;
 
@@ -35,7 +35,7 @@ struct Rows {
 
 // How many of `left` rows are taken together.
 KVSPLIT_INLINE int rows_of_block(int left) {
-    return left >= kRowBlock ? kRowBlock : left >= kRowGroup ? kRowGroup : left;
+    return left >= kRowBlock ? kRowBlock : left >= kRowQuad ? kRowQuad : left;
 }
 
 // f(Rows<n>{}) for the n of rows_of_block().
@@ -48,8 +48,8 @@ KVSPLIT_INLINE void with_rows(int n, F f) {
             return f(Rows<2>{});
         case 3:
             return f(Rows<3>{});
-        case kRowGroup:
-            return f(Rows<kRowGroup>{});
+        case kRowQuad:
+            return f(Rows<kRowQuad>{});
         default:
             return f(Rows<kRowBlock>{});
     }
@@ -58,8 +58,8 @@ KVSPLIT_INLINE void with_rows(int n, F f) {
 // The largest element of each row: row r in lane r.
 template <int R>
 KVSPLIT_INLINE f32x16 row_maxima(const f32x16 (&x)[R][kVectors]) {
-    f32x16 top[kRowGroup];
-    for (int r = 0; r < kRowGroup; ++r) {
+    f32x16 top[kRowQuad];
+    for (int r = 0; r < kRowQuad; ++r) {
         const f32x16(&row)[kVectors] = x[r < R ? r : 0];
         top[r] = max(max(row[0], row[1]), max(row[2], row[3]));
     }
@@ -135,7 +135,7 @@ KVSPLIT_INLINE void round_weights(const RowBlock& block, int first, int row, con
     alignas(64) float inverses[16];
     // A top so small that its inverse overflows carries nothing.
     store(inverses, select(lt(set1(1e-30f), top), set1(kTop) / top, zero_f32()));
-    i32x16 sum[kRowGroup] = {zero_i32(), zero_i32(), zero_i32(), zero_i32()};
+    i32x16 sum[kRowQuad] = {zero_i32(), zero_i32(), zero_i32(), zero_i32()};
     for (int r = 0; r < R; ++r) {
         i32x16 n[kVectors];
         for (int v = 0; v < kVectors; ++v) n[v] = to_i32(w[r][v] * set1(inverses[r]));
