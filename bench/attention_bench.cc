@@ -80,7 +80,7 @@ void attend(benchmark::State& state, const cpu::Kernels& kernels, const Case& c)
     for (std::int8_t& x : codes) x = static_cast<std::int8_t>(rng() % 255 - 127);
     const cpu::QueryCodes query_codes{codes.data(), scales.data(), sums.data()};
     const cpu::QueryTile tile{c.group * c.n_queries, q.data(), query_codes, query_codes, positions.data(), 0};
-    const cpu::AttentionShape shape{head, c.widths.key_bits, c.widths.value_bits};
+    const cpu::AttentionShape shape{head, run.layout().key_bits, run.layout().value_bits};
     for (auto _ : state) {
         std::fill(max.begin(), max.end(), -std::numeric_limits<float>::infinity());
         std::fill(sum.begin(), sum.end(), 0.0f);

@@ -81,7 +81,7 @@ struct KvStats {
     std::size_t f16_total = 0;  // what the same tokens take with an f16 cache, same pages, same windows
     double key_bits_per_element = 16;  // of sealed pages: everything stored / elements
     double value_bits_per_element = 16;
-    double key_share = 0.5;  // of the elements, those that are keys alone: less than half with a latent cache
+    double key_share = 0.5;  // of the elements, those with the width of keys; a latent is most of them
     double bits_per_element() const {
         return key_share * key_bits_per_element + (1 - key_share) * value_bits_per_element;
     }

@@ -74,22 +74,23 @@ void fill_rates(KvStats& stats, const CacheGeometry& g, const KvSpec& spec, int 
     }
     stats.key_bits_per_element = key / std::max(1, g.n_layers());
     stats.value_bits_per_element = value / std::max(1, g.n_layers());
-    stats.key_share = double(g.head.key.head_dim) / g.head.token_dim();
+    stats.key_share = double(g.head.wide_side().head_dim) / g.head.token_dim();
 }
 
 }  // namespace
 
-CacheLayouts::CacheLayouts(const CacheGeometry& g, const KvSpec& spec, const KvWidths& widths)
-    : open(codec::page_layout(widths.key_bits == 32 ? KvWidths{32, 32} : KvWidths{16, 16}, g.head,
-                              g.n_kv_heads, 0)),
-      sealed(codec::page_layout(widths, g.head, g.n_kv_heads, 0, spec.codec)),
-      first_sealed(codec::page_layout(widths, g.head, g.n_kv_heads, spec.sinks, spec.codec)) {}
+CacheLayouts::CacheLayouts(const CacheGeometry& g, const KvSpec& spec, const KvWidths& pair)
+    : widths(pair),
+      open(codec::page_layout(pair.key_bits == 32 ? KvWidths{32, 32} : KvWidths{16, 16}, g.head, g.n_kv_heads,
+                              0)),
+      sealed(codec::page_layout(pair, g.head, g.n_kv_heads, 0, spec.codec)),
+      first_sealed(codec::page_layout(pair, g.head, g.n_kv_heads, spec.sinks, spec.codec)) {}
 
 LayerLayouts::LayerLayouts(const CacheGeometry& g, const KvSpec& spec) {
     for (int i = 0; i < g.n_layers(); ++i) {
         const KvWidths widths = spec.widths(i, g.n_layers());
         std::size_t kind = 0;
-        while (kind < kinds_.size() && kinds_[kind].widths() != widths) ++kind;
+        while (kind < kinds_.size() && kinds_[kind].widths != widths) ++kind;
         if (kind == kinds_.size()) kinds_.emplace_back(g, spec, widths);
         kind_.push_back(kind);
     }

@@ -29,12 +29,12 @@ struct CacheGeometry {
 
 // The three page layouts of layers that have the same widths.
 struct CacheLayouts {
+    KvWidths widths;
     codec::PageLayout open, sealed, first_sealed;
 
     // Throws Error(kUnsupported) where the head size cannot take a width.
-    CacheLayouts(const CacheGeometry& geometry, const KvSpec& spec, const KvWidths& widths);
+    CacheLayouts(const CacheGeometry& geometry, const KvSpec& spec, const KvWidths& pair);
     const codec::PageLayout& sealed_page(int page) const { return page == 0 ? first_sealed : sealed; }
-    KvWidths widths() const { return {sealed.key_bits, sealed.value_bits}; }
     bool coded() const { return sealed.key_bits < 16 || sealed.value_bits < 16; }
     bool coded_keys() const { return sealed.key_bits < 16; }
 };

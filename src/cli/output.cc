@@ -42,8 +42,9 @@ std::string kv_text(const KvSpec& spec, const KvStats& stats, int n_tokens) {
 }
 
 std::string latent_text(const ModelInfo& info) {
-    return fmt::format("one latent of {} channels, as wide as values, and {} rotary ones, as wide as keys",
-                       info.latent_dim, info.head_dim - info.latent_dim);
+    return fmt::format(
+        "one latent of {} channels, in the width of keys, and {} rotary ones, in that of values",
+        info.latent_dim, info.head_dim - info.latent_dim);
 }
 
 ProgressLine::ProgressLine(std::string label)

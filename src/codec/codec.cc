@@ -105,8 +105,8 @@ void check_width(const char* side, int bits, const HeadShape& shape) {
 }
 
 PageLayout page_layout(KvWidths widths, const KvHead& head, int n_kv_heads, int sinks, const KvCodec& codec) {
-    check_width("key", widths.key_bits, head.key);
-    check_width("value", widths.value_bits, head.value);
+    check_width("key", widths.key_bits, head.wide_side());
+    check_width("value", widths.value_bits, head.other_side());
     if ((widths.key_bits == 32) != (widths.value_bits == 32)) {
         fail(ErrorCode::kUnsupported, "32 bits are for keys and values together");
     }
@@ -119,6 +119,7 @@ PageLayout page_layout(KvWidths widths, const KvHead& head, int n_kv_heads, int 
         return static_cast<std::size_t>(side.n_groups) * kPageTokens * 2;
     };
     const std::size_t sink_tokens = static_cast<std::size_t>(sinks);
+    if (head.latent) std::swap(widths.key_bits, widths.value_bits);
     const bool coded_keys = widths.key_bits < 16, coded_values = widths.value_bits < 16;
     const bool coded_latents = head.latent && coded_values;
 
@@ -152,6 +153,7 @@ PageLayout page_layout(KvWidths widths, const KvHead& head, int n_kv_heads, int 
         heads * (l.key_codes.bytes + l.key_scales.bytes + l.key_means.bytes + l.key_mean_scales.bytes);
     l.value_bytes = heads * (l.value_codes.bytes + l.value_scales.bytes + l.value_means.bytes +
                              l.value_mean_scales.bytes);
+    if (head.latent) std::swap(l.key_bytes, l.value_bytes);
     l.exact_bytes = l.bytes - l.key_bytes - l.value_bytes;
     return l;
 }
@@ -165,11 +167,11 @@ double bits_per_element(std::size_t bytes, const HeadShape& side) {
 }  // namespace
 
 double key_bits_per_element(int key_bits, const KvHead& head) {
-    return bits_per_element(page_layout({key_bits, key_bits}, head, 1, 0).key_bytes, head.key);
+    return bits_per_element(page_layout({key_bits, key_bits}, head, 1, 0).key_bytes, head.wide_side());
 }
 
 double value_bits_per_element(int value_bits, const KvHead& head) {
-    return bits_per_element(page_layout({value_bits, value_bits}, head, 1, 0).value_bytes, head.value);
+    return bits_per_element(page_layout({value_bits, value_bits}, head, 1, 0).value_bytes, head.other_side());
 }
 
 }  // namespace kvsplit::codec

@@ -47,7 +47,8 @@
 // scale covers `group` consecutive channels of one token. An open page is page_layout(16, 16, ...).
 //
 // Latent pages keep once what is key and value: their keys are the rotated channels alone, and the values
-// stand behind them in every dot product with a query. Nothing else about them is different.
+// stand behind them in every dot product with a query. Of a pair of widths the first is the latent's, which
+// is most of the key, the second that of the rotated channels. Nothing else about them is different.
 #pragma once
 
 #include <cstddef>
@@ -94,6 +95,11 @@ struct KvHead {
     // n_rotary channels that are key only, and n_latent that are key and value. Throws as head_shape does.
     static KvHead of_latent(int n_rotary, int n_latent);
 
+    // Which part has the width of --kv's k: the one that is most of the key, so in latent pages the latent,
+    // of which the smaller part, the rotary channels, has the other width.
+    const HeadShape& wide_side() const { return latent ? value : key; }
+    const HeadShape& other_side() const { return latent ? key : value; }
+
     int query_dim() const { return key.head_dim + (latent ? value.head_dim : 0); }
     int token_dim() const { return key.head_dim + value.head_dim; }  // what is kept of a token
 };
@@ -113,7 +119,8 @@ struct PageArray {
 
 // Where everything is in a layer's page.
 struct PageLayout {
-    int key_bits = 16, value_bits = 16;
+    int key_bits = 16,
+        value_bits = 16;  // of the arrays: in a latent page those of the rotary channels, the latent
     KvHead head;
     KvCodec codec;  // rotation is in the head's shapes
     int n_kv_heads = 0;
@@ -126,8 +133,9 @@ struct PageLayout {
     PageArray sink_keys, sink_values;
     std::size_t key_high_plane = 0, value_high_plane = 0;  // offset within the head's codes
 
-    std::size_t key_bytes = 0;    // codes, scales and means of the keys (f16 keys at 16 bits)
-    std::size_t value_bytes = 0;  // codes, scales and means of the values, padding channels included
+    // Codes, scales and means of what has the width of --kv's k (f16 at 16 bits), and of what has that of its
+    // v; padding channels of values included.
+    std::size_t key_bytes = 0, value_bytes = 0;
     std::size_t exact_bytes = 0;  // sinks, and padding between and after the arrays
     std::size_t bytes = 0;        // the whole page = key_bytes + value_bytes + exact_bytes
 };

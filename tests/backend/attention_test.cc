@@ -34,9 +34,8 @@ struct Problem {
     int window;
 
     Problem(const KvHead& head, int key_bits, int value_bits, int window_tokens, testing::PageKind kind)
-        : shape{head, key_bits, value_bits},
-          layout(page_layout({key_bits, value_bits}, head, kHeads, 0)),
-          window(window_tokens) {
+        : layout(page_layout({key_bits, value_bits}, head, kHeads, 0)), window(window_tokens) {
+        shape = {head, layout.key_bits, layout.value_bits};
         const int dim = head.query_dim();
         smoothing = testing::make_smoothing(head.key.head_dim, 5);
         std::mt19937 rng(static_cast<unsigned>(dim));

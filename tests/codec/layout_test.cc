@@ -156,11 +156,12 @@ TEST(PageLayout, LatentsAreKeptOnce) {
             const auto bits = [](int width) { return static_cast<std::size_t>(width); };
             const PageLayout l = page_layout({k, v}, head, 1, 0);
             // Codes, a scale of 16 bits for 64 channels of a token, and the means of the page.
-            EXPECT_EQ(l.key_bytes, 64 * (64 * bits(k) + 16) / 8 + 64 + 2);
-            EXPECT_EQ(l.value_bytes, 64 * (512 * bits(v) + 8 * 16) / 8 + 512 + 2);
+            EXPECT_EQ(l.key_bytes, 64 * (512 * bits(k) + 8 * 16) / 8 + 512 + 2);
+            EXPECT_EQ(l.value_bytes, 64 * (64 * bits(v) + 16) / 8 + 64 + 2);
             EXPECT_EQ(l.bytes, l.key_bytes + l.value_bytes + l.exact_bytes);
             EXPECT_LT(l.exact_bytes, 128u);
-            EXPECT_DOUBLE_EQ(value_bits_per_element(v, head), v + 16.0 / 64 + 8.0 / 64 + 16.0 / (64 * 512));
+            EXPECT_DOUBLE_EQ(key_bits_per_element(k, head), k + 16.0 / 64 + 8.0 / 64 + 16.0 / (64 * 512));
+            EXPECT_DOUBLE_EQ(value_bits_per_element(v, head), v + 16.0 / 64 + 8.0 / 64 + 16.0 / (64 * 64));
         }
     }
 }

@@ -197,7 +197,7 @@ TEST(Page, ByteOrder) {
 TEST(Page, LatentsHaveAMean) {
     const auto error = [](const KvHead& head, PageKind kind, int bits) {
         const auto tokens = make_tokens(kind, head.value.head_dim, 7);
-        const PageLayout layout = page_layout({16, bits}, head, 1, 0);
+        const PageLayout layout = page_layout({bits, bits}, head, 1, 0);
         std::vector<std::uint8_t> page(layout.bytes);
         std::vector<float> decoded(tokens.size());
         encode_value_page(layout, 0, testing::open_values(tokens, head.value).data(), page.data());

@@ -1,4 +1,4 @@
-// Sessions of models with latent attention: the latent is kept once, in the width of values.
+// Sessions of models with latent attention: the latent is kept once, in the width of keys.
 #include <cmath>
 
 #include "model/tiny_session.h"
@@ -63,8 +63,8 @@ TEST_P(LatentSession, BytesAreCountedOnce) {
     const auto layers = static_cast<std::size_t>(info.n_cache_layers);
     EXPECT_EQ(model_->plan(KvSpec{16, 16}, 256).bytes.total(), layers * 256 * 128 * 2);
     const KvStats stats = model_->plan(KvSpec{8, 4}, 4096);
-    const double bits = 0.25 * (8 + 16.0 / 32 + 8.0 / 64 + 16.0 / (64 * 32)) +
-                        0.75 * (4 + 16.0 / 48 + 8.0 / 64 + 16.0 / (64 * 96));
+    const double bits = 0.25 * (4 + 16.0 / 32 + 8.0 / 64 + 16.0 / (64 * 32)) +
+                        0.75 * (8 + 16.0 / 48 + 8.0 / 64 + 16.0 / (64 * 96));
     EXPECT_DOUBLE_EQ(stats.bits_per_element(), bits);
     EXPECT_DOUBLE_EQ(double(stats.bytes.key + stats.bytes.value),
                      bits / 8 * 128 * double(layers) * (4096 - 128));
