@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 
 #include "base/error.h"
+#include "base/half.h"
 #include "gguf/blocks.h"
 #include "gguf/printable.h"
 
@@ -48,6 +50,53 @@ std::unique_ptr<WeightMatrix> TensorLoader::experts(std::int64_t cols, const std
     for (const gguf::Tensor* t : tensors) file_.release(*t);
     expect_finite(*loaded, tensors, n_experts);
     return loaded;
+}
+
+TensorLoader::HeadParts TensorLoader::head_parts(const std::string& name, std::int64_t cols,
+                                                 std::int64_t first, std::int64_t second, int n_heads) {
+    const gguf::Tensor& t = use(name + ".weight");
+    expect_shape(t, cols, (first + second) * n_heads);
+    if (!gguf::is_supported(t.type))
+        file_.reject(t, fmt::format("type {} is not supported", gguf::type_name(t.type)));
+    const auto size = [](std::int64_t n) { return static_cast<std::size_t>(n); };
+    // Blocks of quantised weights lie along rows, so that what is transposed has to leave them.
+    using gguf::TensorType;
+    const bool wide = t.type == TensorType::kF32 || t.type == TensorType::kBF16;
+    gguf::Tensor keys = t, values = t;
+    keys.type = wide ? TensorType::kF32 : TensorType::kF16;
+    keys.shape = {first, cols, n_heads, 1};
+    values.shape = {cols, second, n_heads, 1};
+    std::vector<std::uint8_t> keys_data(size(keys.rows() * keys.row_bytes())), values_data;
+    std::vector<float> row(size(cols));
+    for (std::int64_t head = 0; head < n_heads; ++head) {
+        const std::uint8_t* rows = t.data.data() + head * (first + second) * t.row_bytes();
+        for (std::int64_t i = 0; i < first; ++i) {
+            gguf::dequantize_row(t.type, rows + i * t.row_bytes(), row.data(), cols);
+            for (std::int64_t c = 0; c < cols; ++c) {
+                std::uint8_t* to = keys_data.data() + (head * cols + c) * keys.row_bytes();
+                const float x = row[size(c)];
+                if (wide) {
+                    std::memcpy(to + i * std::int64_t{sizeof x}, &x, sizeof x);
+                } else {
+                    const std::uint16_t half = f32_to_f16(x);
+                    std::memcpy(to + i * std::int64_t{sizeof half}, &half, sizeof half);
+                }
+            }
+        }
+        values_data.insert(values_data.end(), rows + first * t.row_bytes(),
+                           rows + (first + second) * t.row_bytes());
+    }
+    keys.data = keys_data;
+    values.data = values_data;
+    const auto load = [&](const gguf::Tensor& part) {
+        const gguf::Tensor* one = &part;
+        auto loaded = backend_.load_experts(file_, {&one, 1}, n_heads);
+        expect_finite(*loaded, {one}, n_heads);
+        return loaded;
+    };
+    HeadParts parts{load(keys), load(values)};
+    file_.release(t);
+    return parts;
 }
 
 std::unique_ptr<Buffer> TensorLoader::expert_scale(const std::vector<Part>& parts, int n_experts) {
