@@ -364,6 +364,29 @@ def qwen():
                 state_of(names, delta.change)(with_suffixes(w))))
 
 
+def older_qwen3next():
+    """As files were before they held attn_qkv and attn_gate."""
+    model = next(m for m in qwen() if m.name == "qwen3next")
+    delta, embd = DeltaNet(False), model.metadata["embedding_length"]
+    pieces = [delta.dim, delta.dim, delta.each * delta.dim, delta.each * delta.dim]
+    fused = matrix("ssm_in", sum(pieces) * delta.key_heads, embd, 1.5)
+    tensors = [dataclasses.replace(fused, name=t.name.replace("attn_qkv", "ssm_in")) if "attn_qkv." in t.name else t
+               for t in model.tensors if "attn_gate." not in t.name]
+
+    def state(weights):
+        """Sorted, for the state of the newer file."""
+        sorted_weights = {}
+        for name, w in weights.items():
+            if ".ssm_in." in name:
+                parts = [part.flatten(0, 1) for part in w.reshape(delta.key_heads, -1, embd).split(pieces, 1)]
+                sorted_weights[name.replace("ssm_in", "attn_qkv")] = torch.cat(parts[:3])
+                sorted_weights[name.replace("ssm_in", "attn_gate")] = parts[3]
+            else:
+                sorted_weights[name] = w
+        return model.state(sorted_weights)
+    yield dataclasses.replace(model, name="qwen3next_fused", tensors=tensors, state=state)
+
+
 def jamba():
     from transformers import JambaConfig, JambaForCausalLM
 
@@ -400,5 +423,5 @@ def jamba():
 
 
 def models():
-    for family in (lfm2, granite, falcon_h1, nemotron_h, qwen, jamba):
+    for family in (lfm2, granite, falcon_h1, nemotron_h, qwen, older_qwen3next, jamba):
         yield from family()

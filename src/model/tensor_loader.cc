@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 
 #include "base/error.h"
 #include "base/half.h"
@@ -154,6 +155,36 @@ std::unique_ptr<Buffer> TensorLoader::transposed(const std::string& tensor, std:
             buffer->data()[j * rows + i] = as_stored[static_cast<std::size_t>(i * cols + j)];
     }
     return buffer;
+}
+
+Linear TensorLoader::sorted(std::int64_t cols, const std::string& name,
+                            const std::vector<std::int64_t>& pieces, int n_groups,
+                            const std::vector<Part>& below) {
+    const gguf::Tensor& t = use(name + ".weight");
+    const std::int64_t group = std::accumulate(pieces.begin(), pieces.end(), std::int64_t{0});
+    expect_shape(t, cols, group * n_groups);
+    std::vector<gguf::Tensor> views;
+    std::int64_t before = 0;  // of a group's rows
+    for (const std::int64_t rows : pieces) {
+        for (int g = 0; g < n_groups; ++g) {
+            gguf::Tensor view = t;
+            view.shape = {cols, rows, 1, 1};
+            view.data = t.data.subspan(static_cast<std::size_t>((g * group + before) * t.row_bytes()),
+                                       static_cast<std::size_t>(rows * t.row_bytes()));
+            views.push_back(std::move(view));
+        }
+        before += rows;
+    }
+    std::vector<const gguf::Tensor*> tensors;
+    for (const gguf::Tensor& view : views) tensors.push_back(&view);
+    for (const Part& part : below) {
+        tensors.push_back(&use(part.name + ".weight"));
+        expect_shape(*tensors.back(), cols, part.rows);
+    }
+    Linear linear{backend_.load(file_, tensors), nullptr, {}};
+    for (const gguf::Tensor* tensor : tensors) file_.release(*tensor);
+    expect_finite(*linear.matrix, tensors, 1);
+    return linear;
 }
 
 Linear TensorLoader::linear(std::int64_t cols, const std::vector<Part>& parts) {

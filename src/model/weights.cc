@@ -114,7 +114,12 @@ std::unique_ptr<RecurrentWeights> load_recurrent(TensorLoader& load, const Model
     const RecurrentBlock& r = d.recurrence;
     const bool plain = r.kind == Kind::kShortConvolution, delta = r.kind == Kind::kDeltaRule;
     auto w = std::make_unique<RecurrentWeights>();
-    if (delta) {
+    if (delta && load.has(p + "ssm_in.weight")) {
+        // Older files of Qwen3-Next have [query | key | values | gates of values] for each key head.
+        const std::int64_t values = r.n_inner / r.n_groups;
+        w->in = load.sorted(d.n_embd, p + "ssm_in", {r.n_state, r.n_state, values, values}, r.n_groups,
+                            {{p + "ssm_ba", 2 * r.n_heads}});
+    } else if (delta) {
         std::vector<TensorLoader::Part> parts{{p + "attn_qkv", r.n_convolved()},
                                               {p + "attn_gate", r.n_inner}};
         if (r.steps_by_group) {
