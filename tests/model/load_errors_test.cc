@@ -89,6 +89,7 @@ TEST(LoadErrors, KeysThatAreNotUnderstood) {
     };
     EXPECT_SAYS(with("llama", "attention.value_length", 32), "keys and values of different lengths");
     EXPECT_SAYS(with("nanbeige", "num_loops", 2), "nanbeige.num_loops: layers that run more than once");
+    EXPECT_SAYS(with("grok", "attention.temperature_length", 1024), "grok.attention.temperature_length");
     EXPECT_SAYS(with("llama4", "attention.sliding_window", 100), "llama4.attention.sliding_window");
     EXPECT_SAYS(with("hunyuan_vl", "rope.scaling.alpha", 1000.0), "hunyuan_vl.rope.scaling.alpha");
     EXPECT_SAYS(with("llama", "attention.head_count_kv", std::vector<int>{2, 1, 2}),
