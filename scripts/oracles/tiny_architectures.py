@@ -7,11 +7,14 @@ Sizes are small but shaped like real ones: several query heads share a key-value
 import dataclasses
 import math
 
+import tiny_gates
 import tiny_hybrids
 import tiny_kin
+import tiny_latent
 import tiny_layer_norm
 import tiny_mixtures
 import tiny_more_mixtures
+import tiny_odd_mixtures
 from tiny_parts import (CONTEXT, WINDOW, LLAMA_LAYER, Model, Shape, attention, config, feed_forward, gain, layers,
                         norms, norms_less_one, outer, renamed, rms, rope, scale_of, scales_applied, sizes, split_qkv,
                         unpermuted, without_rotation)
@@ -114,7 +117,8 @@ def gemma():
         lambda: Gemma2ForCausalLM(config(s, Gemma2Config, **common, query_pre_attn_scalar=64,
                                          sliding_window=WINDOW, attn_logit_softcapping=5.0,
                                          final_logit_softcapping=1.0, rope_parameters=rope(10000.0))),
-        lambda w: renamed(w, layer_names=GEMMA_LAYER, change=norms_less_one), llama_cpp_tolerance=2e-2)
+        lambda w: renamed(w, layer_names=GEMMA_LAYER, change=norms_less_one), llama_cpp_tolerance=2e-2,
+        llama_cpp_stretches=False)
     six = dataclasses.replace(s, layers=6)
     post = post + [gain("attn_q_norm", 64), gain("attn_k_norm", 64)]
     yield Model(
@@ -287,5 +291,6 @@ def others():
 def models():
     for family in (llama, stretched, llama_kin, qwen, gemma, phi3, smollm3, olmo, glm, exaone4, others):
         yield from family()
-    for module in (tiny_kin, tiny_layer_norm, tiny_mixtures, tiny_more_mixtures, tiny_hybrids):
+    for module in (tiny_kin, tiny_layer_norm, tiny_mixtures, tiny_more_mixtures, tiny_odd_mixtures, tiny_latent, tiny_gates,
+                   tiny_hybrids):
         yield from module.models()

@@ -3,7 +3,7 @@ import dataclasses
 
 import torch
 
-from tiny_mixtures import COUNTS, EXPERT_FF, EXPERTS, SIGMOID, USED, experts, joined_shared, state_of
+from tiny_mixtures import (COUNTS, EXPERT_FF, EXPERTS, SIGMOID, USED, expert_matrices, experts, joined_shared, state_of)
 from tiny_parts import (LLAMA_LAYER, LLAMA_OUTER, Model, Shape, Tensor, attention, bias, config, feed_forward, gain, layers,
                         matrix, norms, outer, power_of_two, renamed, rms, rope, sizes)
 
@@ -163,26 +163,55 @@ def granite():
 def nemotron_h():
     from transformers import NemotronHConfig, NemotronHForCausalLM
 
-    s = Shape(layers=5)
     kinds = ["linear_attention", "mlp", "full_attention", "mlp", "linear_attention"]
     mamba = Mamba2()
-    parts = {"linear_attention": mamba.parts(s.embd), "mlp": feed_forward(s, gated=False), "full_attention": attention(s)}
     names = {name: target.replace("mamba.", "mixer.") for name, target in Mamba2.names.items()} | {
         "attn_norm": "norm", "attn_q": "mixer.q_proj", "attn_k": "mixer.k_proj", "attn_v": "mixer.v_proj",
-        "attn_output": "mixer.o_proj", "ffn_up": "mixer.up_proj", "ffn_down": "mixer.down_proj"}
+        "attn_output": "mixer.o_proj", "ffn_up": "mixer.up_proj", "ffn_down": "mixer.down_proj",
+        "ffn_gate_inp": "mixer.gate", "exp_probs_b": "mixer.selection", "ffn_up_exps": "mixer.experts.up_proj",
+        "ffn_down_exps": "mixer.experts.down_proj", "ffn_up_shexp": "mixer.shared_experts.up_proj",
+        "ffn_down_shexp": "mixer.shared_experts.down_proj", "ffn_latent_down": "mixer.fc1_latent_proj",
+        "ffn_latent_up": "mixer.fc2_latent_proj"}
     outer_names = {"token_embd": "model.embeddings", "output_norm": "model.norm_f", "output": "lm_head"}
-    yield Model(
-        "nemotron_h", "nemotron_h",
-        sizes(s, **mamba.metadata(), **{"attention.layer_norm_epsilon": 1e-5, "attention.key_length": 64,
-                                        "attention.value_length": 64}) |
-        {"attention.head_count_kv": [s.kv_heads * (kind == "full_attention") for kind in kinds],
-         "feed_forward_length": [s.ff * (kind == "mlp") for kind in kinds]},
-        outer(s) + each_layer([norms(s, ["attn_norm"]) + parts[kind] for kind in kinds]), "NemotronHForCausalLM",
-        lambda: NemotronHForCausalLM(config(
-            s, NemotronHConfig, layer_norm_epsilon=1e-5, head_dim=64, tie_word_embeddings=False, layer_types=kinds,
-            mamba_num_heads=mamba.heads, mamba_head_dim=mamba.inner // mamba.heads, n_groups=mamba.groups,
-            ssm_state_size=mamba.state, conv_kernel=mamba.taps, chunk_size=64)),
-        lambda w: Mamba2.state_dict(renamed(with_suffixes(w), outer_names, names, change=Mamba2.change)))
+
+    def state(w):
+        out = Mamba2.state_dict(renamed(with_suffixes(w), outer_names, names, change=Mamba2.change))
+        out = {n.removesuffix(".weight") if ".mixer.experts." in n else n: t for n, t in out.items()}
+        return {n.replace("selection.bias", "gate.e_score_correction_bias"): t for n, t in out.items()}
+
+    def model(name, architecture, s, block, keys, kinds=kinds, **more):
+        parts = {"linear_attention": mamba.parts(s.embd), "mlp": block, "moe": block, "full_attention": attention(s)}
+        return Model(
+            name, architecture,
+            sizes(s, **mamba.metadata(), **keys, **{"attention.layer_norm_epsilon": 1e-5, "attention.key_length": 64,
+                                                    "attention.value_length": 64}) |
+            {"attention.head_count_kv": [s.kv_heads * (kind == "full_attention") for kind in kinds],
+             "feed_forward_length": [s.ff * (kind in ("mlp", "moe")) for kind in kinds]},
+            outer(s) + each_layer([norms(s, ["attn_norm"]) + parts[kind] for kind in kinds]), "NemotronHForCausalLM",
+            lambda: NemotronHForCausalLM(config(
+                s, NemotronHConfig, layer_norm_epsilon=1e-5, head_dim=64, tie_word_embeddings=False, layer_types=kinds,
+                mamba_num_heads=mamba.heads, mamba_head_dim=mamba.inner // mamba.heads, n_groups=mamba.groups,
+                ssm_state_size=mamba.state, conv_kernel=mamba.taps, chunk_size=64, **more)),
+            state)
+
+    s = Shape(layers=5)
+    yield model("nemotron_h", "nemotron_h", s, feed_forward(s, gated=False), {})
+    narrow, shared = Shape(layers=5, ff=EXPERT_FF), 96
+    sparse = ["moe" if kind == "mlp" else kind for kind in kinds]
+    keys = COUNTS | {"expert_feed_forward_length": EXPERT_FF, "expert_shared_count": 1, "expert_weights_norm": True,
+                     "expert_shared_feed_forward_length": shared, "expert_weights_scale": 2.5, "expert_group_count": 1}
+    # Published models of 120B and more have a latent for their experts.
+    for name, latent in [("nemotron_h_moe", 0), ("nemotron_h_moe_latent", 128)]:
+        width = latent or s.embd
+        block = [matrix("ffn_gate_inp", EXPERTS, s.embd, 1.5), Tensor("exp_probs_b.bias", (EXPERTS,), 0.0, 0.25),
+                 expert_matrices("ffn_up_exps", EXPERT_FF, width, 1.5), expert_matrices("ffn_down_exps", width, EXPERT_FF),
+                 matrix("ffn_up_shexp", shared, s.embd, 1.5), matrix("ffn_down_shexp", s.embd, shared)]
+        if latent:
+            block += [matrix("ffn_latent_down", latent, s.embd), matrix("ffn_latent_up", s.embd, latent)]
+        yield model(
+            name, "nemotron_h_moe", narrow, block, keys | ({"moe_latent_size": latent} if latent else {}), sparse,
+            n_routed_experts=EXPERTS, num_experts_per_tok=USED, moe_intermediate_size=EXPERT_FF,
+            moe_shared_expert_intermediate_size=shared, moe_latent_size=latent or None, routed_scaling_factor=2.5)
 
 
 def falcon_h1():
@@ -335,6 +364,29 @@ def qwen():
                 state_of(names, delta.change)(with_suffixes(w))))
 
 
+def older_qwen3next():
+    """As files were before they held attn_qkv and attn_gate."""
+    model = next(m for m in qwen() if m.name == "qwen3next")
+    delta, embd = DeltaNet(False), model.metadata["embedding_length"]
+    pieces = [delta.dim, delta.dim, delta.each * delta.dim, delta.each * delta.dim]
+    fused = matrix("ssm_in", sum(pieces) * delta.key_heads, embd, 1.5)
+    tensors = [dataclasses.replace(fused, name=t.name.replace("attn_qkv", "ssm_in")) if "attn_qkv." in t.name else t
+               for t in model.tensors if "attn_gate." not in t.name]
+
+    def state(weights):
+        """Sorted, for the state of the newer file."""
+        sorted_weights = {}
+        for name, w in weights.items():
+            if ".ssm_in." in name:
+                parts = [part.flatten(0, 1) for part in w.reshape(delta.key_heads, -1, embd).split(pieces, 1)]
+                sorted_weights[name.replace("ssm_in", "attn_qkv")] = torch.cat(parts[:3])
+                sorted_weights[name.replace("ssm_in", "attn_gate")] = parts[3]
+            else:
+                sorted_weights[name] = w
+        return model.state(sorted_weights)
+    yield dataclasses.replace(model, name="qwen3next_fused", tensors=tensors, state=state)
+
+
 def jamba():
     from transformers import JambaConfig, JambaForCausalLM
 
@@ -371,5 +423,5 @@ def jamba():
 
 
 def models():
-    for family in (lfm2, granite, falcon_h1, nemotron_h, qwen, jamba):
+    for family in (lfm2, granite, falcon_h1, nemotron_h, qwen, older_qwen3next, jamba):
         yield from family()

@@ -4,7 +4,8 @@ Each is compared with the class of that family, or where transformers has none w
 """
 from tiny_layer_norm import layer_norm
 from tiny_parts import (LLAMA_LAYER, WINDOW, Model, Shape, Tensor, attention, config, feed_forward, gain, layers, norms,
-                        outer, pairs_to_halves, renamed, rms, rope, split_qkv, unpermuted, without_rotation)
+                        outer, pairs_to_halves, renamed, rms, rope, scale_of, scales_applied, split_qkv, unpermuted,
+                        without_rotation)
 
 
 def llama_kin():
@@ -47,6 +48,22 @@ def mistral3():
         lambda: Ministral3ForCausalLM(config(s, Ministral3Config, rms_norm_eps=1e-5, head_dim=64,
                                              rope_parameters=parameters, tie_word_embeddings=False)),
         lambda w: renamed(w, change=unpermuted(s)))
+
+
+def bitnet():
+    from transformers import BitNetConfig, BitNetForCausalLM
+
+    s = Shape()
+    parts = (norms(s, ["attn_norm", "ffn_norm"]) + attention(s) + feed_forward(s) +
+             [gain("attn_sub_norm", s.q), gain("ffn_sub_norm", s.ff)])
+    scales = [scale_of(t.name[:-len(".weight")]) for t in parts if len(t.shape) == 2]
+    names = LLAMA_LAYER | {"attn_sub_norm": "self_attn.attn_sub_norm", "ffn_sub_norm": "mlp.ffn_sub_norm"}
+    yield Model(
+        "bitnet", "bitnet", rms(s, **{"rope.scaling.type": "linear", "rope.scaling.factor": 1.0}),
+        outer(s, tied=True) + layers(s, parts + scales), "BitNetForCausalLM",
+        lambda: BitNetForCausalLM(config(s, BitNetConfig, rms_norm_eps=1e-5, hidden_act="silu", tie_word_embeddings=True,
+                                         rope_parameters=rope(10000.0))),
+        lambda w: renamed(scales_applied(w), layer_names=names))
 
 
 def granite_swa():
@@ -218,5 +235,6 @@ def without_a_class():
 
 
 def models():
-    for family in (llama_kin, mistral3, granite_swa, apertus, qwen_kin, hunyuan, glm4_with_pictures, layer_norm_kin, without_a_class):
+    for family in (llama_kin, mistral3, bitnet, granite_swa, apertus, qwen_kin, hunyuan, glm4_with_pictures, layer_norm_kin,
+                   without_a_class):
         yield from family()

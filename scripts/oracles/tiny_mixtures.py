@@ -166,7 +166,8 @@ def gpt_oss():
             lambda: GptOssForCausalLM(config(s, GptOssConfig, rms_norm_eps=1e-5, rope_parameters=rope_parameters,
                                              head_dim=64, num_local_experts=EXPERTS, num_experts_per_tok=USED,
                                              sliding_window=WINDOW, tie_word_embeddings=False)),
-            lambda w: interleaved(renamed(w, layer_names=names)), llama_cpp_tolerance=tolerance)
+            lambda w: interleaved(renamed(w, layer_names=names)), llama_cpp_tolerance=tolerance,
+            llama_cpp_stretches=False)
     yield model("gpt_oss", {}, rope(150000.0), 1e-3)
     # llama.cpp rounds where YaRN begins and ends to whole pairs, which OpenAI's own code and transformers do not. At
     # so short a context that is much; at that of the published models hardly anything.

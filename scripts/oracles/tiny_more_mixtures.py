@@ -246,7 +246,7 @@ def llama4():
                 max_position_embeddings=1024, rms_norm_eps=1e-5, num_local_experts=EXPERTS, num_experts_per_tok=USED,
                 interleave_moe_layer_step=2, use_qk_norm=True, attention_chunk_size=stretch, floor_scale=floor,
                 rope_parameters=rope(10000.0), tie_word_embeddings=False, attn_implementation="eager")),
-            state, llama_cpp_tolerance=tolerance)
+            state, llama_cpp_tolerance=tolerance, llama_cpp_stretches=False)
     yield model("llama4", {}, 8192, 8192, 1e-3)
     # Within so short a text; llama.cpp knows no other stretches than the published models'.
     yield model("llama4_stretches", {"attention.sliding_window": 128, "attention.temperature_length": 64}, 128, 64, None)

@@ -26,6 +26,8 @@ class Model:
     state: callable = None    # {GGUF name: tensor} -> state_dict
     vocabulary: int = VOCABULARY
     llama_cpp_tolerance: float = 1e-3  # of any logit; None: llama.cpp cannot run it
+    # Its user stretches layers with windows as well, as transformers' does where they have no rotation of their own.
+    llama_cpp_stretches: bool = True
     inputs: callable = lambda n: {}    # further arguments of the call, for n tokens
     buffers: tuple = ()       # endings of names in the state that are no weights
     plain_metadata: dict = dataclasses.field(default_factory=dict)  # keys without the architecture's name

@@ -12,9 +12,10 @@ enum class Activation : unsigned char {
     kReluSquared,    // max(x, 0)^2
     kSigmoid,        // 1 / (1 + e^-x)
     kNone,           // x
+    kSoftplus,       // log(1 + e^x)
     kSwigluClamped,  // gates alone, (up + 1) gate sigmoid(1.702 gate) of gate <= 7 and |up| <= 7
 };
-inline constexpr int kActivations = 8;
+inline constexpr int kActivations = 9;
 
 // An activation with numbers that are learned (xIELU, arXiv:2411.13010):
 // alpha_p x^2 + beta x of x > 0, else alpha_n (e^min(x, eps) - 1 - x) + beta x.

@@ -149,6 +149,8 @@ class Backend {
     virtual void add_bias(const float* bias, int n, int dim, float* x) = 0;
     // x (n, dim) = factor * x
     virtual void scale(float factor, int n, int dim, float* x) = 0;
+    // Row i of x (n, dim) = factors[i] * it
+    virtual void scale_rows(const float* factors, int n, int dim, float* x) = 0;
     // Each part's columns of x (n, dim = sum of widths) times its factor.
     virtual void scale_parts(std::span<const PartScale> parts, int n, int dim, float* x) = 0;
     // x (n, dim) = min(max(x, -limit), limit)

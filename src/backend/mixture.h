@@ -30,12 +30,13 @@ struct Routing {
 struct Mixture {
     Routing routing;
     Activation activation;
+    bool gated = true;                  // false: down (f(up x + bias)) of matrices `up` without gates
     const float* selection_bias;        // (n_experts) added to the gates for the choice alone, or null
-    const WeightMatrix* up;             // n_experts x [gate | up] of (2 n_ff, n_embd)
+    const WeightMatrix* up;             // n_experts x [gate | up] of (2 n_ff, n_embd), or up alone
     const WeightMatrix* down;           // n_experts x (n_embd, n_ff)
-    const float* up_scale = nullptr;    // (n_experts, 2) of what gate and up make, or null
+    const float* up_scale = nullptr;    // (n_experts, 2 or 1) of what gate and up make, or null
     const float* down_scale = nullptr;  // (n_experts) likewise, or null
-    const float* up_bias;               // (n_experts, [gate | up], 2 n_ff) or null
+    const float* up_bias;               // (n_experts, [gate | up] or up) or null
     const float* down_bias;             // (n_experts, n_embd) or null
 };
 

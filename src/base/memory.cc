@@ -76,7 +76,7 @@ std::optional<std::size_t> left_in_groups(const std::string& root) {
     for (std::string line; std::getline(file, line);) {
         const auto first = line.find(':'), second = line.find(':', first + 1);
         if (first == std::string::npos || second == std::string::npos) continue;
-        const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
+        const std::string controllers = fmt::format(",{},", line.substr(first + 1, second - first - 1));
         const std::string group = line.substr(second + 1);
         if (!group.starts_with('/')) continue;
         std::optional<std::size_t> left;

@@ -100,7 +100,10 @@ std::string table(const lab::SpeedReport& report, const BenchArgs& args) {
             const auto& r = report.results[i];
             if (r.depth != first.depth || (&r != &first && r.test == first.test)) break;
             const bool is_decode = r.test == SpeedResult::Test::kDecode;
-            (is_decode ? decode : prefill) = fmt::format("{:.1f} +- {:.1f}", r.tokens_per_s, r.stddev);
+            // One measurement says nothing of how far others are from it.
+            (is_decode ? decode : prefill) = o.repeats > 1
+                                                 ? fmt::format("{:.1f} +- {:.1f}", r.tokens_per_s, r.stddev)
+                                                 : fmt::format("{:.1f}", r.tokens_per_s);
             if (!is_decode) continue;
             read = format_bytes(r.kv_bytes_per_token);
             speed = fmt::format("{:.2f}", r.kv_gb_per_s);
@@ -170,20 +173,20 @@ void add_bench(CLI::App& app, int& exit_code) {
         ->capture_default_str();
     args->kv_modifiers.add(command);
     command.add_option("-p,--prefill", o.prefill_tokens, "tokens evaluated together; 0: leave out")
-        ->check(CLI::Range(0, 1 << 20))
+        ->check(in_range(0, 1 << 20))
         ->type_name("N")
         ->capture_default_str();
     command.add_option("-n,--decode", o.decode_tokens, "tokens evaluated one by one; 0: leave out")
-        ->check(CLI::Range(0, 1 << 20))
+        ->check(in_range(0, 1 << 20))
         ->type_name("N")
         ->capture_default_str();
     command.add_option("-d,--depth", o.depths, "tokens in the cache where the tests begin")
         ->delimiter(',')
-        ->check(CLI::Range(0, 1 << 24))
+        ->check(in_range(0, 1 << 24))
         ->type_name("LIST")
         ->default_str("0");
     command.add_option("-r,--repeats", o.repeats, "measurements of each; the median is reported")
-        ->check(CLI::Range(1, 1000))
+        ->check(in_range(1, 1000))
         ->type_name("N")
         ->capture_default_str();
     command.add_flag("--fast-fill", o.fast_fill,

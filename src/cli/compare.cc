@@ -149,12 +149,12 @@ int compare(const CompareArgs& args) {
 
 void add_measuring_options(CLI::App& command, CompareArgs& args) {
     const auto number = [&](const char* name, std::optional<int>& value, int least, const char* help) {
-        command.add_option(name, value, help)->check(CLI::Range(least, 1 << 24))->type_name("N");
+        command.add_option(name, value, help)->check(in_range(least, 1 << 24))->type_name("N");
     };
     command
         .add_option("--contexts", args.contexts, "tokens in the cache where memory and speed are measured")
         ->delimiter(',')
-        ->check(CLI::Range(1, 1 << 24))
+        ->check(in_range(1, 1 << 24))
         ->type_name("LIST");
     number("-c,--context", args.quality_context, 4, "of the divergence: tokens per chunk of the text");
     number("--chunks", args.chunks, 1, "of the divergence: the first so many chunks");

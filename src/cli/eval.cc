@@ -301,22 +301,22 @@ void add_task_options(CLI::App& command, EvalArgs& args) {
     command
         .add_option("--items", args.options.items,
                     "the first so many questions, for each context; 0: a default")
-        ->check(CLI::Range(0, 1 << 24))
+        ->check(in_range(0, 1 << 24))
         ->type_name("N");
     auto* context =
         command.add_option("-c,--context", args.options.contexts,
                            "tokens of a prompt, or several lengths; hellaswag, lambada: of solved questions "
                            "in front, 0 for none");
-    context->delimiter(',')->check(CLI::Range(0, 1 << 24))->type_name("LIST");
+    context->delimiter(',')->check(in_range(0, 1 << 24))->type_name("LIST");
     command
         .add_option("--depth", args.options.depths,
                     "where in the prompt the answer stands, 0 to 1 (0.1,0.3,0.5,0.7,0.9)")
         ->delimiter(',')
-        ->check(CLI::Range(0.0, 1.0))
+        ->check(in_range(0.0, 1.0))
         ->type_name("LIST");
     command
         .add_option("--shots", args.options.shots, "hellaswag, lambada: so many solved questions in front")
-        ->check(CLI::Range(0, 1 << 20))
+        ->check(in_range(0, 1 << 20))
         ->type_name("N")
         ->excludes(context);
     command.add_option("--seed", args.options.seed, "of the generated questions")

@@ -101,7 +101,7 @@ int run_app(int argc, char** argv) {
     } catch (const CLI::Success& help) {
         return app.exit(help);
     } catch (const CLI::ParseError& error) {
-        return report_usage(app, error.what());
+        return report_usage(app, with_written_name(app, arguments, error.what()));
     } catch (const UsageError& error) {
         return report_usage(app, error.what());
     }

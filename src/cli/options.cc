@@ -58,6 +58,12 @@ std::optional<double> read_automatic(std::string_view text) {
     return limit;
 }
 
+// A text that names no precision is a mistake of the command line, a profile that cannot be opened is none.
+[[noreturn]] void refuse_precision(const Error& error) {
+    if (error.code() == ErrorCode::kInvalidArgument) throw UsageError(error.what());
+    throw error;
+}
+
 std::string read_all(std::FILE* file, const std::string& name) {
     std::string text;
     std::array<char, 65536> buffer;
@@ -83,10 +89,29 @@ std::vector<std::string> normalise_arguments(int argc, char** argv) {
     return out;
 }
 
+std::string with_written_name(const CLI::App& app, const std::vector<std::string>& arguments,
+                              const std::string& message) {
+    const std::string name = message.substr(0, message.find(": "));
+    const auto written = [&](const std::string& as) {
+        return std::ranges::any_of(arguments, [&](const std::string& a) { return a.starts_with(as); });
+    };
+    for (const CLI::App* command : app.get_subcommands()) {
+        const CLI::Option* option = command->get_option_no_throw(name);
+        if (!option || written(name)) continue;
+        for (const std::string& other : option->get_snames()) {
+            if (written("-" + other)) return "-" + other + message.substr(name.size());
+        }
+        for (const std::string& other : option->get_lnames()) {
+            if (written("--" + other)) return "--" + other + message.substr(name.size());
+        }
+    }
+    return message;
+}
+
 void ModelArgs::add(CLI::App& command, Exact exact) {
     add_model_option(command, "-m,--model", path)->required();
     command.add_option("-t,--threads", options.threads, "threads; 0: one per physical core")
-        ->check(CLI::Range(0, 1024))
+        ->check(in_range(0, 1024))
         ->type_name("N");
     add_memory(command);
     add_rope_options(command, options.rope);
@@ -138,15 +163,15 @@ void add_rope_options(CLI::App& command, RopeOptions& rope) {
     command
         .add_option("--rope-scale", rope.scale,
                     "stretch positions to so many times the context that the model was trained for")
-        ->check(CLI::Range(1e-3, 1e6))
+        ->check(in_range(1e-3, 1e6))
         ->type_name("X");
     command.add_option("--rope-freq-base", rope.frequency_base, "base of the rotary embedding")
-        ->check(CLI::Range(1.001, 1e15))
+        ->check(in_range(1.001, 1e15))
         ->type_name("X");
     command
         .add_option("--yarn-orig-ctx", rope.original_context,
                     "tokens that the model was trained for, where the file says something else")
-        ->check(CLI::Range(1, 1 << 30))
+        ->check(in_range(1, 1 << 30))
         ->type_name("N");
 }
 
@@ -234,6 +259,11 @@ void KvArgs::read() {
     try {
         max_kld_ = read_automatic(pair_);
         if (max_kld_) return;
+        if (!pair_.starts_with('@') && pair_.find(',') != std::string::npos) {
+            throw UsageError(fmt::format(
+                "--kv {}: one precision is needed here; bench, compare, eval and perplexity take lists",
+                pair_));
+        }
         if (!pair_.empty()) spec_ = KvSpec::parse(pair_);
         if (both_) spec_.key_bits = spec_.value_bits = *both_;
         // As in llama.cpp, a side that its options leave out has 16 bits.
@@ -247,7 +277,7 @@ void KvArgs::read() {
         spec_.validate();
         spec_ = modifiers_.apply(spec_);
     } catch (const Error& error) {
-        throw UsageError(error.what());
+        refuse_precision(error);
     }
 }
 
@@ -276,13 +306,13 @@ std::optional<int> bits_of_llama_type(std::string_view type) {
 void SamplingArgs::add(CLI::App& command) {
     const auto number = [&](const char* name, auto& value, double low, double high, const char* help) {
         command.add_option(name, value, help)
-            ->check(CLI::Range(low, high))
+            ->check(in_range(low, high))
             ->type_name("X")
             ->capture_default_str();
     };
     number("--temp", options.temperature, 0, 100, "temperature; 0: always the most likely token");
     command.add_option("--top-k", options.top_k, "draw from the K most likely; 0: from all")
-        ->check(CLI::Range(0, 1 << 30))
+        ->check(in_range(0, 1 << 30))
         ->type_name("K")
         ->capture_default_str();
     number("--top-p", options.top_p, 1e-6, 1, "draw from the most likely that make up this much; 1: off");
@@ -321,12 +351,12 @@ text::Json ChatTemplateArgs::variables() const {
 
 void add_length_options(CLI::App& command, int& max_tokens, int& context) {
     command.add_option("-n,--tokens", max_tokens, "most tokens to generate; -1: until the answer ends")
-        ->check(CLI::Range(-1, 1 << 30))
+        ->check(in_range(-1, 1 << 30))
         ->type_name("N")
         ->capture_default_str();
     command
         .add_option("-c,--context", context, "tokens that the cache can hold; 0: what the model was made for")
-        ->check(CLI::Range(0, 1 << 24))
+        ->check(in_range(0, 1 << 24))
         ->type_name("N");
 }
 
@@ -351,7 +381,7 @@ std::vector<KvSpec> parse_kv_list(std::string_view list, const KvModifierArgs& m
             at = end + 1;
         }
     } catch (const Error& error) {
-        throw UsageError(error.what());
+        refuse_precision(error);
     }
     return specs;
 }

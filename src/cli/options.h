@@ -1,12 +1,15 @@
 // Options that several commands share.
 #pragma once
 
+#include <fmt/core.h>
+
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "kvsplit/model.h"
@@ -22,6 +25,24 @@ struct UsageError : std::runtime_error {
 
 // Rewrites llama.cpp's multi-letter short options (-ctk, -ctv), which the parser would read as -c tk.
 std::vector<std::string> normalise_arguments(int argc, char** argv);
+
+// Checks that an option is a number from `least` to `most`; errors say which of both it is not.
+template <typename T>
+CLI::Validator in_range(T least, T most) {
+    return {[=](const std::string& text) -> std::string {
+                T x{};
+                if (!CLI::detail::lexical_cast(text, x))
+                    return fmt::format("'{}' is not a {}number", text, std::is_integral_v<T> ? "whole " : "");
+                if (x >= least && x <= most) return {};
+                return fmt::format("{} is not between {} and {}", text, least, most);
+            },
+            ""};
+}
+
+// What the parser says of an option, which it calls by its first long name, with the name that the user
+// wrote.
+std::string with_written_name(const CLI::App& app, const std::vector<std::string>& arguments,
+                              const std::string& message);
 
 struct ModelArgs {
     std::string path;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 
 #include "base/error.h"
@@ -34,11 +35,13 @@ void write_json(const Json& object) {
 }
 
 std::string kv_text(const KvSpec& spec, const KvStats& stats, int n_tokens) {
-    return fmt::format(
-        "{}: keys {}, values {}, exact {}, total {} for {} tokens; {:.1f} % saved against f16 ({})",
-        spec.name(), format_bytes(double(stats.bytes.key)), format_bytes(double(stats.bytes.value)),
-        format_bytes(double(stats.bytes.exact)), format_bytes(double(stats.bytes.total())),
-        format_count(n_tokens), stats.saved_pct(), format_bytes(double(stats.f16_total)));
+    // A cache is allocated by pages, of which a short text does not fill the first.
+    const double saved = stats.saved_pct();
+    return fmt::format("{}: keys {}, values {}, exact {}, total {} for {} tokens; {:.1f} % {} f16 ({})",
+                       spec.name(), format_bytes(double(stats.bytes.key)),
+                       format_bytes(double(stats.bytes.value)), format_bytes(double(stats.bytes.exact)),
+                       format_bytes(double(stats.bytes.total())), format_count(n_tokens), std::abs(saved),
+                       saved < 0 ? "more than" : "saved against", format_bytes(double(stats.f16_total)));
 }
 
 std::string latent_text(const ModelInfo& info) {

@@ -88,14 +88,14 @@ void add_perplexity(CLI::App& app, int& exit_code) {
         ->required()
         ->type_name("FILE");
     command.add_option("-c,--context", args->options.context, "tokens per chunk")
-        ->check(CLI::Range(4, 1 << 24))
+        ->check(in_range(4, 1 << 24))
         ->type_name("N")
         ->capture_default_str();
     command.add_option("--chunks", args->options.chunks, "the first so many chunks; 0: all of the text")
-        ->check(CLI::Range(0, 1 << 24))
+        ->check(in_range(0, 1 << 24))
         ->type_name("N");
     command.add_option("-b,--batch", args->options.batch, "tokens evaluated at a time")
-        ->check(CLI::Range(1, 1 << 24))
+        ->check(in_range(1, 1 << 24))
         ->type_name("N")
         ->capture_default_str();
     command.add_option("--kv", args->kv, "cache precisions, side by side; compared with f16 if that is one")

@@ -188,11 +188,11 @@ void add_plan(CLI::App& app, int& exit_code) {
         ->type_name("SIZE");
     command
         .add_option("-c,--context", o.context, "tokens to plan for; 0: as many as fit, for each precision")
-        ->check(CLI::Range(0, lab::kLongestPlan))
+        ->check(in_range(0, lab::kLongestPlan))
         ->type_name("N");
     command.add_option("--kv", args->kv, "cache precisions")->type_name("LIST")->capture_default_str();
     command.add_option("-t,--threads", o.model.threads, "threads; 0: one per physical core")
-        ->check(CLI::Range(0, 1024))
+        ->check(in_range(0, 1024))
         ->type_name("N");
     add_activations_option(command, o.model);
     add_rope_options(command, o.model.rope);

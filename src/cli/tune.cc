@@ -146,9 +146,9 @@ void add_tune(CLI::App& app, int& exit_code) {
     auto* bits =
         command.add_option("--budget", o.max_bits,
                            "most bits per element of the cache, mean of keys and values, scales included");
-    bits->check(CLI::Range(2.5, 16.0))->type_name("BITS");
+    bits->check(in_range(2.5, 16.0))->type_name("BITS");
     command.add_option("--max-kld", o.max_kld, "most divergence from the f16 cache, in nats a token")
-        ->check(CLI::Range(1e-6, 10.0))
+        ->check(in_range(1e-6, 10.0))
         ->excludes(bits)
         ->type_name("X")
         ->capture_default_str();
@@ -158,15 +158,15 @@ void add_tune(CLI::App& app, int& exit_code) {
                     "text to check on; default: the last third of the text, which is then not tuned on")
         ->type_name("FILE");
     command.add_option("-c,--context", o.context, "tokens per chunk")
-        ->check(CLI::Range(256, 1 << 24))
+        ->check(in_range(256, 1 << 24))
         ->type_name("N")
         ->capture_default_str();
     command.add_option("--chunks", o.chunks, "chunks to tune on")
-        ->check(CLI::Range(1, 1 << 20))
+        ->check(in_range(1, 1 << 20))
         ->type_name("N")
         ->capture_default_str();
     command.add_option("--check-chunks", o.check_chunks, "chunks to check on")
-        ->check(CLI::Range(1, 1 << 20))
+        ->check(in_range(1, 1 << 20))
         ->type_name("N")
         ->capture_default_str();
     command.add_option("-o,--output", args->out, "writes the profile there, for --kv @FILE")

@@ -70,9 +70,9 @@ std::vector<Token> cut_chunks(const Model& model, std::vector<Token> tokens,
     const auto wanted = static_cast<std::size_t>(std::max(options.chunks, 1));
     if (available < wanted) {
         fail(ErrorCode::kInvalidArgument,
-             "the text has {} tokens: {} {} of {} tokens need {}. Give a longer text, fewer chunks or a "
-             "smaller context",
-             tokens.size(), wanted, wanted == 1 ? "chunk" : "chunks", context, wanted * context);
+             "the text has {} tokens: {} of {} tokens {} {}. Give a longer text{} or a smaller context",
+             tokens.size(), wanted == 1 ? "one chunk" : fmt::format("{} chunks", wanted), context,
+             wanted == 1 ? "needs" : "need", wanted * context, wanted == 1 ? "" : ", fewer chunks");
     }
     tokens.resize((options.chunks > 0 ? wanted : available) * context);
     const auto start = model.tokenize("", true, false);  // BOS alone, or nothing

@@ -1,6 +1,7 @@
 #include "model/architecture_keys.h"
 
 #include <cmath>
+#include <span>
 
 #include "base/error.h"
 
@@ -44,6 +45,18 @@ int ArchitectureKeys::head_count(const std::string& name, int most, int absent) 
         }
     }
     return bounded(name, static_cast<std::uint64_t>(first), most);
+}
+
+std::vector<int> ArchitectureKeys::counts(const std::string& name, int n, int most) const {
+    const gguf::Value* value = find(name);
+    if (!value || !value->is_array()) return std::vector<int>(static_cast<std::size_t>(n), count(name, most));
+    const auto each = file_.get_i64_array(prefix_ + name);
+    if (each.size() < static_cast<std::size_t>(n))
+        file_.reject(*value, fmt::format("has {} entries for {} layers", each.size(), n));
+    std::vector<int> counts;
+    for (const std::int64_t x : std::span(each).first(static_cast<std::size_t>(n)))
+        counts.push_back(x == 0 ? 0 : bounded(name, static_cast<std::uint64_t>(x), most));
+    return counts;
 }
 
 double ArchitectureKeys::number_or(const std::string& name, double absent) const {

@@ -26,6 +26,8 @@ class ArchitectureKeys {
     // A per-layer array of equal numbers is as good as the number; zeros are passed over, flags() tells where
     // they are. Throws Error(kUnsupported) for unequal ones.
     int head_count(const std::string& name, int most, int absent) const;
+    // One for each of n layers, from 0 to `most`; a single number stands for all.
+    std::vector<int> counts(const std::string& name, int n, int most) const;
     // Finite.
     double number_or(const std::string& name, double absent) const;
     double positive_or(const std::string& name, double absent) const;

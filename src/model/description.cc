@@ -24,11 +24,20 @@ void describe_heads(const gguf::File& file, const ArchitectureKeys& in, ModelDes
         fail(ErrorCode::kUnsupported, "{}: keys and values of different lengths are not supported",
              file.path());
     }
-    if (d.n_heads % d.n_kv_heads != 0) {
-        fail(ErrorCode::kFormat, "{}: {} heads cannot share {} key-value heads evenly", file.path(),
-             d.n_heads, d.n_kv_heads);
+    for (const int heads : d.heads) {
+        if (heads % d.n_kv_heads != 0) {
+            fail(ErrorCode::kFormat, "{}: {} heads cannot share {} key-value heads evenly", file.path(),
+                 heads, d.n_kv_heads);
+        }
     }
     d.attention_scale = 1.0f / std::sqrt(static_cast<float>(d.head_dim));
+}
+
+// Of so many channels of a head.
+int rope_pairs(const ArchitectureKeys& in, const std::string& name, int head_dim, int absent) {
+    const int rotated = in.count_or(name, head_dim, absent);
+    if (rotated % 2 != 0) fail(ErrorCode::kFormat, "{}: an odd {}", in.file().path(), name);
+    return rotated / 2;
 }
 
 void describe_common(const gguf::File& file, const ArchitectureKeys& in, ModelDescription& d) {
@@ -36,9 +45,11 @@ void describe_common(const gguf::File& file, const ArchitectureKeys& in, ModelDe
     d.n_layers = in.count("block_count", 1024) - in.size_or("nextn_predict_layers", 1024, 0);
     if (d.n_layers < 1) in.refuse("nextn_predict_layers", "models of such layers alone");
     d.n_embd = in.count("embedding_length", 1 << 20);
-    d.n_heads = in.head_count("attention.head_count", 4096, 0);
-    if (d.n_heads == 0)
-        fail(ErrorCode::kFormat, "{}: {}.attention.head_count is missing", file.path(), d.architecture);
+    d.heads = in.counts("attention.head_count", d.n_layers, 4096);
+    d.n_heads = *std::ranges::max_element(d.heads);
+    if (d.n_heads == 0) in.refuse("attention.head_count", "models without heads");
+    // Of layers that have none, which do not attend, nobody asks.
+    std::ranges::replace(d.heads, 0, d.n_heads);
     if (in.has("attention.kv_lora_rank")) {
         set_latent_attention(in, d);
     } else {
@@ -59,9 +70,7 @@ void describe_common(const gguf::File& file, const ArchitectureKeys& in, ModelDe
                     fmt::format("names {} tokens, but token_embd.weight has {} rows", tokens->count, vocab));
     }
     d.norm_eps = static_cast<float>(in.positive_or("attention.layer_norm_rms_epsilon", 1e-5));
-    const int rotated = in.count_or("rope.dimension_count", d.head_dim, d.head_dim);
-    if (rotated % 2 != 0) fail(ErrorCode::kFormat, "{}: an odd rope.dimension_count", file.path());
-    d.n_rope_pairs = rotated / 2;
+    d.n_rope_pairs = rope_pairs(in, "rope.dimension_count", d.head_dim, d.head_dim);
     d.rotary.assign(static_cast<std::size_t>(d.n_layers), true);
     d.windows.assign(static_cast<std::size_t>(d.n_layers), 0);
     d.blocks.assign(static_cast<std::size_t>(d.n_layers), LayerBlocks{});
@@ -80,8 +89,9 @@ void describe_rope(const ArchitectureKeys& in, const RopeOptions& user, const Ro
     const double base = in.positive_or("rope.freq_base", defaults.base);
     const double window_base =
         in.positive_or("rope.freq_base_swa", defaults.window_base > 0 ? defaults.window_base : base);
-    if (window_base != base || !defaults.windows_stretched)
-        d.window_rope = plain_rope(d.n_rope_pairs, window_base);
+    const int window_pairs = rope_pairs(in, "rope.dimension_count_swa", d.head_dim, 2 * d.n_rope_pairs);
+    if (window_base != base || window_pairs != d.n_rope_pairs || !defaults.windows_stretched)
+        d.window_rope = plain_rope(window_pairs, window_base);
     d.context_length = stretched_context(in, d.context_length, user);
 }
 

@@ -35,6 +35,19 @@ struct LatentAttention {
     int n_value = 0;  // channels of a head's output
 };
 
+// What heads' outputs are multiplied with: f of a gate for each of their channels, or of one for all channels
+// of a head.
+struct AttentionGate {
+    enum class Source {
+        kNone,   // there is no gate
+        kQuery,  // made with the query: attn_q has [query | gate] for each head
+        kInput,  // attn_gate
+    };
+    Source source = Source::kNone;
+    Activation activation = Activation::kSigmoid;
+    bool whole_heads = false;  // one for all channels of a head; only with kInput
+};
+
 // Queries at position p are multiplied by 1 + scale * log(1 + floor((p + offset) / period)), which keeps
 // attention sharp where there are many keys.
 struct QueryTemperature {
@@ -56,7 +69,8 @@ struct ModelDescription {
     std::string architecture;
     int n_layers = 0;
     int n_embd = 0;
-    int n_heads = 0;
+    int n_heads = 0;         // of queries, in the layer that has most
+    std::vector<int> heads;  // (n_layers) of queries in each
     int n_kv_heads = 0;
     int head_dim = 0;
     int n_ff = 0;
@@ -69,9 +83,14 @@ struct ModelDescription {
     bool norm_gains = true;  // false: norms have no numbers of their own
     bool pre_norms = true;
     bool post_norms = false;
+    float post_norm_eps = 0;  // 0: norm_eps
+    bool sub_norms = false;   // inside blocks, before their last product
     bool embedding_norm = false;
+    bool embedding_norm_gains = true;
     std::string_view attention_norm_tensor = "attn_norm";  // names of the pre-norms
     std::string_view feed_forward_norm_tensor = "ffn_norm";
+    std::string_view post_attention_norm_tensor = "post_attention_norm";
+    std::string_view post_feed_forward_norm_tensor = "post_ffw_norm";
     std::string_view output_norm_tensor = "output_norm";
     bool parallel = false;     // the feed-forward block reads what the attention block read, not its sum
     bool shared_norm = false;  // and through the same norm; only with parallel
@@ -85,9 +104,16 @@ struct ModelDescription {
     int n_dense_layers = 0;
     int expert_period = 1;
     bool early_router = false;  // which reads what the layer's attention block reads, before its norm
+    // Experts read what the layer's attention block reads, through a norm of their own, and stand beside an
+    // ordinary block.
+    bool early_experts = false;
+    float router_soft_cap = 0;  // of the router's logits, as the soft caps below; 0: none
     int n_expert_ff = 0;        // width of each expert
-    int n_shared_ff = 0;        // of one more that all tokens take; 0: none
+    int n_expert_embd = 0;      // channels of the latent that experts read and write; 0: n_embd, without one
+    int n_shared_ff = 0;        // width of one more expert that all tokens take; 0: none
     bool shared_gate = false;   // which is weighted by a gate of its own
+    std::string_view shared_suffix = "_shexp";  // of its tensors' names
+    float mixture_scale = 1.0f;                 // of the sum of it and the others
 
     float embedding_scale = 1.0f;
     float attention_scale = 1.0f;
@@ -97,14 +123,14 @@ struct ModelDescription {
     float logit_soft_cap = 0;      // likewise, of the vocabulary's
     float clamp_qkv = 0;           // queries, keys and values are cut off at +- this; 0: none
 
-    bool gated_attention = false;  // a gate for each channel of a head's output, made with its query
-    bool sink_logits = false;      // one more logit for each head, that of a key whose value is zero
+    AttentionGate gate;
+    bool sink_logits = false;  // one more logit for each head, that of a key whose value is zero
     LatentAttention latent;
     QkNorm qk_norm = QkNorm::kNone;
     bool norm_after_rope = false;  // only with kHead
     QueryTemperature temperature;
     RopeKind rope_kind = RopeKind::kPairs;
-    int n_rope_pairs = 0;      // 0: no layer rotates
+    int n_rope_pairs = 0;      // in layers without a window; 0: no layer rotates
     std::vector<bool> rotary;  // (n_layers) whether the layer rotates queries and keys
     Rope rope;                 // layers without a window
     Rope window_rope;          // layers with one
@@ -127,13 +153,14 @@ struct ModelDescription {
         return routing.n_experts > 0 && layer >= n_dense_layers && (layer + 1) % expert_period == 0 &&
                !blocks[static_cast<std::size_t>(layer)].dense;
     }
-    // Of what all heads hand on to the output's product.
-    int attention_width() const { return n_heads * (latent.kv_rank > 0 ? latent.n_value : head_dim); }
+    // Of what so many heads hand on to the output's product, and of what is made for them.
+    int attention_width(int n) const { return n * (latent.kv_rank > 0 ? latent.n_value : head_dim); }
     int value_dim() const { return latent.kv_rank > 0 ? latent.kv_rank : head_dim; }  // of a key-value head
-    int qkv_width() const {
+    int qkv_width(int n) const {
         const codec::KvHead head = kv_head();
-        return n_heads * head.query_dim() + n_kv_heads * head.token_dim();
+        return n * head.query_dim() + n_kv_heads * head.token_dim();
     }
+    int gate_width(int n) const { return gate.whole_heads ? n : n * head_dim; }
 };
 
 // user: changes to the rotary embedding. Throws Error: kUnsupported for an architecture or a feature not

@@ -51,11 +51,15 @@ Workspace::Workspace(Backend& backend, const ModelDescription& d, int max_tokens
     };
     x = rows(d.n_embd);
     h = rows(d.n_embd);
-    qkv = rows(d.qkv_width());
+    qkv = rows(d.qkv_width(d.n_heads));
     attention = rows(d.n_heads * d.value_dim());
-    if (d.gated_attention) gated_qkv = rows(d.qkv_width() + d.n_heads * d.head_dim);
+    if (d.gate.source == AttentionGate::Source::kQuery)
+        gated_qkv = rows(d.qkv_width(d.n_heads) + d.n_heads * d.head_dim);
+    if (d.gate.source == AttentionGate::Source::kInput) gates = rows(d.gate_width(d.n_heads));
     int n_ff = d.n_shared_ff;
-    for (int i = 0; i < d.n_layers; ++i) n_ff = std::max(n_ff, d.has_experts(i) ? 0 : d.n_ff);
+    for (int i = 0; i < d.n_layers; ++i) {
+        if (!d.has_experts(i) || d.early_experts) n_ff = std::max(n_ff, d.n_ff);
+    }
     up = rows(d.gated ? 2 * n_ff : n_ff);
     if (d.gated) gated = rows(n_ff);
     if (d.routing.n_experts > 0) {
@@ -63,19 +67,20 @@ Workspace::Workspace(Backend& backend, const ModelDescription& d, int max_tokens
         mixed = rows(d.n_embd);
     }
     if (d.shared_gate) shared_gate = rows(1);
+    if (d.n_expert_embd > 0) expert_latent = rows(d.n_expert_embd);
     if (const LatentAttention& l = d.latent; l.kv_rank > 0) {
         if (l.q_rank > 0) q_latent = rows(l.q_rank);
         q = rows(d.n_heads * (l.n_plain + d.head_dim - l.kv_rank));
         kv_latent = rows(d.head_dim);
-        heads = rows(d.attention_width());
+        heads = rows(d.attention_width(d.n_heads));
     }
     if (d.recurrence.kind != RecurrentBlock::Kind::kNone)
         recurrent = std::make_unique<RecurrentWorkspace>(backend, d.recurrence, max_tokens);
-    cos = rows(d.n_rope_pairs);
-    sin = rows(d.n_rope_pairs);
+    cos = rows(d.rope.n_pairs());
+    sin = rows(d.rope.n_pairs());
     if (has_windows(d)) {
-        window_cos = rows(d.n_rope_pairs);
-        window_sin = rows(d.n_rope_pairs);
+        window_cos = rows(d.window_rope.n_pairs());
+        window_sin = rows(d.window_rope.n_pairs());
     }
     if (d.temperature.scale > 0) query_scales = rows(1);
 }
@@ -106,6 +111,7 @@ class Pass {
         const LayerWeights& w = weights.layers[static_cast<std::size_t>(i)];
         const LayerBlocks& blocks = d_.blocks[static_cast<std::size_t>(i)];
         if (d_.early_router && w.experts) multiply(w.experts->router, x_, ws_.router->data(), false);
+        if (d_.early_experts && w.experts) mix(*w.experts, i, input(w.experts->norm));
         const float *in = nullptr, *attended = nullptr, *remembered = nullptr;
         if (blocks.attention || blocks.recurrence) in = input(w.attention_norm);
         if (blocks.attention) attended = attend(w, i, in, data_or_null(weights.alibi_slopes));
@@ -159,30 +165,35 @@ class Pass {
     void add_output(float* out, const NormWeights& post) {
         if (!d_.post_norms) return backend_.add(out, d_.residual_scale, n_, d_.n_embd, x_);
         if (d_.residual_scale != 1.0f) backend_.scale(d_.residual_scale, n_, d_.n_embd, out);
-        backend_.norm(norm(post), out, n_, d_.n_embd, x_, true);
+        Norm after = norm(post);
+        if (d_.post_norm_eps > 0) after.eps = d_.post_norm_eps;
+        backend_.norm(after, out, n_, d_.n_embd, x_, true);
     }
 
     // What all heads found (n, attention_width).
     const float* attend(const LayerWeights& w, int i, const float* in, const float* alibi_slopes) {
+        const int heads = d_.heads[static_cast<std::size_t>(i)];
         float* qkv = ws_.qkv->data();
         if (w.latent) {
             latent_qkv(*w.latent, in, qkv);
-        } else if (d_.gated_attention) {
+        } else if (d_.gate.source == AttentionGate::Source::kQuery) {
             multiply(w.qkv, in, ws_.gated_qkv->data(), false);
-            split_gated_queries(ws_.gated_qkv->data(), qkv);
+            split_gated_queries(ws_.gated_qkv->data(), heads, qkv);
         } else {
             multiply(w.qkv, in, qkv, false);
         }
-        if (d_.clamp_qkv > 0) backend_.clamp(d_.clamp_qkv, n_, d_.qkv_width(), qkv);
+        if (w.gate.matrix) multiply(w.gate, in, ws_.gates->data(), false);
+        if (d_.clamp_qkv > 0) backend_.clamp(d_.clamp_qkv, n_, d_.qkv_width(heads), qkv);
         // The attention itself normalises heads in passing, by the most frequent kind.
         const bool norms_inside =
             d_.norm == NormKind::kRms && (d_.qk_norm == QkNorm::kHead || d_.qk_norm == QkNorm::kBareHead);
-        if (d_.qk_norm != QkNorm::kNone && !norms_inside) normalise_queries_and_keys(w, qkv);
+        if (d_.qk_norm != QkNorm::kNone && !norms_inside) normalise_queries_and_keys(w, heads, qkv);
         const int window = d_.windows[static_cast<std::size_t>(i)];
         const bool rotary = d_.rotary[static_cast<std::size_t>(i)];
+        const Rope& rope = window > 0 ? d_.window_rope : d_.rope;
         const bool tempered = !(rotary && d_.temperature.unrotated_only);
         const AttentionParams params{.layer = d_.cache_layer(i),
-                                     .n_heads = d_.n_heads,
+                                     .n_heads = heads,
                                      .n_kv_heads = d_.n_kv_heads,
                                      .head = d_.kv_head(),
                                      .scale = d_.attention_scale,
@@ -191,7 +202,7 @@ class Pass {
                                      .norm_eps = d_.norm_eps,
                                      .norm_after_rope = d_.norm_after_rope,
                                      .rope = d_.rope_kind,
-                                     .n_rope_pairs = rotary ? d_.n_rope_pairs : 0,
+                                     .n_rope_pairs = rotary ? rope.n_pairs() : 0,
                                      .cos = window > 0 ? ws_.window_cos->data() : ws_.cos->data(),
                                      .sin = window > 0 ? ws_.window_sin->data() : ws_.sin->data(),
                                      .window = window,
@@ -201,25 +212,36 @@ class Pass {
                                      .query_scales = tempered ? data_or_null(ws_.query_scales) : nullptr,
                                      .sink_logits = data_or_null(w.sink_logits)};
         backend_.attention(params, runs_, qkv, n_, ws_.attention->data());
-        if (d_.gated_attention) gate_heads(ws_.gated_qkv->data(), qkv, ws_.attention->data());
+        gate_heads(heads, qkv, ws_.attention->data());
+        if (d_.sub_norms) normalise(w.attention_sub_norm, d_.attention_width(heads), ws_.attention->data());
         if (!w.latent) return ws_.attention->data();
         backend_.matmul_heads(*w.latent->v_b, ws_.attention->data(),
                               {d_.n_heads * d_.value_dim(), d_.value_dim()}, n_, ws_.heads->data(),
-                              {d_.attention_width(), d_.latent.n_value});
+                              {d_.attention_width(heads), d_.latent.n_value});
         return ws_.heads->data();
     }
 
     // qkv of (n, [query | gate] of each head, keys, values).
-    void split_gated_queries(const float* gated, float* qkv) {
-        const int dim = d_.head_dim, q = d_.n_heads * dim, row = d_.qkv_width();
-        backend_.copy_heads(gated, {row + q, 2 * dim}, n_, d_.n_heads, dim, qkv, {row, dim});
+    void split_gated_queries(const float* gated, int heads, float* qkv) {
+        const int dim = d_.head_dim, q = heads * dim, row = d_.qkv_width(heads);
+        backend_.copy_heads(gated, {row + q, 2 * dim}, n_, heads, dim, qkv, {row, dim});
         backend_.copy_heads(gated + 2 * q, {row + q, dim}, n_, 2 * d_.n_kv_heads, dim, qkv + q, {row, dim});
     }
-    // Gates take the place of the queries, which nobody reads any more.
-    void gate_heads(const float* gated, float* qkv, float* out) {
-        const int dim = d_.head_dim, q = d_.n_heads * dim, row = d_.qkv_width();
-        backend_.copy_heads(gated + dim, {row + q, 2 * dim}, n_, d_.n_heads, dim, qkv, {row, dim});
-        backend_.gate(Activation::kSigmoid, {qkv, row}, n_, q, out, q);
+    // The outputs of heads (n, heads * head_dim), by their gates.
+    void gate_heads(int heads, float* qkv, float* out) {
+        const int dim = d_.head_dim, q = heads * dim, row = d_.qkv_width(heads);
+        const Activation f = d_.gate.activation;
+        if (d_.gate.source == AttentionGate::Source::kNone) return;
+        if (d_.gate.source == AttentionGate::Source::kQuery) {
+            // They take the place of the queries, which nobody reads any more.
+            backend_.copy_heads(ws_.gated_qkv->data() + dim, {row + q, 2 * dim}, n_, heads, dim, qkv,
+                                {row, dim});
+            return backend_.gate(f, {qkv, row}, n_, q, out, q);
+        }
+        float* gates = ws_.gates->data();
+        if (!d_.gate.whole_heads) return backend_.gate(f, {gates, q}, n_, q, out, q);
+        backend_.activation(f, n_, heads, gates);
+        backend_.scale_rows(gates, n_ * heads, dim, out);
     }
 
     // Queries [rotated | in the latent space] of each head, the rotated key and the latent that all share.
@@ -238,7 +260,7 @@ class Pass {
         multiply(w.kv_a, in, kv, false);
         backend_.norm_heads(norm(w.kv_a_norm), kv, d_.head_dim, n_, 1, rank);
 
-        const HeadStrides from{d_.n_heads * q_head, q_head}, to{d_.qkv_width(), d_.head_dim};
+        const HeadStrides from{d_.n_heads * q_head, q_head}, to{d_.qkv_width(d_.n_heads), d_.head_dim};
         backend_.copy_heads(q + l.n_plain, from, n_, d_.n_heads, n_rotary, qkv, to);
         backend_.matmul_heads(*w.k_b, q, from, n_, qkv + n_rotary, to);
         const HeadStrides latent{d_.head_dim, 0};
@@ -247,27 +269,34 @@ class Pass {
         backend_.copy_heads(kv, latent, n_, 1, rank, key + n_rotary, to);
     }
 
-    void normalise_queries_and_keys(const LayerWeights& w, float* qkv) {
+    void normalise_queries_and_keys(const LayerWeights& w, int heads, float* qkv) {
         const auto side = [&](const NormWeights& weights, float* first, int n_heads) {
             const bool row = d_.qk_norm == QkNorm::kRow;
-            backend_.norm_heads(norm(weights), first, d_.qkv_width(), n_, row ? 1 : n_heads,
+            backend_.norm_heads(norm(weights), first, d_.qkv_width(heads), n_, row ? 1 : n_heads,
                                 row ? n_heads * d_.head_dim : d_.head_dim);
         };
-        side(w.q_norm, qkv, d_.n_heads);
-        side(w.k_norm, qkv + d_.n_heads * d_.head_dim, d_.n_kv_heads);
+        side(w.q_norm, qkv, heads);
+        side(w.k_norm, qkv + heads * d_.head_dim, d_.n_kv_heads);
+    }
+
+    void normalise(const NormWeights& w, int width, float* x) {
+        backend_.norm(norm(w), x, n_, width, x, false);
     }
 
     void feed_forward(const LayerWeights& w, int i) {
         const float* in = d_.shared_norm ? h_ : input(w.feed_forward_norm);
-        if (w.experts) {
+        if (w.experts && !d_.early_experts) {
             mix(*w.experts, i, in);
             return add_output(ws_.mixed->data(), w.post_feed_forward_norm);
         }
-        add_output(w.down, activated(w.up, i, in, d_.n_ff), w.post_feed_forward_norm);
+        float* hidden = activated(w.up, i, in, d_.n_ff);
+        if (d_.sub_norms) normalise(w.feed_forward_sub_norm, d_.n_ff, hidden);
+        add_output(w.down, hidden, w.post_feed_forward_norm);
+        if (w.experts) add_output(ws_.mixed->data(), w.post_feed_forward_norm);
     }
 
     // What a feed-forward block of n_ff channels has before its last product.
-    const float* activated(const Linear& w, int i, const float* in, int n_ff) {
+    float* activated(const Linear& w, int i, const float* in, int n_ff) {
         float* up = ws_.up->data();
         multiply(w, in, up, false);
         if (!d_.gated) {
@@ -286,8 +315,11 @@ class Pass {
     void mix(const ExpertWeights& w, int i, const float* in) {
         float* mixed = ws_.mixed->data();
         if (!d_.early_router) multiply(w.router, in, ws_.router->data(), false);
+        if (d_.router_soft_cap > 0)
+            backend_.soft_cap(d_.router_soft_cap, n_, d_.routing.n_experts, ws_.router->data());
         const Mixture mixture{.routing = d_.routing,
                               .activation = d_.activation,
+                              .gated = d_.gated,
                               .selection_bias = data_or_null(w.selection_bias),
                               .up = w.up.get(),
                               .down = w.down.get(),
@@ -295,8 +327,20 @@ class Pass {
                               .down_scale = data_or_null(w.down_scale),
                               .up_bias = data_or_null(w.up_bias),
                               .down_bias = data_or_null(w.down_bias)};
-        backend_.experts(mixture, ws_.router->data(), in, n_, mixed);
-        if (!w.shared_up.matrix) return;
+        if (w.latent_in.matrix) {
+            float* latent = ws_.expert_latent->data();
+            multiply(w.latent_in, in, latent, false);
+            backend_.experts(mixture, ws_.router->data(), latent, n_, latent);
+            multiply(w.latent_out, latent, mixed, false);
+        } else {
+            backend_.experts(mixture, ws_.router->data(), in, n_, mixed);
+        }
+        if (w.shared_up.matrix) add_shared_expert(w, i, in, mixed);
+        if (d_.mixture_scale != 1.0f) backend_.scale(d_.mixture_scale, n_, d_.n_embd, mixed);
+    }
+
+    // What the expert of all tokens makes of `in`, which is lost.
+    void add_shared_expert(const ExpertWeights& w, int i, const float* in, float* mixed) {
         if (w.shared_gate) backend_.matmul(*w.shared_gate, in, n_, ws_.shared_gate->data(), false);
         const float* shared = activated(w.shared_up, i, in, d_.n_shared_ff);
         if (!w.shared_gate) return multiply(w.shared_down, shared, mixed, true);

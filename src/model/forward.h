@@ -16,11 +16,12 @@ class Workspace {
     int max_tokens() const { return max_tokens_; }
 
     std::unique_ptr<Buffer> x, h, qkv, attention, up, gated;   // (max_tokens, ...)
-    std::unique_ptr<Buffer> gated_qkv;                         // with gated attention
+    std::unique_ptr<Buffer> gated_qkv, gates;                  // with a gate, by its source
     std::unique_ptr<Buffer> q_latent, q, kv_latent, heads;     // with latent attention
     std::unique_ptr<Buffer> router, mixed, shared_gate;        // with a mixture of experts
+    std::unique_ptr<Buffer> expert_latent;                     // likewise, or null
     std::unique_ptr<RecurrentWorkspace> recurrent;             // with layers that have a state
-    std::unique_ptr<Buffer> cos, sin, window_cos, window_sin;  // (max_tokens, n_rope_pairs)
+    std::unique_ptr<Buffer> cos, sin, window_cos, window_sin;  // (max_tokens, pairs that turn)
     std::unique_ptr<Buffer> query_scales;                      // (max_tokens) or null
 
   private:

@@ -13,7 +13,7 @@ constexpr int kBatch = 512;  // tokens at a time
 
 void fill_randomly(Backend& backend, const ModelDescription& d, KvCache& cache, int n_tokens, unsigned seed) {
     const auto rows = static_cast<std::size_t>(std::min(n_tokens, kBatch));
-    const auto qkv = backend.allocate(rows * static_cast<std::size_t>(d.qkv_width()));
+    const auto qkv = backend.allocate(rows * static_cast<std::size_t>(d.qkv_width(d.n_heads)));
     const auto out = backend.allocate(rows * static_cast<std::size_t>(d.n_heads * d.value_dim()));
     std::minstd_rand random(seed);
     for (int done = 0; done < n_tokens;) {

@@ -21,6 +21,7 @@ struct Rope {
     // What the scale of attention is multiplied with besides: DeepSeek's share of the same.
     double attention_scale = 1;
 
+    int n_pairs() const { return static_cast<int>(frequencies.size()); }
     const std::vector<double>& in_context(int tokens) const {
         return long_frequencies.empty() || tokens <= short_context ? frequencies : long_frequencies;
     }

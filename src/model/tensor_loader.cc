@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstring>
+#include <numeric>
 
 #include "base/error.h"
+#include "base/half.h"
 #include "gguf/blocks.h"
 #include "gguf/printable.h"
 
@@ -48,6 +51,53 @@ std::unique_ptr<WeightMatrix> TensorLoader::experts(std::int64_t cols, const std
     for (const gguf::Tensor* t : tensors) file_.release(*t);
     expect_finite(*loaded, tensors, n_experts);
     return loaded;
+}
+
+TensorLoader::HeadParts TensorLoader::head_parts(const std::string& name, std::int64_t cols,
+                                                 std::int64_t first, std::int64_t second, int n_heads) {
+    const gguf::Tensor& t = use(name + ".weight");
+    expect_shape(t, cols, (first + second) * n_heads);
+    if (!gguf::is_supported(t.type))
+        file_.reject(t, fmt::format("type {} is not supported", gguf::type_name(t.type)));
+    const auto size = [](std::int64_t n) { return static_cast<std::size_t>(n); };
+    // Blocks of quantised weights lie along rows, so that what is transposed has to leave them.
+    using gguf::TensorType;
+    const bool wide = t.type == TensorType::kF32 || t.type == TensorType::kBF16;
+    gguf::Tensor keys = t, values = t;
+    keys.type = wide ? TensorType::kF32 : TensorType::kF16;
+    keys.shape = {first, cols, n_heads, 1};
+    values.shape = {cols, second, n_heads, 1};
+    std::vector<std::uint8_t> keys_data(size(keys.rows() * keys.row_bytes())), values_data;
+    std::vector<float> row(size(cols));
+    for (std::int64_t head = 0; head < n_heads; ++head) {
+        const std::uint8_t* rows = t.data.data() + head * (first + second) * t.row_bytes();
+        for (std::int64_t i = 0; i < first; ++i) {
+            gguf::dequantize_row(t.type, rows + i * t.row_bytes(), row.data(), cols);
+            for (std::int64_t c = 0; c < cols; ++c) {
+                std::uint8_t* to = keys_data.data() + (head * cols + c) * keys.row_bytes();
+                const float x = row[size(c)];
+                if (wide) {
+                    std::memcpy(to + i * std::int64_t{sizeof x}, &x, sizeof x);
+                } else {
+                    const std::uint16_t half = f32_to_f16(x);
+                    std::memcpy(to + i * std::int64_t{sizeof half}, &half, sizeof half);
+                }
+            }
+        }
+        values_data.insert(values_data.end(), rows + first * t.row_bytes(),
+                           rows + (first + second) * t.row_bytes());
+    }
+    keys.data = keys_data;
+    values.data = values_data;
+    const auto load = [&](const gguf::Tensor& part) {
+        const gguf::Tensor* one = &part;
+        auto loaded = backend_.load_experts(file_, {&one, 1}, n_heads);
+        expect_finite(*loaded, {one}, n_heads);
+        return loaded;
+    };
+    HeadParts parts{load(keys), load(values)};
+    file_.release(t);
+    return parts;
 }
 
 std::unique_ptr<Buffer> TensorLoader::expert_scale(const std::vector<Part>& parts, int n_experts) {
@@ -105,6 +155,36 @@ std::unique_ptr<Buffer> TensorLoader::transposed(const std::string& tensor, std:
             buffer->data()[j * rows + i] = as_stored[static_cast<std::size_t>(i * cols + j)];
     }
     return buffer;
+}
+
+Linear TensorLoader::sorted(std::int64_t cols, const std::string& name,
+                            const std::vector<std::int64_t>& pieces, int n_groups,
+                            const std::vector<Part>& below) {
+    const gguf::Tensor& t = use(name + ".weight");
+    const std::int64_t group = std::accumulate(pieces.begin(), pieces.end(), std::int64_t{0});
+    expect_shape(t, cols, group * n_groups);
+    std::vector<gguf::Tensor> views;
+    std::int64_t before = 0;  // of a group's rows
+    for (const std::int64_t rows : pieces) {
+        for (int g = 0; g < n_groups; ++g) {
+            gguf::Tensor view = t;
+            view.shape = {cols, rows, 1, 1};
+            view.data = t.data.subspan(static_cast<std::size_t>((g * group + before) * t.row_bytes()),
+                                       static_cast<std::size_t>(rows * t.row_bytes()));
+            views.push_back(std::move(view));
+        }
+        before += rows;
+    }
+    std::vector<const gguf::Tensor*> tensors;
+    for (const gguf::Tensor& view : views) tensors.push_back(&view);
+    for (const Part& part : below) {
+        tensors.push_back(&use(part.name + ".weight"));
+        expect_shape(*tensors.back(), cols, part.rows);
+    }
+    Linear linear{backend_.load(file_, tensors), nullptr, {}};
+    for (const gguf::Tensor* tensor : tensors) file_.release(*tensor);
+    expect_finite(*linear.matrix, tensors, 1);
+    return linear;
 }
 
 Linear TensorLoader::linear(std::int64_t cols, const std::vector<Part>& parts) {

@@ -26,8 +26,19 @@ class TensorLoader {
     Linear linear(std::int64_t cols, const std::vector<Part>& parts);
     // The parts, or one tensor `whole` that holds all of them.
     Linear linear(std::int64_t cols, const std::string& whole, const std::vector<Part>& parts);
+    // A tensor that has pieces of so many rows for each of n_groups: the first piece of all groups, the
+    // second, ..., and below them other parts.
+    Linear sorted(std::int64_t cols, const std::string& name, const std::vector<std::int64_t>& pieces,
+                  int n_groups, const std::vector<Part>& below);
     // Parts of so many rows for each expert, as Backend::load_experts stacks them.
     std::unique_ptr<WeightMatrix> experts(std::int64_t cols, const std::vector<Part>& parts, int n_experts);
+    // Of a tensor with rows [first | second] for each of n_heads, one matrix for each head: of its first rows
+    // (cols, first), transposed, and of its second ones (second, cols).
+    struct HeadParts {
+        std::unique_ptr<WeightMatrix> first_transposed, second;
+    };
+    HeadParts head_parts(const std::string& name, std::int64_t cols, std::int64_t first, std::int64_t second,
+                         int n_heads);
     // Scales (n_experts, parts) of what each part's rows make, or null.
     std::unique_ptr<Buffer> expert_scale(const std::vector<Part>& parts, int n_experts);
     // Their biases, stacked likewise, or null.

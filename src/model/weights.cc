@@ -15,8 +15,8 @@ NormWeights load_norm(TensorLoader& load, const ModelDescription& d, const std::
     return d.norm_gains ? load.norm(name, d.n_embd) : NormWeights{};
 }
 
-void load_qk_norms(TensorLoader& load, const ModelDescription& d, const std::string& p, bool rotary,
-                   LayerWeights& l) {
+void load_qk_norms(TensorLoader& load, const ModelDescription& d, const std::string& p, int heads,
+                   bool rotary, LayerWeights& l) {
     if (d.qk_norm == QkNorm::kNone) return;
     if (d.qk_norm == QkNorm::kBareHead) {
         if (!rotary) return;
@@ -25,8 +25,17 @@ void load_qk_norms(TensorLoader& load, const ModelDescription& d, const std::str
         return;
     }
     const bool shared = d.qk_norm == QkNorm::kHead;
-    l.q_norm = load.norm(p + "attn_q_norm", std::int64_t{shared ? 1 : d.n_heads} * d.head_dim);
+    l.q_norm = load.norm(p + "attn_q_norm", std::int64_t{shared ? 1 : heads} * d.head_dim);
     l.k_norm = load.norm(p + "attn_k_norm", std::int64_t{shared ? 1 : d.n_kv_heads} * d.head_dim);
+}
+
+// The matrices of a feed-forward block or an expert before its activation.
+std::vector<TensorLoader::Part> up_parts(const ModelDescription& d, const std::string& p,
+                                         std::string_view suffix, std::int64_t n_ff) {
+    std::vector<TensorLoader::Part> parts;
+    if (d.gated) parts.push_back({fmt::format("{}ffn_gate{}", p, suffix), n_ff});
+    parts.push_back({fmt::format("{}ffn_up{}", p, suffix), n_ff});
+    return parts;
 }
 
 std::unique_ptr<ExpertWeights> load_experts(TensorLoader& load, const ModelDescription& d,
@@ -36,24 +45,29 @@ std::unique_ptr<ExpertWeights> load_experts(TensorLoader& load, const ModelDescr
     w->router = load.linear(d.n_embd, {{p + "ffn_gate_inp", n}});
     for (const char* name : {"exp_probs_b.bias", "exp_probs_b"})
         if (load.has(p + name)) w->selection_bias = load.vector(p + name, n);
+    using Parts = std::vector<TensorLoader::Part>;
+    const int n_embd = d.n_expert_embd > 0 ? d.n_expert_embd : d.n_embd;
     const bool fused = load.has(p + "ffn_gate_up_exps.weight");
-    const std::vector<TensorLoader::Part> up =
-        fused ? std::vector<TensorLoader::Part>{{p + "ffn_gate_up_exps", 2 * std::int64_t{d.n_expert_ff}}}
-              : std::vector<TensorLoader::Part>{{p + "ffn_gate_exps", d.n_expert_ff},
-                                                {p + "ffn_up_exps", d.n_expert_ff}};
-    w->up = load.experts(d.n_embd, up, n);
+    const Parts up = fused ? Parts{{p + "ffn_gate_up_exps", 2 * std::int64_t{d.n_expert_ff}}}
+                           : up_parts(d, p, "_exps", d.n_expert_ff);
+    w->up = load.experts(n_embd, up, n);
     // One tensor of gate and up has one scale for both.
-    w->up_scale = load.expert_scale(fused ? std::vector<TensorLoader::Part>{up[0], up[0]} : up, n);
+    w->up_scale = load.expert_scale(fused ? Parts{up[0], up[0]} : up, n);
     w->up_bias = load.expert_bias(up, n);
-    const std::vector<TensorLoader::Part> down{{p + "ffn_down_exps", d.n_embd}};
+    const Parts down{{p + "ffn_down_exps", n_embd}};
     w->down = load.experts(d.n_expert_ff, down, n);
     w->down_scale = load.expert_scale(down, n);
     w->down_bias = load.expert_bias(down, n);
     if (d.n_shared_ff > 0) {
-        w->shared_up = load.linear(
-            d.n_embd, {{p + "ffn_gate_shexp", d.n_shared_ff}, {p + "ffn_up_shexp", d.n_shared_ff}});
-        w->shared_down = load.linear(d.n_shared_ff, {{p + "ffn_down_shexp", d.n_embd}});
+        w->shared_up = load.linear(d.n_embd, up_parts(d, p, d.shared_suffix, d.n_shared_ff));
+        w->shared_down =
+            load.linear(d.n_shared_ff, {{fmt::format("{}ffn_down{}", p, d.shared_suffix), d.n_embd}});
     }
+    if (d.n_expert_embd > 0) {
+        w->latent_in = load.linear(d.n_embd, {{p + "ffn_latent_down", n_embd}});
+        w->latent_out = load.linear(n_embd, {{p + "ffn_latent_up", d.n_embd}});
+    }
+    if (d.early_experts) w->norm = load_norm(load, d, p + "ffn_norm_exps");
     if (d.shared_gate) w->shared_gate = load.matrix(d.n_embd, {{p + "ffn_gate_inp_shexp", 1}});
     return w;
 }
@@ -72,6 +86,12 @@ std::unique_ptr<LatentWeights> load_latent(TensorLoader& load, const ModelDescri
     }
     w->kv_a = load.linear(d.n_embd, {{p + "attn_kv_a_mqa", d.head_dim}});
     w->kv_a_norm = load.norm(p + "attn_kv_a_norm", l.kv_rank);
+    if (load.has(p + "attn_kv_b.weight")) {
+        auto parts = load.head_parts(p + "attn_kv_b", l.kv_rank, l.n_plain, l.n_value, d.n_heads);
+        w->k_b = std::move(parts.first_transposed);
+        w->v_b = std::move(parts.second);
+        return w;
+    }
     w->k_b = load.experts(l.n_plain, {{p + "attn_k_b", l.kv_rank}}, d.n_heads);
     w->v_b = load.experts(l.kv_rank, {{p + "attn_v_b", l.n_value}}, d.n_heads);
     return w;
@@ -94,7 +114,12 @@ std::unique_ptr<RecurrentWeights> load_recurrent(TensorLoader& load, const Model
     const RecurrentBlock& r = d.recurrence;
     const bool plain = r.kind == Kind::kShortConvolution, delta = r.kind == Kind::kDeltaRule;
     auto w = std::make_unique<RecurrentWeights>();
-    if (delta) {
+    if (delta && load.has(p + "ssm_in.weight")) {
+        // Older files of Qwen3-Next have [query | key | values | gates of values] for each key head.
+        const std::int64_t values = r.n_inner / r.n_groups;
+        w->in = load.sorted(d.n_embd, p + "ssm_in", {r.n_state, r.n_state, values, values}, r.n_groups,
+                            {{p + "ssm_ba", 2 * r.n_heads}});
+    } else if (delta) {
         std::vector<TensorLoader::Part> parts{{p + "attn_qkv", r.n_convolved()},
                                               {p + "attn_gate", r.n_inner}};
         if (r.steps_by_group) {
@@ -136,31 +161,34 @@ std::unique_ptr<RecurrentWeights> load_recurrent(TensorLoader& load, const Model
     return w;
 }
 
-void load_attention(TensorLoader& load, const ModelDescription& d, const std::string& p, bool rotary,
+void load_attention(TensorLoader& load, const ModelDescription& d, const std::string& p, int layer,
                     LayerWeights& l) {
-    const std::int64_t q_rows = std::int64_t{d.n_heads} * d.head_dim,
+    using Source = AttentionGate::Source;
+    const int heads = d.heads[static_cast<std::size_t>(layer)];
+    const std::int64_t q_rows = std::int64_t{heads} * d.head_dim,
                        kv_rows = std::int64_t{d.n_kv_heads} * d.head_dim;
-    load_qk_norms(load, d, p, rotary, l);
+    load_qk_norms(load, d, p, heads, d.rotary[static_cast<std::size_t>(layer)], l);
     if (d.latent.kv_rank > 0) {
         l.latent = load_latent(load, d, p);
     } else {
         l.qkv = load.linear(d.n_embd, p + "attn_qkv",
-                            {{p + "attn_q", d.gated_attention ? 2 * q_rows : q_rows},
+                            {{p + "attn_q", d.gate.source == Source::kQuery ? 2 * q_rows : q_rows},
                              {p + "attn_k", kv_rows},
                              {p + "attn_v", kv_rows}});
     }
-    if (d.sink_logits) l.sink_logits = load.vector(p + "attn_sinks.weight", d.n_heads);
-    l.output = load.linear(d.attention_width(), {{p + "attn_output", d.n_embd}});
+    if (d.gate.source == Source::kInput)
+        l.gate = load.linear(d.n_embd, {{p + "attn_gate", d.gate_width(heads)}});
+    if (d.sink_logits) l.sink_logits = load.vector(p + "attn_sinks.weight", heads);
+    if (d.sub_norms) l.attention_sub_norm = load.norm(p + "attn_sub_norm", d.attention_width(heads));
+    l.output = load.linear(d.attention_width(heads), {{p + "attn_output", d.n_embd}});
 }
 
 void load_feed_forward(TensorLoader& load, const ModelDescription& d, const std::string& p, LayerWeights& l) {
-    if (!d.gated) {
-        l.up = load.linear(d.n_embd, {{p + "ffn_up", d.n_ff}});
-    } else if (load.has(p + "ffn_gate.weight")) {
-        l.up = load.linear(d.n_embd, {{p + "ffn_gate", d.n_ff}, {p + "ffn_up", d.n_ff}});
-    } else {
-        l.up = load.linear(d.n_embd, {{p + "ffn_up", 2 * std::int64_t{d.n_ff}}});
-    }
+    const bool fused = d.gated && !load.has(p + "ffn_gate.weight");
+    l.up = load.linear(d.n_embd,
+                       fused ? std::vector<TensorLoader::Part>{{p + "ffn_up", 2 * std::int64_t{d.n_ff}}}
+                             : up_parts(d, p, "", d.n_ff));
+    if (d.sub_norms) l.feed_forward_sub_norm = load.norm(p + "ffn_sub_norm", d.n_ff);
     l.down = load.linear(d.n_ff, {{p + "ffn_down", d.n_embd}});
 }
 
@@ -175,17 +203,14 @@ LayerWeights load_layer(TensorLoader& load, const ModelDescription& d, Backend& 
             l.feed_forward_norm = load_norm(load, d, p + std::string(d.feed_forward_norm_tensor));
     }
     if (d.post_norms) {
-        l.post_attention_norm = load_norm(load, d, p + "post_attention_norm");
-        l.post_feed_forward_norm = load_norm(load, d, p + "post_ffw_norm");
+        l.post_attention_norm = load_norm(load, d, p + std::string(d.post_attention_norm_tensor));
+        l.post_feed_forward_norm = load_norm(load, d, p + std::string(d.post_feed_forward_norm_tensor));
     }
-    if (blocks.attention) load_attention(load, d, p, d.rotary[static_cast<std::size_t>(layer)], l);
+    if (blocks.attention) load_attention(load, d, p, layer, l);
     if (blocks.recurrence) l.recurrent = load_recurrent(load, d, backend, p);
     if (!blocks.feed_forward) return l;
-    if (d.has_experts(layer)) {
-        l.experts = load_experts(load, d, p);
-    } else {
-        load_feed_forward(load, d, p, l);
-    }
+    if (d.has_experts(layer)) l.experts = load_experts(load, d, p);
+    if (!l.experts || d.early_experts) load_feed_forward(load, d, p, l);
     return l;
 }
 
@@ -196,7 +221,7 @@ Weights load_weights(const gguf::File& file, const ModelDescription& d, Backend&
     Weights w;
     w.embedding = load.matrix(d.n_embd, {{"token_embd", d.n_vocab}});
     if (d.n_positions > 0) w.positions = load.matrix(d.n_embd, {{"position_embd", d.n_positions}});
-    if (d.embedding_norm) w.embedding_norm = load_norm(load, d, "token_embd_norm");
+    if (d.embedding_norm && d.embedding_norm_gains) w.embedding_norm = load_norm(load, d, "token_embd_norm");
     if (load.has("output.weight")) w.separate_output = load.linear(d.n_embd, {{"output", d.n_vocab}});
     w.output_norm = load_norm(load, d, std::string(d.output_norm_tensor));
     for (int i = 0; i < d.n_layers; ++i) w.layers.push_back(load_layer(load, d, backend, i));

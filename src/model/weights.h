@@ -10,10 +10,12 @@
 namespace kvsplit {
 
 struct ExpertWeights {
+    NormWeights norm;                                                  // with early_experts
     Linear router;                                                     // (n_experts, n_embd)
     std::unique_ptr<Buffer> selection_bias;                            // (n_experts) or null
     std::unique_ptr<WeightMatrix> up, down;                            // as Mixture has them
     std::unique_ptr<Buffer> up_scale, down_scale, up_bias, down_bias;  // likewise, or null
+    Linear latent_in, latent_out;               // (n_expert_embd, n_embd) and back, or without matrices
     Linear shared_up, shared_down;              // the expert of all tokens; without matrices if there is none
     std::unique_ptr<WeightMatrix> shared_gate;  // (1, n_embd) or null
 };
@@ -31,16 +33,18 @@ struct LatentWeights {
 struct LayerWeights {
     NormWeights attention_norm, feed_forward_norm;            // (n_embd)
     NormWeights post_attention_norm, post_feed_forward_norm;  // (n_embd)
-    NormWeights q_norm, k_norm;  // kHead: (head_dim), else (n_heads * head_dim), (n_kv_heads * head_dim)
+    NormWeights attention_sub_norm, feed_forward_sub_norm;    // (attention_width), (n_ff)
+    NormWeights q_norm, k_norm;  // kHead: (head_dim), else (heads * head_dim), (n_kv_heads * head_dim)
     std::unique_ptr<RecurrentWeights> recurrent;  // or null
     // Without matrices where the layer has no attention, or no feed-forward block:
     std::unique_ptr<LatentWeights> latent;   // in place of qkv, or null
     Linear qkv;                              // ([q | k | v], n_embd)
     std::unique_ptr<Buffer> sink_logits;     // (n_heads) or null
-    Linear output;                           // (n_embd, n_heads * head_dim)
+    Linear gate;                             // (gate_width, n_embd) with gates of their own tensor
+    Linear output;                           // (n_embd, attention_width)
     Linear up;                               // ([gate | up] or up, n_embd)
     Linear down;                             // (n_embd, n_ff)
-    std::unique_ptr<ExpertWeights> experts;  // in place of up and down, or null
+    std::unique_ptr<ExpertWeights> experts;  // in place of up and down or beside them, or null
 };
 
 struct Weights {

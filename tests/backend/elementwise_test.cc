@@ -97,7 +97,8 @@ TEST(Elementwise, Activations) {
                                                std::max(v, 0.0),
                                                v > 0 ? v * v : 0.0,
                                                1 / (1 + std::exp(-v)),
-                                               v};
+                                               v,
+                                               std::log1p(std::exp(v))};
                     EXPECT_NEAR(y[i], expected[f], 1e-6 * (1 + v * v)) << f;
                     EXPECT_EQ(product[i], y[i] * x[i]) << f;
                 }

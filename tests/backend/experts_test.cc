@@ -101,16 +101,17 @@ struct TestMixture {
     PackedMatrix up, down;
     Mixture mixture;
 
-    TestMixture(TensorType type, Activations activations, bool biases, unsigned seed = 1) {
-        std::mt19937 rng(seed);
+    TestMixture(TensorType type, Activations activations, bool biases, bool gated = true) {
+        std::mt19937 rng(1);
         ThreadPool pool(2);
         // An expert's gate and up are two sources, as two tensors of a file are.
-        up = pack(pool, type, 2, kFf, kEmbd, activations, up_values, rng);
+        up = pack(pool, type, gated ? 2 : 1, kFf, kEmbd, activations, up_values, rng);
         down = pack(pool, type, 1, kEmbd, kFf, activations, down_values, rng);
         up_bias = test::random_rows(kExperts, 2 * kFf, rng);
         down_bias = test::random_rows(kExperts, kEmbd, rng);
         mixture = {.routing = {.n_experts = kExperts, .n_used = kUsed, .normalise = true},
-                   .activation = Activation::kSilu,
+                   .activation = gated ? Activation::kSilu : Activation::kReluSquared,
+                   .gated = gated,
                    .selection_bias = nullptr,
                    .up = nullptr,
                    .down = nullptr,
@@ -135,14 +136,16 @@ struct TestMixture {
     std::vector<double> expected(const float* logits, const float* x) const {
         std::vector<double> out(kEmbd);
         for (const ChosenExpert& c : choose(mixture.routing, {logits, logits + kExperts})) {
-            std::vector<double> gate_up = product(up_values, 2 * kFf, kEmbd, c.expert, x), gated(kFf);
-            for (int i = 0; i < 2 * kFf && mixture.up_bias; ++i)
-                gate_up[size(i)] += up_bias[size(c.expert * 2 * kFf + i)];
+            const int width = (mixture.gated ? 2 : 1) * kFf;
+            std::vector<double> gate_up = product(up_values, width, kEmbd, c.expert, x), hidden(kFf);
+            for (int i = 0; i < width && mixture.up_bias; ++i)
+                gate_up[size(i)] += up_bias[size(c.expert * width + i)];
             for (int i = 0; i < kFf; ++i) {
                 const double g = gate_up[size(i)];
-                gated[size(i)] = g / (1 + std::exp(-g)) * gate_up[size(kFf + i)];
+                hidden[size(i)] = mixture.gated ? g / (1 + std::exp(-g)) * gate_up[size(kFf + i)]
+                                                : std::pow(std::max(g, 0.0), 2);
             }
-            const std::vector<double> result = product(down_values, kEmbd, kFf, c.expert, gated.data());
+            const std::vector<double> result = product(down_values, kEmbd, kFf, c.expert, hidden.data());
             for (int i = 0; i < kEmbd; ++i) {
                 const double bias = mixture.down_bias ? down_bias[size(c.expert * kEmbd + i)] : 0.0;
                 out[size(i)] += c.weight * (result[size(i)] + bias);
@@ -183,8 +186,8 @@ TEST(Experts, AgreeWithTheDefinition) {
     const int n = 30;
     const auto logits = test::random_rows(n, kExperts, rng), x = test::random_rows(n, kEmbd, rng);
     for (TensorType type : {TensorType::kF32, TensorType::kF16, TensorType::kQ8_0, TensorType::kMXFP4}) {
-        for (bool biases : {false, true}) {
-            const TestMixture m(type, Activations::kF32, biases);
+        for (const auto [biases, gated] : {std::pair{false, true}, {true, true}, {true, false}}) {
+            const TestMixture m(type, Activations::kF32, biases, gated);
             for (CpuIsa isa : available_isas()) {
                 const auto out = m.run(isa, 2, logits, x, n);
                 double error = 0, sum = 0;
@@ -207,7 +210,7 @@ TEST(Experts, BatchesAndThreadsDoNotChangeABit) {
     const int n = 70;
     const auto logits = test::random_rows(n, kExperts, rng), x = test::random_rows(n, kEmbd, rng);
     for (Activations activations : {Activations::kInt8, Activations::kInt16, Activations::kF32}) {
-        const TestMixture m(TensorType::kQ4_0, activations, true);
+        const TestMixture m(TensorType::kQ4_0, activations, true, activations != Activations::kInt16);
         const auto whole = m.run(detect_isa(), 1, logits, x, n);
         for (int threads : {1, 3}) {
             for (int step : {1, 5, 64, n}) {

@@ -41,8 +41,11 @@ class Run(unittest.TestCase):
         self.assertEqual(done.returncode, 0)
         self.assertEqual(done.stdout, result["text"])
         self.assertNotIn("\x1b", done.stdout + done.stderr)
-        for word in ["prompt:", "answer:", "cache k5v4:", "saved"]:
+        # So few tokens fill no page.
+        for word in ["prompt:", "answer:", "cache k5v4:", " % more than f16"]:
             self.assertIn(word, done.stderr)
+        done = kvsplit("run", "-m", program.MODEL, "-p", "word " * 300, "-n", 1)
+        self.assertIn(" % saved against f16", done.stderr)
 
     def test_prompt_from_stdin_and_file(self):
         expected, _ = run_json("-p", QUESTION, "-n", 4)
@@ -314,7 +317,10 @@ class Perplexity(unittest.TestCase):
     def test_short_text(self):
         done, _ = self.measure("-c", 4096)
         self.assertEqual(done.returncode, 1)
-        self.assertRegex(done.stderr, r"the text has \d+ tokens: 1 chunk of 4096 tokens need 4096")
+        self.assertRegex(done.stderr, r"the text has \d+ tokens: one chunk of 4096 tokens needs 4096. Give a longer text or")
+        done, _ = self.measure("-c", 256, "--chunks", 99)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("99 chunks of 256 tokens need 25344. Give a longer text, fewer chunks or", done.stderr)
 
     def test_more_context_than_the_model_has(self):
         done, _ = self.measure("-c", 8193)
@@ -324,7 +330,8 @@ class Perplexity(unittest.TestCase):
 
 class Bench(unittest.TestCase):
     def measure(self, *arguments):
-        return kvsplit("bench", "-m", program.MODEL, "-r", 1, "-p", 16, "-n", 2, *arguments)
+        repeats = [] if "-r" in arguments else ["-r", 1]
+        return kvsplit("bench", "-m", program.MODEL, "-p", 16, "-n", 2, *repeats, *arguments)
 
     def test_json_has_the_documented_names(self):
         done = self.measure("--kv", "f16,k8v4", "-d", "0,200", "-t", 1, "--json")
@@ -358,6 +365,8 @@ class Bench(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         for word in ["k4v4", "9,000", "prefill 16, tok/s", "decode 2, tok/s", "--fast-fill"]:
             self.assertIn(word, done.stdout)
+        self.assertNotIn("+-", done.stdout)  # of one measurement
+        self.assertIn("+-", self.measure("--kv", "k4v4", "-r", 2).stdout)
         self.assertIn("the model was made for 8,192", done.stderr)
 
     def test_control_c_keeps_what_was_measured(self):

@@ -96,6 +96,14 @@ class Usage(unittest.TestCase):
                               ("--activations", "12"), ("--repeat-penalty", "0"), ("--seed", "x")]:
             self.check("run", "-m", "x.gguf", "-p", "hi", option, value)
 
+    def test_numbers_say_what_they_are_not(self):
+        run = ["run", "-m", "x.gguf", "-p", "hi"]
+        self.check(*run, "-n", "many", says="-n: 'many' is not a whole number")
+        self.check(*run, "--tokens", "many", says="--tokens: 'many' is not a whole number")
+        self.check(*run, "-c", "-5", says="-c: -5 is not between 0 and")
+        self.check(*run, "--temp", "hot", says="--temp: 'hot' is not a number")
+        self.check(*run, "--top-p", "1.1", says="--top-p: 1.1 is not between")
+
     def test_bench(self):
         bench = ["bench", "-m", "x.gguf"]
         for option, value in [("-p", "-1"), ("-n", "many"), ("-d", "-1"), ("-d", "0,x"), ("-r", "0"), ("--kv", "k8")]:
@@ -113,6 +121,8 @@ class Usage(unittest.TestCase):
         run = ["run", "-m", "x.gguf", "-p", "hi"]
         self.check(*run, "--kv", "k7v4", says="7 bits")
         self.check(*run, "--kv", "fast", says="k8v4")
+        self.check(*run, "--kv", "f16,k8v4", says="take lists")
+        self.check("chat", "-m", "x.gguf", "--kv", "f16,k8v4", says="take lists")
         self.check(*run, "--kv-key", "7", says="7 bits")
         self.check(*run, "--kvq-val", "1", says="1 bits")
         self.check(*run, "--kv", "k8v8", "--kv-key", "8", says="excludes")
@@ -151,6 +161,8 @@ class Files(unittest.TestCase):
         self.check("bench", "-m", "no/such.gguf", says=["no/such.gguf"])
         self.check("plan", "-m", "no/such.gguf", says=["no/such.gguf"])
         self.check("run", "-m", "x.gguf", "-f", "no/prompt.txt", says=["no/prompt.txt"])
+        self.check("run", "-m", "x.gguf", "-p", "hi", "--kv", "@no/such.kv", says=["no/such.kv"])
+        self.check("perplexity", "-m", "x.gguf", "-f", "x", "--kv", "f16,@no/such.kv", says=["no/such.kv"])
         self.check("eval", "-m", "no/such.gguf", says=["no/such.gguf"])
         self.check("eval", "-m", "x.gguf", "--task", "lambada", "-f", "no/words.jsonl", says=["no/words.jsonl"])
 

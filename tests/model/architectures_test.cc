@@ -4,10 +4,12 @@
 
 #include <cmath>
 #include <cstring>
+#include <set>
 #include <span>
 
 #include "engine/hidden.h"
 #include "kvsplit/model.h"
+#include "model/description.h"
 #include "model/rope_options.h"
 #include "model/tiny_models.h"
 
@@ -58,6 +60,20 @@ class ArchitectureTest : public testing::TestWithParam<std::string> {
     std::vector<float> logits(const KvSpec& spec, std::size_t step) const {
         return logits_of(model_, golden_.tokens, spec, step);
     }
+    // The largest difference of logits (tokens, n_vocab) from those of a golden.
+    double largest_difference(std::span<const float> ours, std::span<const int> positions,
+                              const std::vector<std::vector<float>>& golden) const {
+        const auto n_vocab = static_cast<std::size_t>(model_->info().n_vocab);
+        double largest = 0;
+        for (std::size_t p = 0; p < positions.size(); ++p) {
+            const auto row = ours.subspan(static_cast<std::size_t>(positions[p]) * n_vocab, n_vocab);
+            for (std::size_t i = 0; i < golden_.ids.size(); ++i) {
+                const float x = row[static_cast<std::size_t>(golden_.ids[i])];
+                largest = std::max(largest, std::abs(double{x} - golden[p][i]));
+            }
+        }
+        return largest;
+    }
 
     TinyModelGolden golden_;
     TempFile file_;
@@ -65,18 +81,19 @@ class ArchitectureTest : public testing::TestWithParam<std::string> {
 };
 
 TEST_P(ArchitectureTest, AgreesWithTransformers) {
-    const auto n_vocab = static_cast<std::size_t>(model_->info().n_vocab);
     const std::vector<float> ours = logits({32, 32}, golden_.tokens.size());
-    double largest = 0;
-    for (std::size_t p = 0; p < golden_.positions.size(); ++p) {
-        for (std::size_t i = 0; i < golden_.ids.size(); ++i) {
-            const float x = ours[static_cast<std::size_t>(golden_.positions[p]) * n_vocab +
-                                 static_cast<std::size_t>(golden_.ids[i])];
-            largest = std::max(largest, std::abs(double{x} - golden_.logits[p][i]));
-        }
-    }
+    const double largest = largest_difference(ours, golden_.positions, golden_.logits);
     EXPECT_LE(largest, 1e-3);
     RecordProperty("largest", std::to_string(largest));
+    if (golden_.stretch == 1) return;
+    // The same of a user who asks for a longer context; models that do not rotate stay as they are.
+    const auto n = static_cast<std::size_t>(golden_.stretched_positions.back() + 1);
+    const auto stretched = Model::load(
+        file_.path(), {.threads = 2,
+                       .exact = true,
+                       .rope = {.scaling = RopeOptions::Scaling::kLinear, .scale = golden_.stretch}});
+    const std::vector<float> longer = logits_of(stretched, std::span(golden_.tokens).first(n), {32, 32}, n);
+    EXPECT_LE(largest_difference(longer, golden_.stretched_positions, golden_.stretched_logits), 1e-3);
 }
 
 // Mean KL divergence over tokens of which the last third read codes. Random layers hand on all of an error,
@@ -104,6 +121,18 @@ TEST_P(ArchitectureTest, BatchSplitsGiveTheSameBits) {
                 << spec.name() << " in steps of " << step;
         }
     }
+}
+
+// Every architecture has a model that its user stretches, or that is stretched by its file.
+TEST(Architectures, EachIsTestedWithALongerContext) {
+    std::set<std::string> stretched;
+    for (const std::string& name : tiny_model_names()) {
+        const TinyModelGolden golden = read_tiny_model(name);
+        if (golden.stretch != 1 || golden.spec.at("metadata").value("rope.scaling.factor", 1.0) != 1)
+            stretched.insert(golden.spec.at("architecture").get<std::string>());
+    }
+    for (const std::string_view name : known_architectures())
+        EXPECT_TRUE(stretched.contains(std::string(name))) << name;
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, ArchitectureTest, testing::ValuesIn(tiny_model_names()),

@@ -89,16 +89,29 @@ TEST(LoadErrors, KeysThatAreNotUnderstood) {
     };
     EXPECT_SAYS(with("llama", "attention.value_length", 32), "keys and values of different lengths");
     EXPECT_SAYS(with("nanbeige", "num_loops", 2), "nanbeige.num_loops: layers that run more than once");
+    EXPECT_SAYS(with("grok", "attention.temperature_length", 1024), "grok.attention.temperature_length");
     EXPECT_SAYS(with("llama4", "attention.sliding_window", 100), "llama4.attention.sliding_window");
     EXPECT_SAYS(with("hunyuan_vl", "rope.scaling.alpha", 1000.0), "hunyuan_vl.rope.scaling.alpha");
-    EXPECT_SAYS(with("llama", "attention.head_count", std::vector<int>{4, 2, 4}),
-                "llama.attention.head_count");
+    EXPECT_SAYS(with("llama", "attention.head_count_kv", std::vector<int>{2, 1, 2}),
+                "llama.attention.head_count_kv");
 }
 
 TEST(LoadErrors, SizesThatDoNotFitTogether) {
     EXPECT_SAYS(
         refusal([](Json& spec) { spec["metadata"]["attention.head_count_kv"] = 3; }, ErrorCode::kFormat),
         "4 heads cannot share 3 key-value heads");
+    EXPECT_SAYS(refusal(
+                    [](Json& spec) {
+                        spec["metadata"]["attention.head_count"] = {4, 3, 4};
+                    },
+                    ErrorCode::kFormat),
+                "3 heads cannot share 2 key-value heads");
+    EXPECT_SAYS(refusal(
+                    [](Json& spec) {
+                        spec["metadata"]["attention.head_count"] = {4, 4};
+                    },
+                    ErrorCode::kFormat),
+                "'llama.attention.head_count': has 2 entries for 3 layers");
     EXPECT_SAYS(
         refusal([](Json& spec) { spec["metadata"]["feed_forward_length"] = 200; }, ErrorCode::kFormat),
         "'blk.0.ffn_gate.weight': has shape 256 x 192, the model's metadata asks for 256 x 200");
@@ -139,10 +152,13 @@ TEST(LoadErrors, ExpertsThatAreNotThere) {
                 "qwen3 with experts");
 }
 
-TEST(LoadErrors, LatentAttentionOfOldFiles) {
+TEST(LoadErrors, LatentAttention) {
     EXPECT_SAYS(refusal([](Json& spec) { spec["metadata"].erase("attention.key_length_mla"); },
-                        ErrorCode::kUnsupported, {}, "deepseek2"),
-                "a newer file of the model is needed");
+                        ErrorCode::kFormat, {}, "deepseek2"),
+                "deepseek2.attention.key_length_mla");
+    EXPECT_SAYS(refusal([](Json& spec) { spec["metadata"]["attention.value_length"] = 32; },
+                        ErrorCode::kFormat, {}, "deepseek3_whole"),
+                "'blk.0.attn_kv_b.weight': has shape 96 x 512, the model's metadata asks for 96 x 384");
     EXPECT_SAYS(refusal([](Json& spec) { spec["metadata"]["attention.key_length_mla"] = 32; },
                         ErrorCode::kFormat, {}, "deepseek2"),
                 "keys of 32 of which 32 rotate");

@@ -103,6 +103,11 @@ TinyModelGolden read_tiny_model(const std::string& name) {
     golden.positions = golden.spec.at("positions").get<std::vector<int>>();
     golden.ids = golden.spec.at("ids").get<std::vector<int>>();
     golden.logits = golden.spec.at("logits").get<std::vector<std::vector<float>>>();
+    golden.stretch = golden.spec.value("stretch", 1.0);
+    if (golden.stretch != 1) {
+        golden.stretched_positions = golden.spec.at("stretched_positions").get<std::vector<int>>();
+        golden.stretched_logits = golden.spec.at("stretched_logits").get<std::vector<std::vector<float>>>();
+    }
     Hashes hashes("tokens");
     const std::uint64_t n_plain = golden.spec.at("vocabulary").get<std::uint64_t>() - kSpecial;
     for (int i = golden.spec.at("n_tokens"); i > 0; --i)

@@ -18,6 +18,10 @@ struct TinyModelGolden {
     std::vector<int> positions;              // whose logits are known
     std::vector<int> ids;                    // of which tokens
     std::vector<std::vector<float>> logits;  // [position][id]
+    // Likewise, of a user who stretches the rotary embedding linearly; 1: there are none.
+    double stretch = 1;
+    std::vector<int> stretched_positions;
+    std::vector<std::vector<float>> stretched_logits;
 
     // The model's file.
     GgufWriter file() const;

@@ -117,6 +117,7 @@ class CountingCpuBackend final : public CountingBackend {
     void add_gated(const float*, const float*, int, int, float*) override {}
     void add_bias(const float*, int, int, float*) override {}
     void scale(float, int, int, float*) override {}
+    void scale_rows(const float*, int, int, float*) override {}
     void scale_parts(std::span<const PartScale>, int, int, float*) override {}
     void clamp(float, int, int, float*) override {}
     void soft_cap(float, int, int, float*) override {}

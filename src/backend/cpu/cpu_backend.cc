@@ -180,6 +180,13 @@ class CpuBackend final : public Backend {
         });
     }
 
+    void scale_rows(const float* factors, int n, int dim, float* x) override {
+        for_pieces(n, dim, [&](int row, int at, int count) {
+            float* first = x + static_cast<std::ptrdiff_t>(row) * dim + at;
+            kernels_.scale(first, factors[row], count, first);
+        });
+    }
+
     void scale_parts(std::span<const PartScale> parts, int n, int dim, float* x) override {
         for_rows(n, [&](int i) {
             float* at = x + static_cast<std::ptrdiff_t>(i) * dim;

@@ -23,8 +23,8 @@ struct BatchBytes {
         const int batch = batch_visits(m, n);
         const TileBytes up = tile_bytes(m.up, batch), down = tile_bytes(m.down, batch);
         rows = sizeof(float) * count(batch, m.n_embd());
-        gate_up = sizeof(float) * count(batch, 2 * m.n_ff());
-        gated = sizeof(float) * count(batch, m.n_ff());
+        gate_up = sizeof(float) * count(batch, m.up_width());
+        gated = m.mixture.gated ? sizeof(float) * count(batch, m.n_ff()) : 0;
         results = sizeof(float) * count(n * m.n_used(), m.n_embd());
         quantized = std::max(up.quantized, down.quantized);
         floats = std::max(up.floats, down.floats);
@@ -138,21 +138,24 @@ void Experts::multiply(const PackedMixture& m, const PackedMatrix& w, float* out
     });
 }
 
-void Experts::activate(const PackedMixture& m, int n_visits) {
-    const int width = 2 * m.n_ff();
-    const auto gated = kernels_.gated[static_cast<int>(m.mixture.activation)];
+// What the visits have before their last product (n_visits, n_ff).
+const float* Experts::activate(const PackedMixture& m, int n_visits) {
+    const int width = m.up_width(), parts = m.up_parts();
+    const auto f = static_cast<int>(m.mixture.activation);
     const Visit* visits = visits_.data() + shares_.front().first;
     pool_.for_each(n_visits, [&](int i) {
         float* gate = floats_of(gate_up_) + count(i, width);
         if (const float* scale = m.mixture.up_scale) {
-            scale += count(visits[i].expert, 2);
-            kernels_.scale(gate, scale[0], m.n_ff(), gate);
-            kernels_.scale(gate + m.n_ff(), scale[1], m.n_ff(), gate + m.n_ff());
+            scale += count(visits[i].expert, parts);
+            for (int p = 0; p < parts; ++p)
+                kernels_.scale(gate + p * m.n_ff(), scale[p], m.n_ff(), gate + p * m.n_ff());
         }
         if (m.mixture.up_bias)
             kernels_.add(m.mixture.up_bias + count(visits[i].expert, width), 1.0f, width, gate);
-        gated(gate, gate + m.n_ff(), m.n_ff(), floats_of(gated_) + count(i, m.n_ff()));
+        if (!m.mixture.gated) return kernels_.activation[f](width, gate);
+        kernels_.gated[f](gate, gate + m.n_ff(), m.n_ff(), floats_of(gated_) + count(i, m.n_ff()));
     });
+    return floats_of(m.mixture.gated ? gated_ : gate_up_);
 }
 
 // The visits of shares_ from x to results_.
@@ -171,8 +174,7 @@ void Experts::run_batch(const PackedMixture& m, const float* x) {
     });
     prepare(m.up, floats_of(rows_));
     multiply(m, m.up, floats_of(gate_up_));
-    activate(m, n_visits);
-    prepare(m.down, floats_of(gated_));
+    prepare(m.down, activate(m, n_visits));
     multiply(m, m.down, floats_of(results_) + count(first, m.n_embd()));
 }
 

@@ -27,6 +27,8 @@ struct PackedMixture {
     int n_used() const { return mixture.routing.n_used; }
     int n_embd() const { return up.cols(); }
     int n_ff() const { return down.cols(); }
+    int up_parts() const { return mixture.gated ? 2 : 1; }  // gate and up, or up alone
+    int up_width() const { return up_parts() * n_ff(); }
 };
 
 // Its working memory grows on demand. One call at a time.
@@ -67,7 +69,7 @@ class Experts {
     void run_batch(const PackedMixture& m, const float* x);
     void prepare(const PackedMatrix& w, const float* rows);
     void multiply(const PackedMixture& m, const PackedMatrix& w, float* out);
-    void activate(const PackedMixture& m, int n_visits);
+    const float* activate(const PackedMixture& m, int n_visits);
     void sum(const PackedMixture& m, int n, float* out);
     RowTiles tiles(const PackedMatrix& w, const Share& share);
 
@@ -80,8 +82,8 @@ class Experts {
     std::vector<Share> all_, shares_;   // of all visits; of the batch of visits at hand
     std::vector<Item> items_;
     AlignedBuffer rows_;                // (batch, n_embd)
-    AlignedBuffer gate_up_;             // (batch, 2 n_ff)
-    AlignedBuffer gated_;               // (batch, n_ff)
+    AlignedBuffer gate_up_;             // (batch, up_width)
+    AlignedBuffer gated_;               // (batch, n_ff), with gates
     AlignedBuffer results_;             // (n * n_used, n_embd)
     AlignedBuffer quantized_, floats_;  // tiles of rows_ or gated_, share after share
     TileBytes tile_bytes_;              // of one row of them

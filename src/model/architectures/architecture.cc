@@ -20,14 +20,19 @@ void set_layer_norm(const ArchitectureKeys& in, ModelDescription& d) {
     d.norm_eps = static_cast<float>(in.positive_or("attention.layer_norm_epsilon", 1e-5));
 }
 
-void set_windows(const ArchitectureKeys& in, ModelDescription& d, int window, int period) {
+void set_windows(const ArchitectureKeys& in, ModelDescription& d, int window, int period, bool full_first) {
     const std::vector<bool> named = in.flags("attention.sliding_window_pattern", d.n_layers);
     if (named.empty()) period = in.count_or("attention.sliding_window_pattern", 1 << 20, period);
+    const int full = full_first ? 0 : period - 1;
     for (std::size_t i = 0; i < d.windows.size(); ++i) {
-        const bool windowed = named.empty() ? period == 0 || (static_cast<int>(i) + 1) % period != 0
-                                            : static_cast<bool>(named[i]);
+        const bool windowed =
+            named.empty() ? period == 0 || static_cast<int>(i) % period != full : static_cast<bool>(named[i]);
         d.windows[i] = windowed ? window : 0;
     }
+}
+
+void rotate_windows_alone(ModelDescription& d) {
+    for (std::size_t i = 0; i < d.rotary.size(); ++i) d.rotary[i] = d.windows[i] > 0;
 }
 
 void set_clamp(const ArchitectureKeys& in, ModelDescription& d) {

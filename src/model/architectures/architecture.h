@@ -29,15 +29,19 @@ std::string_view lacking_for(std::string_view architecture);
 
 // ---- parts of descriptions
 
-// Granite with or without experts, hybrid or not.
+// Granite with or without experts, hybrid or not; MiniCPM's scales.
 void describe_granite(const ArchitectureKeys& in, ModelDescription& d);
+void describe_minicpm(const ArchitectureKeys& in, ModelDescription& d);
 
 // Whether the first layer has the tensor: "attn_q_norm.weight".
 bool first_layer_has(const ArchitectureKeys& in, std::string_view tensor);
 void set_layer_norm(const ArchitectureKeys& in, ModelDescription& d);
-// Gives `window` tokens to all layers but each period-th (0: to all), or to those that the file's own pattern
-// names.
-void set_windows(const ArchitectureKeys& in, ModelDescription& d, int window, int period);
+// Gives `window` tokens to all layers but the last of each period (0: to all), or to those that the file's
+// own pattern names. full_first: but the first of each.
+void set_windows(const ArchitectureKeys& in, ModelDescription& d, int window, int period,
+                 bool full_first = false);
+// Layers that see the whole context tell no positions.
+void rotate_windows_alone(ModelDescription& d);
 // Queries, keys and values are cut off where the file says so.
 void set_clamp(const ArchitectureKeys& in, ModelDescription& d);
 // The mixture of experts that the file describes, where it says nothing `defaults`: in all layers behind the

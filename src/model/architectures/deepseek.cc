@@ -1,4 +1,4 @@
-// DeepSeek's models, whose keys and values are made of a latent vector that all heads share.
+// Models whose keys and values are made of a latent vector that all heads share: DeepSeek's and others.
 #include <cmath>
 
 #include "base/error.h"
@@ -7,9 +7,13 @@
 namespace kvsplit {
 namespace {
 
+void require_latent(const ArchitectureKeys& in, const ModelDescription& d) {
+    if (d.latent.kv_rank == 0) in.refuse("attention.kv_lora_rank", "models without it");
+}
+
 // DeepSeek V2, V3, R1, Mistral 4, and others that are built like them.
 void describe_deepseek2(const ArchitectureKeys& in, ModelDescription& d) {
-    if (d.latent.kv_rank == 0) in.refuse("attention.kv_lora_rank", "models without it");
+    require_latent(in, d);
     set_temperature(in, d, 0.0, 0);
     if (in.size_or("expert_count", 4096, 0) == 0) return;
     set_experts(in, d, {});
@@ -17,9 +21,24 @@ void describe_deepseek2(const ArchitectureKeys& in, ModelDescription& d) {
     d.routing.n_group_rating = d.routing.gate == Routing::Gate::kSoftmax ? 1 : 2;
 }
 
+// MiniCPM's scales with latent attention.
+void describe_minicpm3(const ArchitectureKeys& in, ModelDescription& d) {
+    require_latent(in, d);
+    d.rope_kind = RopeKind::kHalves;
+    describe_minicpm(in, d);
+}
+
+void describe_plm(const ArchitectureKeys& in, ModelDescription& d) {
+    require_latent(in, d);
+    d.activation = Activation::kReluSquared;
+    d.gated = false;
+}
+
 constexpr Architecture kDeepSeek[] = {
     {"deepseek2", describe_deepseek2, {.log_multiplier_unit = 0.1}},
+    {"minicpm3", describe_minicpm3},
     {"mistral4", describe_deepseek2, {.log_multiplier_unit = 0.1}},
+    {"plm", describe_plm},
 };
 
 }  // namespace
@@ -28,19 +47,19 @@ std::span<const Architecture> deepseek_family() { return kDeepSeek; }
 
 void set_latent_attention(const ArchitectureKeys& in, ModelDescription& d) {
     LatentAttention& l = d.latent;
-    if (!in.has("attention.key_length_mla")) {
-        fail(ErrorCode::kUnsupported,
-             "{}: {}.attention.key_length_mla is missing: the file was made before latent attention was kept "
-             "as it "
-             "is (attn_k_b, attn_v_b); a newer file of the model is needed",
-             in.file().path(), d.architecture);
-    }
+    // Files with one tensor for keys and values (attn_kv_b) describe the heads that it makes, others the
+    // latent's and beside them those.
+    const bool whole = first_layer_has(in, "attn_kv_b.weight");
+    const auto length = [&](const std::string& name) {
+        return whole ? in.count_or(name, codec::kMaxHeadDim, d.n_embd / d.n_heads)
+                     : in.count(name + "_mla", codec::kMaxHeadDim);
+    };
     const int n_rotary = in.count("rope.dimension_count", codec::kMaxHeadDim);
     l.kv_rank = in.count("attention.kv_lora_rank", codec::kMaxHeadDim);
     l.q_rank = in.size_or("attention.q_lora_rank", 1 << 16, 0);
-    const int key = in.count("attention.key_length_mla", codec::kMaxHeadDim);
+    const int key = length("attention.key_length");
     l.n_plain = key - n_rotary;
-    l.n_value = in.count("attention.value_length_mla", codec::kMaxHeadDim);
+    l.n_value = length("attention.value_length");
     d.head_dim = n_rotary + l.kv_rank;
     d.n_kv_heads = 1;
     if (l.n_plain < 1 || d.head_dim > codec::kMaxHeadDim) {

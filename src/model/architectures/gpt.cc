@@ -103,11 +103,10 @@ void describe_command_r(const ArchitectureKeys& in, ModelDescription& d) {
     d.logit_scale = static_cast<float>(in.positive_or("logit_scale", 1.0));
 }
 
-// Layers that see the whole context tell no positions.
 void describe_cohere2(const ArchitectureKeys& in, ModelDescription& d) {
     describe_command_r(in, d);
     set_windows(in, d, in.count("attention.sliding_window", 1 << 30), 4);
-    for (std::size_t i = 0; i < d.rotary.size(); ++i) d.rotary[i] = d.windows[i] > 0;
+    rotate_windows_alone(d);
 }
 
 constexpr Architecture kGpt[] = {

@@ -90,6 +90,9 @@ void describe_nemotron_h(const ArchitectureKeys& in, ModelDescription& d) {
         if (blocks.feed_forward) blocks.attention = blocks.recurrence = false;
     }
     set_mamba2(in, d);
+    if (in.size_or("expert_count", 4096, 0) == 0) return;
+    set_experts(in, d, {.gate = Routing::Gate::kSigmoid});
+    d.n_expert_embd = in.size_or("moe_latent_size", kMaxChannels, 0);
 }
 
 // A layer of attention closes each group of so many, unless the file names the others.
@@ -108,7 +111,7 @@ void describe_qwen3next(const ArchitectureKeys& in, ModelDescription& d) {
     d.rope_kind = RopeKind::kHalves;
     d.feed_forward_norm_tensor = "post_attention_norm";
     d.qk_norm = QkNorm::kHead;
-    d.gated_attention = true;
+    d.gate.source = AttentionGate::Source::kQuery;
     set_delta_rule(in, d);
     d.recurrence.steps_by_group = true;
     if (in.size_or("expert_count", 4096, 0) == 0) return;
@@ -143,10 +146,15 @@ void describe_jamba(const ArchitectureKeys& in, ModelDescription& d) {
 }
 
 constexpr Architecture kHybrids[] = {
-    {"falcon-h1", describe_falcon_h1}, {"granitehybrid", describe_granite_hybrid},
-    {"jamba", describe_jamba},         {"lfm2", describe_lfm2},
-    {"lfm2moe", describe_lfm2},        {"nemotron_h", describe_nemotron_h},
-    {"qwen35", describe_qwen35},       {"qwen35moe", describe_qwen35},
+    {"falcon-h1", describe_falcon_h1},
+    {"granitehybrid", describe_granite_hybrid},
+    {"jamba", describe_jamba},
+    {"lfm2", describe_lfm2},
+    {"lfm2moe", describe_lfm2},
+    {"nemotron_h", describe_nemotron_h},
+    {"nemotron_h_moe", describe_nemotron_h},
+    {"qwen35", describe_qwen35},
+    {"qwen35moe", describe_qwen35},
     {"qwen3next", describe_qwen3next},
 };
 

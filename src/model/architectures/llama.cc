@@ -83,11 +83,6 @@ void set_scales(const ArchitectureKeys& in, ModelDescription& d, double embeddin
     d.attention_scale = static_cast<float>(in.positive_or("attention.scale", double{d.attention_scale}));
 }
 
-// What files made before the keys existed mean are the values of MiniCPM-2B.
-void describe_minicpm(const ArchitectureKeys& in, ModelDescription& d) {
-    set_scales(in, d, 12.0, 1.4 / std::sqrt(double(d.n_layers)), d.n_embd / 256.0);
-}
-
 // Granite 4 with windows, in the layers that the file names.
 void describe_granite_swa(const ArchitectureKeys& in, ModelDescription& d) {
     describe_granite(in, d);
@@ -127,7 +122,7 @@ void describe_exaone4(const ArchitectureKeys& in, ModelDescription& d) {
     const int window = in.size_or("attention.sliding_window", 1 << 30, 0);
     if (window == 0) return;
     set_windows(in, d, window, 4);
-    for (std::size_t i = 0; i < d.rotary.size(); ++i) d.rotary[i] = d.windows[i] > 0;
+    rotate_windows_alone(d);
 }
 
 void describe_arcee(const ArchitectureKeys&, ModelDescription& d) {
@@ -153,6 +148,26 @@ void describe_apertus(const ArchitectureKeys& in, ModelDescription& d) {
     }
 }
 
+// With norms inside the blocks.
+void describe_bitnet(const ArchitectureKeys&, ModelDescription& d) {
+    d.rope_kind = RopeKind::kHalves;
+    d.sub_norms = true;
+}
+
+void describe_muse_glimmer(const ArchitectureKeys& in, ModelDescription& d) {
+    d.embedding_norm = true;
+    d.embedding_norm_gains = false;
+    d.post_norms = true;
+    d.post_norm_eps = 1e-8f;
+    d.qk_norm = QkNorm::kHead;
+    d.gate.source = AttentionGate::Source::kInput;
+    d.logit_scale = static_cast<float>(in.positive_or("logit_scale", 1.0));
+    if (in.has("final_logit_softcapping"))
+        d.logit_soft_cap = static_cast<float>(in.positive_or("final_logit_softcapping", 1.0));
+    set_windows(in, d, in.count("attention.sliding_window", 1 << 30), 4);
+    rotate_windows_alone(d);
+}
+
 void describe_seed_oss(const ArchitectureKeys&, ModelDescription& d) {
     d.rope_kind = RopeKind::kHalves;
     d.feed_forward_norm_tensor = "post_attention_norm";
@@ -169,6 +184,7 @@ constexpr Architecture kLlama[] = {
     {"apertus", describe_apertus},
     {"arcee", describe_arcee},
     {"baichuan", describe_baichuan},
+    {"bitnet", describe_bitnet},
     {"chatglm", describe_llama},
     {"ernie4_5", describe_llama},
     {"exaone", describe_with_halves},
@@ -184,6 +200,7 @@ constexpr Architecture kLlama[] = {
     {"maincoder", describe_maincoder},
     {"minicpm", describe_minicpm},
     {"mistral3", describe_mistral3},
+    {"muse-glimmer", describe_muse_glimmer, {.windows_stretched = false}},
     {"nanbeige", describe_nanbeige},
     {"olmo", describe_olmo},
     {"olmo2", describe_olmo2, {.windows_stretched = false}},
@@ -211,6 +228,11 @@ void describe_granite(const ArchitectureKeys& in, ModelDescription& d) {
     describe_llama(in, d);
     set_scales(in, d, 1.0, 1.0, 1.0);
     if (!in.flag_or("rope.scaling.finetuned", true)) d.n_rope_pairs = 0;
+}
+
+// What files made before the keys existed mean are the values of MiniCPM-2B.
+void describe_minicpm(const ArchitectureKeys& in, ModelDescription& d) {
+    set_scales(in, d, 12.0, 1.4 / std::sqrt(double(d.n_layers)), d.n_embd / 256.0);
 }
 
 }  // namespace kvsplit

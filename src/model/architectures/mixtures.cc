@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.h"
 #include "model/architectures/architecture.h"
@@ -94,7 +95,7 @@ void describe_exaone_moe(const ArchitectureKeys& in, ModelDescription& d) {
     d.rope_kind = RopeKind::kHalves;
     d.qk_norm = QkNorm::kHead;
     set_windows(in, d, in.count_or("attention.sliding_window", 1 << 30, 128), 4);
-    for (std::size_t i = 0; i < d.rotary.size(); ++i) d.rotary[i] = d.windows[i] > 0;
+    rotate_windows_alone(d);
     set_experts(in, d, {.gate = Gate::kSigmoid});
 }
 
@@ -109,8 +110,8 @@ void describe_smallthinker(const ArchitectureKeys& in, ModelDescription& d) {
     d.activation = Activation::kRelu;
     d.early_router = true;
     if (const int window = in.size_or("attention.sliding_window", 1 << 30, 0); window > 0) {
-        for (std::size_t i = 0; i < d.windows.size(); ++i) d.windows[i] = i % 4 == 0 ? 0 : window;
-        for (std::size_t i = 0; i < d.rotary.size(); ++i) d.rotary[i] = d.windows[i] > 0;
+        set_windows(in, d, window, 4, true);
+        rotate_windows_alone(d);
     }
     set_experts(in, d, {.normalise = true});
 }
@@ -159,18 +160,95 @@ void describe_glm4moe(const ArchitectureKeys& in, ModelDescription& d) {
     set_experts(in, d, {.gate = Gate::kSigmoid});
 }
 
+// Arcee's Trinity.
+void describe_afmoe(const ArchitectureKeys& in, ModelDescription& d) {
+    d.rope_kind = RopeKind::kHalves;
+    d.embedding_scale = std::sqrt(static_cast<float>(d.n_embd));
+    d.post_norms = true;
+    d.qk_norm = QkNorm::kHead;
+    d.gate.source = AttentionGate::Source::kInput;
+    set_windows(in, d, in.size_or("attention.sliding_window", 1 << 30, 0), 4);
+    rotate_windows_alone(d);
+    set_experts(in, d, {.gate = Gate::kSigmoid, .normalise = true});
+}
+
+// Poolside's Laguna. Gates are those of channels or of whole heads, as their tensor has it.
+void describe_laguna(const ArchitectureKeys& in, ModelDescription& d) {
+    d.rope_kind = RopeKind::kHalves;
+    d.qk_norm = QkNorm::kHead;
+    d.gate = {.source = AttentionGate::Source::kInput, .activation = Activation::kSoftplus};
+    const gguf::Tensor* gate = in.file().find_tensor("blk.0.attn_gate.weight");
+    d.gate.whole_heads = gate && gate->rows() == d.heads[0];
+    set_windows(in, d, in.size_or("attention.sliding_window", 1 << 30, 0), 4, true);
+    set_experts(in, d, {.gate = Gate::kSigmoid, .normalise = true});
+    if (d.n_shared_ff == 0) d.n_shared_ff = d.n_expert_ff;
+}
+
+// Cohere 2 with experts, half of what they and the one of all tokens make together. Of layers that see the
+// whole context the leading dense ones alone tell positions.
+void describe_cohere2moe(const ArchitectureKeys& in, ModelDescription& d) {
+    if (!in.has("attention.layer_norm_rms_epsilon")) set_layer_norm(in, d);
+    d.parallel = d.shared_norm = true;
+    d.logit_scale = static_cast<float>(in.positive_or("logit_scale", 1.0));
+    set_experts(in, d, {.gate = Gate::kSigmoid});
+    if (d.n_shared_ff > 0) d.mixture_scale = 0.5f;
+    set_windows(in, d, in.count("attention.sliding_window", 1 << 30), 4, true);
+    rotate_windows_alone(d);
+    std::fill_n(d.rotary.begin(), d.n_dense_layers, true);
+}
+
+// Experts read what attention reads, beside a block as narrow as the model.
+void describe_arctic(const ArchitectureKeys& in, ModelDescription& d) {
+    d.early_experts = true;
+    set_experts(in, d, {.normalise = true});
+    d.n_ff = d.n_embd;
+}
+
+// Grok 1; defaults are its values, which files of before the keys existed leave out. In later models a block
+// of all tokens stands beside the experts.
+void describe_grok(const ArchitectureKeys& in, ModelDescription& d) {
+    const auto number = [&](const char* name, double absent) {
+        return static_cast<float>(in.positive_or(name, absent));
+    };
+    if (in.has("attention.temperature_length"))
+        in.refuse("attention.temperature_length", "queries that grow with their position in this way");
+    d.rope_kind = RopeKind::kHalves;
+    d.activation = Activation::kGeluTanh;
+    d.embedding_scale = number("embedding_scale", 78.38367176906169);
+    d.logit_scale = number("logit_scale", 0.5773502691896257);
+    d.attention_scale = number("attention.output_scale", 0.08838834764831845);
+    d.attention_soft_cap = number("attn_logit_softcapping", 30);
+    d.router_soft_cap = 30;  // of files that do not name it
+    if (in.number_or("final_logit_softcapping", 0) > 0)
+        d.logit_soft_cap = number("final_logit_softcapping", 1);
+    d.post_norms = true;
+    d.post_attention_norm_tensor = "attn_output_norm";
+    if (first_layer_has(in, "layer_output_norm.weight"))
+        d.post_feed_forward_norm_tensor = "layer_output_norm";
+    set_experts(in, d, {.normalise = true});
+    if (!first_layer_has(in, "ffn_up.weight")) return;
+    d.n_shared_ff = d.n_ff;
+    d.shared_suffix = "";
+    d.mixture_scale = std::sqrt(0.5f);
+}
+
 constexpr Architecture kMixtures[] = {
+    {"afmoe", describe_afmoe},
+    {"arctic", describe_arctic},
     {"bailingmoe", describe_deepseek},
     {"bailingmoe2", describe_bailingmoe2},
+    {"cohere2moe", describe_cohere2moe},
     {"dbrx", describe_dbrx},
     {"deepseek", describe_deepseek},
     {"dots1", describe_dots1},
     {"ernie4_5-moe", describe_ernie4_5_moe},
     {"exaone-moe", describe_exaone_moe},
     {"glm4moe", describe_glm4moe},
+    {"grok", describe_grok},
     {"gpt-oss", describe_gpt_oss, {.base = 150000, .whole_pairs = false}},
     {"hunyuan-moe", describe_hunyuan_moe},
     {"hy_v3", describe_hy_v3},
+    {"laguna", describe_laguna, {.windows_stretched = false}},
     {"llama4", describe_llama4},
     {"mellum", describe_mellum, {.windows_stretched = false}},
     {"minimax-m2", describe_minimax_m2},
@@ -179,7 +257,7 @@ constexpr Architecture kMixtures[] = {
     {"qwen2moe", describe_qwen2moe},
     {"qwen3moe", describe_qwen3moe},
     {"qwen3vlmoe", describe_qwen3moe},
-    {"smallthinker", describe_smallthinker},
+    {"smallthinker", describe_smallthinker, {.windows_stretched = false}},
 };
 
 }  // namespace
@@ -209,6 +287,8 @@ void set_experts(const ArchitectureKeys& in, ModelDescription& d, const Routing&
             fail(ErrorCode::kUnsupported, "{}: expert_gating_func {} is not supported", path, gate);
         r.gate = kOrder[static_cast<int>(gate) - kFirst];
     }
+    if (in.number_or("router_logit_softcapping", 0) > 0)
+        d.router_soft_cap = static_cast<float>(in.positive_or("router_logit_softcapping", 1));
     d.n_expert_ff = in.head_count("expert_feed_forward_length", 1 << 22, d.n_ff);
     d.n_shared_ff = in.size_or("expert_shared_feed_forward_length", 1 << 22,
                                in.size_or("expert_shared_count", 64, 0) * d.n_expert_ff);
