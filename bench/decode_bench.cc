@@ -63,7 +63,7 @@ Filled& filled(int head_dim, int group, const std::string& kv, int tokens) {
 
 void decode(benchmark::State& state, int head_dim, int group, const std::string& kv, int tokens) {
     auto& [d, backend, cache] = filled(head_dim, group, kv, tokens);
-    const auto qkv = backend->allocate(static_cast<std::size_t>(d.qkv_width()));
+    const auto qkv = backend->allocate(static_cast<std::size_t>(d.qkv_width(d.n_heads)));
     const auto out = backend->allocate(static_cast<std::size_t>(d.n_heads * d.head_dim));
     std::fill_n(qkv->data(), qkv->size(), 0.1f);
     const SequenceRun run{&cache, 0, 1};

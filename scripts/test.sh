@@ -52,9 +52,9 @@ esac
 if [ "$sanitize" = yes ]; then
     run_tests tsan "base_test matmul_test tokenizer_test tiny_session_test" -L unit -R 'Thread|SplitsOfTheWork' -j "$(nproc)"
     # What a hundred architectures do in batches and with codes takes minutes here; the rest goes through the same code.
-    run_tests asan-ubsan "" -L unit -E 'ArchitectureTest.(BatchSplits|CodedCaches)' -j "$(nproc)"
+    run_tests asan-ubsan "unit_tests" -L unit -E 'ArchitectureTest.(BatchSplits|CodedCaches)' -j "$(nproc)"
 fi
-run_tests dev "" -j "$(nproc)"
+run_tests check "" -j "$(nproc)"
 
 if [ ${#failed[@]} -gt 0 ]; then
     for preset in "${rerun[@]}"; do

@@ -15,7 +15,7 @@ double seconds_since(Clock::time_point start) {
 }
 
 // False after Ctrl-C.
-bool prefill(Session& session, std::span<const Token> prompt, const std::function<bool()>& interrupted) {
+bool prefill(Session& session, std::span<const Token> prompt, const std::function<bool()>& stop_asked) {
     const int room = session.context() - session.length();
     if (prompt.size() > static_cast<std::size_t>(room)) {
         fail(ErrorCode::kOutOfMemory,
@@ -26,9 +26,9 @@ bool prefill(Session& session, std::span<const Token> prompt, const std::functio
     ProgressLine line("reading the prompt");
     const int done = session.eval(prompt, [&](int n) {
         line.update(double(n) / double(prompt.size()));
-        return !interrupted();
+        return !stop_asked();
     });
-    return static_cast<std::size_t>(done) == prompt.size() && !interrupted();
+    return static_cast<std::size_t>(done) == prompt.size() && !stop_asked();
 }
 
 // From sampled tokens to text that can be shown.
@@ -60,9 +60,9 @@ class TextMaker {
 };
 
 StopReason decode(const Model& model, Session& session, Sampler& sampler, int max_tokens,
-                  const std::function<bool()>& interrupted, TextMaker& maker, Generation& out) {
+                  const std::function<bool()>& stop_asked, TextMaker& maker, Generation& out) {
     while (true) {
-        if (interrupted()) return StopReason::kInterrupted;
+        if (stop_asked()) return StopReason::kInterrupted;
         if (max_tokens >= 0 && static_cast<int>(out.tokens.size()) >= max_tokens) return StopReason::kLength;
         if (out.evaluated < static_cast<int>(out.tokens.size())) {
             if (session.length() >= session.context()) return StopReason::kContext;
@@ -101,12 +101,12 @@ std::string_view stop_reason_name(StopReason reason) {
 }
 
 Generation generate(const Model& model, Session& session, Sampler& sampler, std::span<const Token> prompt,
-                    const GenerationLimits& limits, const std::function<bool()>& interrupted,
+                    const GenerationLimits& limits, const std::function<bool()>& stop_asked,
                     const TextSink& sink) {
     Generation out;
     const int before = session.length();
     auto start = Clock::now();
-    const bool whole = prefill(session, prompt, interrupted);
+    const bool whole = prefill(session, prompt, stop_asked);
     out.prefill_seconds = seconds_since(start);
     out.prompt_tokens = session.length() - before;
     if (!whole) {
@@ -116,7 +116,7 @@ Generation generate(const Model& model, Session& session, Sampler& sampler, std:
     for (const Token token : prompt) sampler.accept(token);
     start = Clock::now();
     TextMaker maker(limits.stops, sink, out.text);
-    out.reason = decode(model, session, sampler, limits.max_tokens, interrupted, maker, out);
+    out.reason = decode(model, session, sampler, limits.max_tokens, stop_asked, maker, out);
     out.decode_seconds = seconds_since(start);
     maker.finish();
     return out;

@@ -46,7 +46,7 @@ using TextSink = std::function<bool(std::string_view)>;
 
 // prompt: the tokens to append to the session, at least one. Throws Error(kOutOfMemory) if they do not fit.
 Generation generate(const Model& model, Session& session, Sampler& sampler, std::span<const Token> prompt,
-                    const GenerationLimits& limits, const std::function<bool()>& interrupted,
+                    const GenerationLimits& limits, const std::function<bool()>& stop_asked,
                     const TextSink& sink);
 
 // Two lines for stderr: speeds and why it ended.

@@ -110,9 +110,10 @@ std::unique_ptr<Buffer> unit_gain(Backend& backend, const RecurrentBlock& r) {
 
 std::unique_ptr<RecurrentWeights> load_recurrent(TensorLoader& load, const ModelDescription& d,
                                                  Backend& backend, const std::string& p) {
-    using Kind = RecurrentBlock::Kind;
+    using RecurrentKind = RecurrentBlock::Kind;
     const RecurrentBlock& r = d.recurrence;
-    const bool plain = r.kind == Kind::kShortConvolution, delta = r.kind == Kind::kDeltaRule;
+    const bool plain = r.kind == RecurrentKind::kShortConvolution,
+               delta = r.kind == RecurrentKind::kDeltaRule;
     auto w = std::make_unique<RecurrentWeights>();
     if (delta && load.has(p + "ssm_in.weight")) {
         // Older files of Qwen3-Next have [query | key | values | gates of values] for each key head.
@@ -136,7 +137,7 @@ std::unique_ptr<RecurrentWeights> load_recurrent(TensorLoader& load, const Model
     w->convolution = load.transposed(conv + ".weight", r.n_convolved(), r.n_taps);
     if (load.has(conv + ".bias")) w->convolution_bias = load.vector(conv + ".bias", r.n_convolved());
     if (plain) return w;
-    if (r.kind == Kind::kMamba) {
+    if (r.kind == RecurrentKind::kMamba) {
         w->a = load.transposed(p + "ssm_a", r.n_inner, r.n_state);
         w->d = load.vector(p + "ssm_d", r.n_inner);
         w->step_bc = load.matrix(r.n_inner, {{p + "ssm_x", r.n_step + 2 * r.n_state}});

@@ -186,7 +186,7 @@ TEST(Experts, AgreeWithTheDefinition) {
     const int n = 30;
     const auto logits = test::random_rows(n, kExperts, rng), x = test::random_rows(n, kEmbd, rng);
     for (TensorType type : {TensorType::kF32, TensorType::kF16, TensorType::kQ8_0, TensorType::kMXFP4}) {
-        for (const auto [biases, gated] : {std::pair{false, true}, {true, true}, {true, false}}) {
+        for (const auto& [biases, gated] : {std::pair{false, true}, {true, true}, {true, false}}) {
             const TestMixture m(type, Activations::kF32, biases, gated);
             for (CpuIsa isa : available_isas()) {
                 const auto out = m.run(isa, 2, logits, x, n);

@@ -165,7 +165,7 @@ TEST_F(PerplexityRefuses, OptionsWithoutMeaning) {
 }
 
 TEST_F(PerplexityRefuses, WhatTextAndModelDoNotHave) {
-    refuses([](auto& o) { o.context = 4000; }, "1 chunk of 4000 tokens need 4000");
+    refuses([](auto& o) { o.context = 4000; }, "one chunk of 4000 tokens needs 4000");
     refuses([](auto& o) { o.chunks = 100; }, "100 chunks of 100 tokens need 10000");
     refuses([](auto& o) { o.context = 4097; }, "was made for 4096 tokens");
 }
