@@ -105,7 +105,9 @@ TEST_P(ArchitectureTest, CodedCachesDivergeLittle) {
     const double k4v4 = divergence(exact, logits({4, 4}, golden_.tokens.size()), n_vocab);
     // A token between two experts changes sides, and random experts have nothing in common.
     const double slack = golden_.spec.at("metadata").contains("expert_count") ? 8 : 1;
-    EXPECT_LE(k8v4, slack * 1e-3 * model_->info().n_layers);
+    // Every channel of a latent cache is part of a key: two widths promise no more than the narrower one.
+    const double wide_keys = model_->info().latent_dim > 0 ? 2e-3 : 1e-3;
+    EXPECT_LE(k8v4, slack * wide_keys * model_->info().n_layers);
     EXPECT_LE(k4v4, slack * 2e-3 * model_->info().n_layers);
     EXPECT_GT(k4v4, 0);
     RecordProperty("k8v4", std::to_string(k8v4));
