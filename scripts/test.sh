@@ -51,8 +51,8 @@ case $aarch64 in
 esac
 if [ "$sanitize" = yes ]; then
     run_tests tsan "base_test matmul_test tokenizer_test tiny_session_test" -L unit -R 'Thread|SplitsOfTheWork' -j "$(nproc)"
-    # What a hundred architectures do in batches and with codes takes minutes here; the rest goes through the same code.
-    run_tests asan-ubsan "unit_tests" -L unit -E 'ArchitectureTest.(BatchSplits|CodedCaches)' -j "$(nproc)"
+    # What many models do in batches, with threads and with all codes takes minutes here; the rest goes through the same code.
+    run_tests asan-ubsan "unit_tests" -L unit -E 'ArchitectureTest.(BatchSplits|CodedCaches)|LatentSession.(AllPairs|Threads)' -j "$(nproc)"
 fi
 run_tests check "" -j "$(nproc)"
 
