@@ -9,11 +9,11 @@
 namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
 
 // Vectors of tokens, or of channels, that are held in accumulators at once for each of so many rows.
-constexpr int accumulated_vectors(int rows) {
+constexpr int accumulated_vectors([[maybe_unused]] int rows) {
 #if defined(KVSPLIT_ISA_AVX512)
     return rows > kRowQuad ? 2 : 4;
 #else
-    return rows > 0 ? 1 : 0;
+    return 1;
 #endif
 }
 
