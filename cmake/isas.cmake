@@ -2,9 +2,8 @@
 #
 #     KVSPLIT_ISAS   of the sets of this processor family, those to build beside portable C++
 #
-# By default all of them. Under sanitizers, where kernels take minutes to compile: one for each SIMD wrapper
-# (src/backend/cpu/simd), and for the thread sanitizer, which asks how threads share work and not with which instructions,
-# a single one.
+# By default all of them. Under sanitizers, where kernels take minutes to compile, a single one: kernels are the same
+# templates for all.
 set(isas_of_family "")
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
   set(isas_of_family avx2 avxvnni avx512)
@@ -13,10 +12,7 @@ elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
 endif()
 set(default_isas ${isas_of_family})
 if(KVSPLIT_SANITIZE)
-  list(REMOVE_ITEM default_isas avxvnni i8mm)
-  if(KVSPLIT_SANITIZE MATCHES "thread")
-    list(SUBLIST default_isas 0 1 default_isas)
-  endif()
+  list(SUBLIST default_isas 0 1 default_isas)
 endif()
 set(KVSPLIT_ISAS "${default_isas}" CACHE STRING "Instruction sets to build kernels for, beside portable C++")
 foreach(isa IN LISTS KVSPLIT_ISAS)

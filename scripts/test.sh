@@ -3,7 +3,7 @@
 #
 #   ./scripts/test.sh                the tests, with the two models they use
 #   ./scripts/test.sh --sanitize     then the unit tests again under ASan + UBSan, and those of threads under TSan
-#   ./scripts/test.sh --aarch64      the kernels for 64-bit Arm first, under emulation (test_aarch64.sh)
+#   ./scripts/test.sh --aarch64      the kernels and a generation for 64-bit Arm first, emulated (test_aarch64.sh)
 #   ./scripts/test.sh --aarch64=short     the same in a form that takes minutes
 #   ./scripts/test.sh --help
 #
@@ -45,10 +45,12 @@ run_tests() {
 }
 
 # The others come first: the last lines on the screen are then the summary of the full run.
-case $aarch64 in
-    full) "$KVSPLIT_ROOT/scripts/test_aarch64.sh" || failed+=("aarch64") ;;
-    short) "$KVSPLIT_ROOT/scripts/test_aarch64.sh" --short || failed+=("aarch64 --short") ;;
-esac
+if [ $aarch64 != no ]; then
+    build check kvsplit_cli || die "preset 'check' does not build"
+    options=(--beside "$KVSPLIT_ROOT/build/check/kvsplit")
+    [ $aarch64 = short ] && options+=(--short)
+    "$KVSPLIT_ROOT/scripts/test_aarch64.sh" "${options[@]}" || failed+=("aarch64")
+fi
 if [ "$sanitize" = yes ]; then
     run_tests tsan "base_test matmul_test tokenizer_test tiny_session_test" -L unit -R 'Thread|SplitsOfTheWork' -j "$(nproc)"
     # What many models do in batches, with threads and with all codes takes minutes here; the rest goes through the same code.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "backend/cpu/kernels.h"
+#include "backend/sets_and_heads.h"
 #include "codec/pages.h"
 #include "codec/reference.h"
 #include "codec/smoothing.h"
@@ -182,20 +183,24 @@ struct Problem {
     }
 };
 
-class AttentionKernels : public ::testing::TestWithParam<CpuIsa> {};
+class AttentionOfHeads : public ::testing::TestWithParam<test::SetAndHead> {};
 
-TEST_P(AttentionKernels, AgreeWithDoublePrecision) {
-    for (const int dim : {16, 64, 80, 96, 128, 256}) {
-        for (const int key_bits : kv_widths()) {
-            for (const int value_bits : kv_widths()) {
-                for (const int window : {0, 70}) {
-                    for (const auto kind : {testing::PageKind::kNormal, testing::PageKind::kOutliers})
-                        Problem(head_shape(dim), key_bits, value_bits, window, kind).check(GetParam());
-                }
+TEST_P(AttentionOfHeads, AgreesWithDoublePrecision) {
+    const auto [isa, head_dim] = GetParam();
+    for (const int key_bits : kv_widths()) {
+        for (const int value_bits : kv_widths()) {
+            for (const int window : {0, 70}) {
+                for (const auto kind : {testing::PageKind::kNormal, testing::PageKind::kOutliers})
+                    Problem(head_shape(head_dim), key_bits, value_bits, window, kind).check(isa);
             }
         }
     }
 }
+
+INSTANTIATE_TEST_SUITE_P(Isas, AttentionOfHeads, test::sets_and_heads({16, 64, 80, 96, 128, 256}),
+                         test::set_and_head);
+
+class AttentionKernels : public ::testing::TestWithParam<CpuIsa> {};
 
 // The latent is key and value at once. (Values of size 1, as the bound wants: latents are normalised.)
 TEST_P(AttentionKernels, LatentsAgreeWithDoublePrecision) {

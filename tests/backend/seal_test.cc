@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "backend/cpu/kernels.h"
+#include "backend/sets_and_heads.h"
 #include "codec/pages.h"
 #include "codec/reference.h"
 
@@ -13,38 +14,43 @@ namespace {
 
 using namespace codec;
 
-class Seal : public ::testing::TestWithParam<CpuIsa> {};
+class SealOfHeads : public ::testing::TestWithParam<test::SetAndHead> {};
 
-TEST_P(Seal, EqualsReferenceBitForBit) {
-    const SealKernels& seal = kernels(GetParam()).seal;
-    for (int dim : {16, 32, 48, 64, 80, 96, 112, 128, 160, 256, 576}) {
-        const HeadShape shape = head_shape(dim);
-        for (testing::PageKind kind : testing::kPageKinds) {
-            const unsigned seed = static_cast<unsigned>(dim) + static_cast<unsigned>(kind);
-            const auto tokens = testing::make_tokens(kind, dim, seed);
-            const auto keys = testing::open_keys(tokens, dim), values = testing::open_values(tokens, shape);
-            const auto smoothing = testing::make_smoothing(dim, seed);
-            for (int bits : testing::kCodedWidths) {
-                for (bool first_page : {false, true}) {
-                    KvCodec codec;
-                    if (seed % 3 == 0) codec.mean = codec.rotation = codec.search = false;
-                    const PageLayout layout =
-                        page_layout({bits, bits}, shape, 2, first_page ? testing::kSinks : 0, codec);
-                    std::vector<std::uint8_t> expected(layout.bytes, 0x5a), page = expected;
-                    const int head = bits == 8 ? 1 : 0;
-                    encode_key_page(layout, head, keys.data(), smoothing.data(), expected.data());
-                    encode_value_page(layout, head, values.data(), expected.data());
-                    seal.key_page(layout, head, keys.data(), smoothing.data(), page.data());
-                    seal.value_page(layout, head, values.data(), page.data());
-                    std::size_t differing = 0;
-                    for (std::size_t i = 0; i < page.size(); ++i) differing += page[i] != expected[i];
-                    ASSERT_EQ(differing, 0u) << "head_dim " << dim << ", kind " << static_cast<int>(kind)
-                                             << ", " << bits << " bits, first page " << first_page;
-                }
+TEST_P(SealOfHeads, EqualsReferenceBitForBit) {
+    const auto [isa, head_dim] = GetParam();
+    const SealKernels& seal = kernels(isa).seal;
+    const HeadShape shape = head_shape(head_dim);
+    for (testing::PageKind kind : testing::kPageKinds) {
+        const unsigned seed = static_cast<unsigned>(head_dim) + static_cast<unsigned>(kind);
+        const auto tokens = testing::make_tokens(kind, head_dim, seed);
+        const auto keys = testing::open_keys(tokens, head_dim), values = testing::open_values(tokens, shape);
+        const auto smoothing = testing::make_smoothing(head_dim, seed);
+        for (int bits : testing::kCodedWidths) {
+            for (bool first_page : {false, true}) {
+                KvCodec codec;
+                if (seed % 3 == 0) codec.mean = codec.rotation = codec.search = false;
+                const PageLayout layout =
+                    page_layout({bits, bits}, shape, 2, first_page ? testing::kSinks : 0, codec);
+                std::vector<std::uint8_t> expected(layout.bytes, 0x5a), page = expected;
+                const int head = bits == 8 ? 1 : 0;
+                encode_key_page(layout, head, keys.data(), smoothing.data(), expected.data());
+                encode_value_page(layout, head, values.data(), expected.data());
+                seal.key_page(layout, head, keys.data(), smoothing.data(), page.data());
+                seal.value_page(layout, head, values.data(), page.data());
+                std::size_t differing = 0;
+                for (std::size_t i = 0; i < page.size(); ++i) differing += page[i] != expected[i];
+                ASSERT_EQ(differing, 0u) << "kind " << static_cast<int>(kind) << ", " << bits
+                                         << " bits, first page " << first_page;
             }
         }
     }
 }
+
+INSTANTIATE_TEST_SUITE_P(Isas, SealOfHeads,
+                         test::sets_and_heads({16, 32, 48, 64, 80, 96, 112, 128, 160, 256, 576}),
+                         test::set_and_head);
+
+class Seal : public ::testing::TestWithParam<CpuIsa> {};
 
 TEST_P(Seal, SixteenBitsIsACopy) {
     const SealKernels& seal = kernels(GetParam()).seal;
