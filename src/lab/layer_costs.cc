@@ -56,11 +56,19 @@ std::vector<Probe> make_probes(const std::vector<LayerGroup>& groups, int tail, 
 class Chooser {
   public:
     Chooser(const Model& model, const LayerCosts& costs, std::span<const LayerGroup> groups)
-        : costs_(costs), groups_(groups.begin(), groups.end()), n_layers_(model.info().n_cache_layers) {
-        for (const int bits : kv_widths()) {
-            const KvStats stats = model.plan(KvSpec{bits, bits}, 0);
-            bits_[{Side::kKeys, bits}] = stats.key_share * stats.key_bits_per_element;
-            bits_[{Side::kValues, bits}] = (1 - stats.key_share) * stats.value_bits_per_element;
+        : costs_(costs), groups_(groups.begin(), groups.end()) {
+        const KvStats exact = model.plan(KvSpec{16, 16}, 0);
+        exact_bits_ = exact.bits_per_element();
+        for (const LayerGroup& group : groups_) {
+            for (const int bits : kv_widths()) {
+                KvSpec spec{16, 16};
+                spec.layers.push_back({group.first, group.last, {bits, bits}});
+                const KvStats stats = model.plan(spec, 0);
+                bits_[{Side::kKeys, bits}].push_back(
+                    exact.key_share * (stats.key_bits_per_element - exact.key_bits_per_element));
+                bits_[{Side::kValues, bits}].push_back(
+                    (1 - exact.key_share) * (stats.value_bits_per_element - exact.value_bits_per_element));
+            }
         }
         widths_.assign(groups_.size(), KvWidths{2, 2});
     }
@@ -74,13 +82,11 @@ class Chooser {
         return sum;
     }
     double bits() const {
-        double sum = 0;
-        for (std::size_t g = 0; g < groups_.size(); ++g) {
-            const KvWidths& w = widths_[g];
+        double sum = exact_bits_;
+        for (std::size_t g = 0; g < groups_.size(); ++g)
             sum +=
-                (bits_.at({Side::kKeys, w.key_bits}) + bits_.at({Side::kValues, w.value_bits})) * layers(g);
-        }
-        return sum / n_layers_;
+                added(Side::kKeys, g, widths_[g].key_bits) + added(Side::kValues, g, widths_[g].value_bits);
+        return sum;
     }
 
     // Widens the side and group that gain most for a bit, as long as `more` agrees to what comes of it.
@@ -99,8 +105,7 @@ class Chooser {
                     if (next == now) continue;
                     const double gain =
                         group_cost(side, g) * (relative_cost(side, now) - relative_cost(side, next));
-                    steps.push_back(
-                        {gain / ((bits_.at({side, next}) - bits_.at({side, now})) * layers(g)), g, side});
+                    steps.push_back({gain / (added(side, g, next) - added(side, g, now)), g, side});
                 }
             }
             std::ranges::sort(steps, [](const Step& a, const Step& b) { return a.gain > b.gain; });
@@ -145,6 +150,7 @@ class Chooser {
     int& width(std::size_t group, Side side) {
         return side == Side::kKeys ? widths_[group].key_bits : widths_[group].value_bits;
     }
+    double added(Side side, std::size_t g, int bits) const { return bits_.at({side, bits})[g]; }
     double layers(std::size_t g) const { return groups_[g].last - groups_[g].first + 1; }
     double group_cost(Side side, std::size_t g) const {
         const auto& of = side == Side::kKeys ? costs_.key : costs_.value;
@@ -155,9 +161,10 @@ class Chooser {
 
     const LayerCosts& costs_;
     std::vector<LayerGroup> groups_;
-    int n_layers_;
-    std::map<std::pair<Side, int>, double> bits_;  // what a side adds to the bits of an element
-    std::vector<KvWidths> widths_;                 // of each group
+    double exact_bits_;  // of an element, with 16 bits everywhere
+    // What a side adds to that with so many bits in each group: layers may have unequal numbers of elements.
+    std::map<std::pair<Side, int>, std::vector<double>> bits_;
+    std::vector<KvWidths> widths_;  // of each group
 };
 
 // The best of all pairs of widths by better(a, b), among those that `allowed` accepts; nothing if there are
