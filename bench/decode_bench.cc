@@ -30,6 +30,7 @@ ModelDescription describe(int head_dim, int group) {
     d.n_kv_heads = kCacheChannels / head_dim;
     d.n_heads = d.n_kv_heads * group;
     d.head_dim = head_dim;
+    d.heads.assign(kLayers, {d.n_heads, d.n_kv_heads, head_dim});
     d.windows.assign(kLayers, 0);
     d.blocks.resize(kLayers);
     return d;
@@ -63,7 +64,7 @@ Filled& filled(int head_dim, int group, const std::string& kv, int tokens) {
 
 void decode(benchmark::State& state, int head_dim, int group, const std::string& kv, int tokens) {
     auto& [d, backend, cache] = filled(head_dim, group, kv, tokens);
-    const auto qkv = backend->allocate(static_cast<std::size_t>(d.qkv_width(d.n_heads)));
+    const auto qkv = backend->allocate(static_cast<std::size_t>(d.qkv_width(0)));
     const auto out = backend->allocate(static_cast<std::size_t>(d.n_heads * d.head_dim));
     std::fill_n(qkv->data(), qkv->size(), 0.1f);
     const SequenceRun run{&cache, 0, 1};

@@ -51,13 +51,15 @@ struct ModelInfo {
     std::uint64_t file_bytes = 0;
     std::uint64_t n_parameters = 0;
     int n_layers = 0;
-    int n_cache_layers = 0;  // those with keys and values, which a KvSpec counts: all, but in hybrid models
+    // Those with keys and values of their own, which a KvSpec counts: all, but in hybrid models and where
+    // later layers read the keys and values of earlier ones.
+    int n_cache_layers = 0;
     int n_recurrent_layers = 0;       // those with a state of fixed size, beside keys and values or not
     std::size_t recurrent_bytes = 0;  // of all these states of a sequence
     int n_embd = 0;
     int n_heads = 0;
-    int n_kv_heads = 0;
-    int head_dim = 0;    // channels of a key
+    int n_kv_heads = 0;  // in the layer that has most
+    int head_dim = 0;    // channels of a key; where layers differ, of those without a window
     int latent_dim = 0;  // of these, so many are the value as well, kept once; 0: values are kept apart
     int n_ff = 0;
     int n_vocab = 0;

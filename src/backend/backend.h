@@ -70,12 +70,16 @@ struct AttentionParams {
     float scale;          // of the logits
     const float* q_norm;  // (query_dim, head_dim of the key) RMS norm gains, or null
     const float* k_norm;
+    const float* v_norm = nullptr;  // likewise, of the value
     float norm_eps;
     bool norm_after_rope = false;
     RopeKind rope;
     int n_rope_pairs;
     const float* cos;  // (rows, n_rope_pairs) for the batch's positions
     const float* sin;
+    // Layers that share keys and values attend one after another: the first appends them, after the last
+    // pages may leave the cache.
+    bool appends = true, retires = true;
     int window;            // tokens, 0: all
     bool chunked = false;  // the window begins at its own last multiple, a multiple of a page's tokens
     float soft_cap = 0;    // logits become cap * tanh(logit / cap); 0: none
@@ -157,10 +161,10 @@ class Backend {
     virtual void clamp(float limit, int n, int dim, float* x) = 0;
     // x (n, dim) = cap * tanh(x / cap)
     virtual void soft_cap(float cap, int n, int dim, float* x) = 0;
-    // qkv (n, [n_heads q | n_kv_heads k | n_kv_heads v], of query_dim, the key's and the value's head_dim):
-    // normalises and rotates q and k, appends k and v to the caches, seals pages that fall due, attends,
-    // retires pages. out (n, n_heads * the value's head_dim). The caches' lengths are advanced by the caller
-    // after the last layer.
+    // qkv (n, [n_heads q | n_kv_heads k | n_kv_heads v], of query_dim, the key's and the value's head_dim;
+    // of what does not append q alone): normalises and rotates q and k, appends k and v to the caches, seals
+    // pages that fall due, attends, retires pages. out (n, n_heads * the value's head_dim). The caches'
+    // lengths are advanced by the caller after the last layer.
     virtual void attention(const AttentionParams& params, std::span<const SequenceRun> runs, const float* qkv,
                            int n, float* out) = 0;
 

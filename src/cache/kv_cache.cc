@@ -26,9 +26,10 @@ int lowest_exact_position(int length, int open_pages) {
 
 int open_pages(const KvSpec& spec) { return 1 + spec.tail / P; }
 
-std::size_t smoothing_floats(const CacheGeometry& g, const CacheLayouts& layouts) {
+std::size_t smoothing_floats(const CacheLayouts& layouts) {
     if (!layouts.coded_keys()) return 0;
-    return static_cast<std::size_t>(g.n_kv_heads) * static_cast<std::size_t>(g.head.key.head_dim);
+    const codec::PageLayout& page = layouts.sealed;
+    return static_cast<std::size_t>(page.n_kv_heads) * static_cast<std::size_t>(page.head.key.head_dim);
 }
 
 // n pages of one layout.
@@ -66,32 +67,53 @@ void fill_rates(KvStats& stats, const CacheGeometry& g, const KvSpec& spec, int 
     KvSpec f16{16, 16};
     f16.tail = spec.tail;  // decides when pages leave a window
     stats.f16_total = planned_bytes(g, f16, n_tokens).total();
-    double key = 0, value = 0;
+    if (g.layers.empty()) return;
+    double key = 0, value = 0, keys = 0, values = 0;
     for (int i = 0; i < g.n_layers(); ++i) {
+        const CacheLayer& layer = g.layer(i);
         const KvWidths widths = spec.widths(i, g.n_layers());
-        key += codec::key_bits_per_element(widths.key_bits, g.head);
-        value += codec::value_bits_per_element(widths.value_bits, g.head);
+        key += layer.wide_elements() * codec::key_bits_per_element(widths.key_bits, layer.head);
+        value += layer.other_elements() * codec::value_bits_per_element(widths.value_bits, layer.head);
+        keys += layer.wide_elements();
+        values += layer.other_elements();
     }
-    stats.key_bits_per_element = key / std::max(1, g.n_layers());
-    stats.value_bits_per_element = value / std::max(1, g.n_layers());
-    stats.key_share = double(g.head.wide_side().head_dim) / g.head.token_dim();
+    stats.key_bits_per_element = key / keys;
+    stats.value_bits_per_element = value / values;
+    stats.key_share = keys / (keys + values);
 }
 
 }  // namespace
 
-CacheLayouts::CacheLayouts(const CacheGeometry& g, const KvSpec& spec, const KvWidths& pair)
+CacheGeometry CacheGeometry::uniform(int n_kv_heads, const codec::KvHead& head,
+                                     const std::vector<int>& windows) {
+    CacheGeometry geometry;
+    for (const int window : windows) geometry.layers.push_back({n_kv_heads, head, window});
+    return geometry;
+}
+
+double CacheGeometry::elements() const {
+    double sum = 0;
+    for (const CacheLayer& layer : layers) sum += layer.wide_elements() + layer.other_elements();
+    return sum;
+}
+
+CacheLayouts::CacheLayouts(const CacheLayer& layer, const KvSpec& spec, const KvWidths& pair)
     : widths(pair),
-      open(codec::page_layout(pair.key_bits == 32 ? KvWidths{32, 32} : KvWidths{16, 16}, g.head, g.n_kv_heads,
-                              0)),
-      sealed(codec::page_layout(pair, g.head, g.n_kv_heads, 0, spec.codec)),
-      first_sealed(codec::page_layout(pair, g.head, g.n_kv_heads, spec.sinks, spec.codec)) {}
+      open(codec::page_layout(pair.key_bits == 32 ? KvWidths{32, 32} : KvWidths{16, 16}, layer.head,
+                              layer.n_kv_heads, 0)),
+      sealed(codec::page_layout(pair, layer.head, layer.n_kv_heads, 0, spec.codec)),
+      first_sealed(codec::page_layout(pair, layer.head, layer.n_kv_heads, spec.sinks, spec.codec)) {}
+
+bool CacheLayouts::serve(const CacheLayer& layer, const KvWidths& pair) const {
+    return widths == pair && open.n_kv_heads == layer.n_kv_heads && open.head == layer.head;
+}
 
 LayerLayouts::LayerLayouts(const CacheGeometry& g, const KvSpec& spec) {
     for (int i = 0; i < g.n_layers(); ++i) {
         const KvWidths widths = spec.widths(i, g.n_layers());
         std::size_t kind = 0;
-        while (kind < kinds_.size() && kinds_[kind].widths != widths) ++kind;
-        if (kind == kinds_.size()) kinds_.emplace_back(g, spec, widths);
+        while (kind < kinds_.size() && !kinds_[kind].serve(g.layer(i), widths)) ++kind;
+        if (kind == kinds_.size()) kinds_.emplace_back(g.layer(i), spec, widths);
         kind_.push_back(kind);
     }
 }
@@ -103,7 +125,7 @@ KvCache::KvCache(const CacheGeometry& geometry, const KvSpec& spec, PageMemory m
       open_pages_(::kvsplit::open_pages(spec)),
       memory_(std::move(memory)),
       recurrent_(geometry.recurrent, memory_) {
-    layers_.resize(geometry_.windows.size());
+    layers_.resize(geometry_.layers.size());
     trim(0);
 }
 
@@ -127,8 +149,8 @@ int KvCache::pages_to_seal(int layer_index, int n) const {
 void KvCache::retire(int layer_index, int n) {
     LayerCache& layer = this->layer(layer_index);
     const int end = length_ + n;
-    const int keep = first_visible_page(geometry_.windows[static_cast<std::size_t>(layer_index)],
-                                        lowest_exact_position(end, open_pages_));
+    const int keep =
+        first_visible_page(geometry_.layer(layer_index).window, lowest_exact_position(end, open_pages_));
     const bool coded = layouts(layer_index).coded();
     if (coded) {
         const int drop_sealed =
@@ -147,7 +169,7 @@ bool KvCache::can_trim_to(int n) const {
     for (int i = 0; i < geometry_.n_layers(); ++i) {
         const LayerCache& layer = this->layer(i);
         const int first_page = layer.sealed.empty() ? layer.first_open : layer.first_sealed;
-        if (first_visible_page(geometry_.windows[static_cast<std::size_t>(i)], n) < first_page) return false;
+        if (first_visible_page(geometry_.layer(i).window, n) < first_page) return false;
         const CacheLayouts& l = layouts(i);
         if (l.coded() && layer.first_open > 0 && n < (layer.first_open + open_pages_ - 1) * P) return false;
         // The sums behind the smoothing vector cannot be undone.
@@ -161,7 +183,7 @@ int KvCache::trim(int n) {
     if (n <= 0 || !can_trim_to(n)) n = 0;
     for (int i = 0; i < geometry_.n_layers(); ++i) {
         LayerCache& layer = this->layer(i);
-        const std::size_t smoothing = smoothing_floats(geometry_, layouts(i));
+        const std::size_t smoothing = smoothing_floats(layouts(i));
         if (n == 0) {
             layer = LayerCache{};
             layer.smoothing.assign(smoothing, 0.0f);
@@ -206,15 +228,14 @@ KvStats KvCache::stats() const {
 std::vector<KvBytes> plan_layers(const CacheGeometry& g, const KvSpec& spec, int n_tokens) {
     const LayerLayouts all(g, spec);
     const int T = open_pages(spec);
-    std::vector<KvBytes> bytes(g.windows.size());
+    std::vector<KvBytes> bytes(g.layers.size());
     for (int i = 0; i < g.n_layers(); ++i) {
         const CacheLayouts& layouts = all.layer(i);
         KvBytes& layer = bytes[static_cast<std::size_t>(i)];
-        layer.exact = smoothing_floats(g, layouts) * sizeof(float);
+        layer.exact = smoothing_floats(layouts) * sizeof(float);
         if (n_tokens <= 0) continue;
         const int end_page = (n_tokens - 1) / P + 1;
-        const int visible =
-            first_visible_page(g.windows[static_cast<std::size_t>(i)], lowest_exact_position(n_tokens, T));
+        const int visible = first_visible_page(g.layer(i).window, lowest_exact_position(n_tokens, T));
         const int first_open = layouts.coded() ? std::max(0, end_page - T) : visible;
         add_layer(layer, layouts, std::min(visible, first_open), first_open, end_page);
     }

@@ -17,23 +17,39 @@
 
 namespace kvsplit {
 
-// What a model's caches have in common.
-struct CacheGeometry {
+// What one layer keeps of each token.
+struct CacheLayer {
     int n_kv_heads = 0;
     codec::KvHead head;
-    std::vector<int> windows;  // one per layer that attends: the sliding window in tokens, 0 for none
-    RecurrentShape recurrent{};
+    int window = 0;     // the sliding window in tokens, 0 for none
+    int n_readers = 1;  // layers of the model that attend over it: its own, and those that share it
 
-    int n_layers() const { return static_cast<int>(windows.size()); }
+    // Elements of a token in the width of --kv's k, and in that of its v.
+    double wide_elements() const { return double(n_kv_heads) * head.wide_side().head_dim; }
+    double other_elements() const { return double(n_kv_heads) * head.other_side().head_dim; }
 };
 
-// The three page layouts of layers that have the same widths.
+// What a model's caches have in common.
+struct CacheGeometry {
+    std::vector<CacheLayer> layers;  // those that keep keys and values
+    RecurrentShape recurrent{};
+
+    // Of a model whose layers differ in their windows at most.
+    static CacheGeometry uniform(int n_kv_heads, const codec::KvHead& head, const std::vector<int>& windows);
+
+    int n_layers() const { return static_cast<int>(layers.size()); }
+    const CacheLayer& layer(int i) const { return layers[static_cast<std::size_t>(i)]; }
+    double elements() const;  // of a token in all layers
+};
+
+// The three page layouts of layers that have the same heads and widths.
 struct CacheLayouts {
     KvWidths widths;
     codec::PageLayout open, sealed, first_sealed;
 
     // Throws Error(kUnsupported) where the head size cannot take a width.
-    CacheLayouts(const CacheGeometry& geometry, const KvSpec& spec, const KvWidths& pair);
+    CacheLayouts(const CacheLayer& layer, const KvSpec& spec, const KvWidths& pair);
+    bool serve(const CacheLayer& layer, const KvWidths& pair) const;
     const codec::PageLayout& sealed_page(int page) const { return page == 0 ? first_sealed : sealed; }
     bool coded() const { return sealed.key_bits < 16 || sealed.value_bits < 16; }
     bool coded_keys() const { return sealed.key_bits < 16; }
@@ -83,8 +99,8 @@ class KvCache {
     const LayerCache& layer(int i) const { return layers_[static_cast<std::size_t>(i)]; }
     RecurrentState& recurrent() { return recurrent_; }
 
-    // A step appends n tokens: for each layer grow_open, (the backend fills, seals and attends), retire; then
-    // advance.
+    // A step appends n tokens: for each layer grow_open, (the backend fills, seals and attends, for all of
+    // the cache's readers), retire; then advance.
     void grow_open(int layer, int n);
     // How many pages a step of n tokens seals in this layer: those from first_open on.
     int pages_to_seal(int layer, int n) const;

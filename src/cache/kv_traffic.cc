@@ -22,14 +22,16 @@ std::size_t kv_bytes_read(const KvCache& cache) {
         const CacheLayouts& layouts = cache.layouts(i);
         const std::size_t open_token =
             (layouts.open.key_bytes + layouts.open.value_bytes) / codec::kPageTokens;
-        const int window = cache.geometry().windows[static_cast<std::size_t>(i)];
-        const int first = window > 0 ? std::max(0, last - window + 1) : 0;
+        const CacheLayer& shape = cache.geometry().layer(i);
+        const int first = shape.window > 0 ? std::max(0, last - shape.window + 1) : 0;
+        std::size_t once = 0;  // by one of its readers
         for (int page = std::max(first / codec::kPageTokens, layer.first_sealed); page < layer.end_sealed();
              ++page) {
-            bytes += sealed_bytes_read(layouts.sealed_page(page));
+            once += sealed_bytes_read(layouts.sealed_page(page));
         }
         const int first_open = std::max(first, layer.first_open * codec::kPageTokens);
-        bytes += static_cast<std::size_t>(std::max(0, last + 1 - first_open)) * open_token;
+        once += static_cast<std::size_t>(std::max(0, last + 1 - first_open)) * open_token;
+        bytes += once * static_cast<std::size_t>(shape.n_readers);
     }
     return bytes;
 }

@@ -43,8 +43,7 @@ CacheRow cache_row(int context, const CacheGeometry& geometry, const KvSpec& spe
     CacheRow row{spec, {}, 0, {}};
     try {
         row.stats = plan_cache(geometry, spec, context);
-        const double elements = double(geometry.n_layers()) * geometry.n_kv_heads * geometry.head.token_dim();
-        row.bytes_per_token = elements * row.stats.bits_per_element() / 8;
+        row.bytes_per_token = geometry.elements() * row.stats.bits_per_element() / 8;
     } catch (const Error& error) {
         row.refusal = error.what();
     }

@@ -79,6 +79,8 @@ struct HeadShape {
     int group = 0;          // channels per scale; 0 where the head takes 16 bits only
     int n_groups = 0;       // D / group, or 0
     int hadamard_size = 0;  // largest power of two that divides D; 1: no rotation
+
+    bool operator==(const HeadShape&) const = default;
 };
 
 // Throws Error(kInvalidArgument) unless 1 <= head_dim <= kMaxHeadDim.
@@ -102,6 +104,8 @@ struct KvHead {
 
     int query_dim() const { return key.head_dim + (latent ? value.head_dim : 0); }
     int token_dim() const { return key.head_dim + value.head_dim; }  // what is kept of a token
+
+    bool operator==(const KvHead&) const = default;
 };
 
 // Throws Error(kUnsupported) if a width is none of the known ones or the head cannot take it: quantised

@@ -8,6 +8,18 @@
 namespace kvsplit {
 namespace {
 
+// Pages of a batch that wait for being sealed: those of the layer that attends, and those of earlier ones
+// that later layers will read.
+std::size_t waiting_pages(const CacheGeometry& geometry, const KvSpec& f16, int batch) {
+    const std::vector<KvBytes> layers = plan_layers(geometry, f16, batch);
+    std::size_t most = 0, held = 0;
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+        most = std::max(most, held + layers[i].total());
+        if (geometry.layers[i].n_readers > 1) held += layers[i].total();
+    }
+    return most;
+}
+
 // Of the process, with this file's vocabulary in memory.
 std::size_t measure_program(const gguf::File& file) {
     const auto tokenizer = text::Tokenizer::create(file);
@@ -24,7 +36,9 @@ MemoryPlan::MemoryPlan(const std::string& path, const ModelOptions& options)
       program_(measure_program(file_)),
       backend_(make_counting_cpu_backend({options.threads, options.exact ? 32 : options.activation_bits})),
       weights_(load_weights(file_, description_, *backend_)),
-      weights_bytes_((backend_->forget_scratch(), backend_->memory().total())) {}
+      weights_bytes_((backend_->forget_scratch(), backend_->memory().total())) {
+    if (weights_.per_layer.table && !options.mmap) table_bytes_ = weights_.per_layer.table->bytes();
+}
 
 std::size_t MemoryPlan::working(int context) const {
     constexpr int kBatch = ModelImpl::kBatch;
@@ -44,8 +58,7 @@ std::size_t MemoryPlan::working(int context) const {
     project(*backend_, description_, weights_, hidden.data(), 1, hidden.data());
     const std::size_t batch = backend_->memory().total() - weights_bytes_;
     const std::size_t session = (hidden.size() + static_cast<std::size_t>(info_.n_vocab)) * sizeof(float);
-    const std::size_t waiting = plan_layers(geometry_, f16, kBatch).front().total();
-    return batch + session + waiting;
+    return batch + session + waiting_pages(geometry_, f16, kBatch);
 }
 
 }  // namespace kvsplit

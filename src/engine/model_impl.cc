@@ -49,10 +49,10 @@ ModelInfo make_info(const gguf::File& file, const ModelDescription& d) {
     info.n_ff = d.n_ff;
     info.n_vocab = d.n_vocab;
     info.context_length = d.context_length;
-    for (const int window : geometry.windows) {
-        if (window == 0) continue;
-        info.sliding_window = window;
-        ++info.n_window_layers;
+    for (const CacheLayer& layer : geometry.layers) {
+        if (layer.window == 0) continue;
+        info.sliding_window = layer.window;
+        info.n_window_layers += layer.n_readers;
     }
     return info;
 }

@@ -25,11 +25,11 @@ std::string mebibytes(std::size_t bytes) {
 
 std::vector<LayerKind> kinds_of(const CacheGeometry& geometry) {
     std::vector<LayerKind> kinds;
-    for (const int window : geometry.windows) {
-        const auto same = [&](const LayerKind& kind) { return kind.window == window; };
+    for (const CacheLayer& layer : geometry.layers) {
+        const auto same = [&](const LayerKind& kind) { return kind.window == layer.window; };
         const auto found = std::find_if(kinds.begin(), kinds.end(), same);
         if (found == kinds.end()) {
-            kinds.push_back({window, 1});
+            kinds.push_back({layer.window, 1});
         } else {
             ++found->layers;
         }
@@ -87,7 +87,7 @@ class Planner {
         r.kind_bytes.assign(plan_.kinds.size(), 0);
         const auto layers = plan_layers(model_.geometry(), spec, r.context);
         for (std::size_t i = 0; i < layers.size(); ++i) {
-            const int window = model_.geometry().windows[i];
+            const int window = model_.geometry().layers[i].window;
             for (std::size_t k = 0; k < plan_.kinds.size(); ++k) {
                 if (plan_.kinds[k].window == window) r.kind_bytes[k] += layers[i].total();
             }

@@ -90,6 +90,10 @@ bool ArchitectureKeys::flag_or(const std::string& name, bool absent) const {
     return file_.get_bool_or(prefix_ + name, absent);
 }
 
+void ArchitectureKeys::reject(const std::string& name, std::string_view what) const {
+    file_.reject(*find(name), what);
+}
+
 void ArchitectureKeys::refuse(const std::string& name, std::string_view what) const {
     fail(ErrorCode::kUnsupported, "{}: {}{}: {} are not supported", file_.path(), prefix_, name, what);
 }

@@ -38,6 +38,8 @@ class ArchitectureKeys {
     std::vector<std::int64_t> numbers(const std::string& name) const;
     std::string text_or(const std::string& name, std::string_view absent) const;
 
+    // Throws Error(kFormat): what is wrong with a key that is there.
+    [[noreturn]] void reject(const std::string& name, std::string_view what) const;
     // Throws Error(kUnsupported): what a key that is there asks for.
     [[noreturn]] void refuse(const std::string& name, std::string_view what) const;
 

@@ -35,6 +35,13 @@ struct LatentAttention {
     int n_value = 0;  // channels of a head's output
 };
 
+// The heads of one layer's attention.
+struct LayerHeads {
+    int n = 0;     // of queries
+    int n_kv = 0;  // of keys and values
+    int dim = 0;   // channels of a key
+};
+
 // What heads' outputs are multiplied with: f of a gate for each of their channels, or of one for all channels
 // of a head.
 struct AttentionGate {
@@ -69,11 +76,15 @@ struct ModelDescription {
     std::string architecture;
     int n_layers = 0;
     int n_embd = 0;
-    int n_heads = 0;         // of queries, in the layer that has most
-    std::vector<int> heads;  // (n_layers) of queries in each
+    // What most layers have, or those that have most; what each layer has is in `heads`.
+    int n_heads = 0;  // of queries
     int n_kv_heads = 0;
     int head_dim = 0;
+    std::vector<LayerHeads> heads;  // (n_layers)
+    // (n_layers) Whose keys and values a layer reads, its own or an earlier layer's; empty: each its own.
+    std::vector<int> kv_layers;
     int n_ff = 0;
+    std::vector<int> layer_ff;  // (n_layers) in its place where layers differ, or none
     int n_vocab = 0;
     int context_length = 0;  // what the model reaches, stretched or not
 
@@ -115,6 +126,7 @@ struct ModelDescription {
     std::string_view shared_suffix = "_shexp";  // of its tensors' names
     float mixture_scale = 1.0f;                 // of the sum of it and the others
 
+    int n_embd_per_layer = 0;  // of a token's further embeddings, one for each layer; 0: there are none
     float embedding_scale = 1.0f;
     float attention_scale = 1.0f;
     float residual_scale = 1.0f;  // of what a block adds
@@ -127,6 +139,8 @@ struct ModelDescription {
     bool sink_logits = false;  // one more logit for each head, that of a key whose value is zero
     LatentAttention latent;
     QkNorm qk_norm = QkNorm::kNone;
+    bool value_norm = false;       // values are normalised as well, without gains; only with kHead
+    bool keys_as_values = false;   // a layer without attn_v makes values with attn_k
     bool norm_after_rope = false;  // only with kHead
     QueryTemperature temperature;
     RopeKind rope_kind = RopeKind::kPairs;
@@ -144,23 +158,38 @@ struct ModelDescription {
     // Windows do not slide: a token sees those from the last multiple of the window on.
     bool chunked_windows = false;
 
-    codec::KvHead kv_head() const;
+    const LayerHeads& heads_of(int layer) const { return heads[static_cast<std::size_t>(layer)]; }
+    int window(int layer) const { return windows[static_cast<std::size_t>(layer)]; }
+    int ff(int layer) const { return layer_ff.empty() ? n_ff : layer_ff[static_cast<std::size_t>(layer)]; }
+    codec::KvHead kv_head(int layer) const;
     CacheGeometry geometry() const;
-    // The place of a layer among those with attention, or with a recurrence: its number in a KvCache.
+    // Whether the layer makes keys and values, and which layer's it reads.
+    bool keeps_kv(int layer) const;
+    int kv_layer(int layer) const {
+        return kv_layers.empty() ? layer : kv_layers[static_cast<std::size_t>(layer)];
+    }
+    // Layers that read the same keys and values attend one after another: whether this is the last.
+    bool reads_last(int layer) const;
+    // The number in a KvCache of what a layer reads: the place of its kv_layer() among those that keep keys
+    // and values, and its own among those with a recurrence.
     int cache_layer(int layer) const;
     int recurrent_layer(int layer) const;
     bool has_experts(int layer) const {
         return routing.n_experts > 0 && layer >= n_dense_layers && (layer + 1) % expert_period == 0 &&
                !blocks[static_cast<std::size_t>(layer)].dense;
     }
-    // Of what so many heads hand on to the output's product, and of what is made for them.
-    int attention_width(int n) const { return n * (latent.kv_rank > 0 ? latent.n_value : head_dim); }
-    int value_dim() const { return latent.kv_rank > 0 ? latent.kv_rank : head_dim; }  // of a key-value head
-    int qkv_width(int n) const {
-        const codec::KvHead head = kv_head();
-        return n * head.query_dim() + n_kv_heads * head.token_dim();
+    // Of what a layer's heads hand on to the output's product, of what is made for them, and of their gates.
+    int attention_width(int layer) const {
+        const LayerHeads& h = heads_of(layer);
+        return h.n * (latent.kv_rank > 0 ? latent.n_value : h.dim);
     }
-    int gate_width(int n) const { return gate.whole_heads ? n : n * head_dim; }
+    int qkv_width(int layer) const;
+    int gate_width(int layer) const {
+        const LayerHeads& h = heads_of(layer);
+        return gate.whole_heads ? h.n : h.n * h.dim;
+    }
+    // Of all heads' sums of values.
+    int attended_width(int layer) const { return heads_of(layer).n * kv_head(layer).value.head_dim; }
 };
 
 // user: changes to the rotary embedding. Throws Error: kUnsupported for an architecture or a feature not

@@ -36,6 +36,13 @@ void fill_query_scales(const QueryTemperature& t, std::span<const SequenceRun> r
     }
 }
 
+// The most that any layer has.
+int widest(const ModelDescription& d, int (ModelDescription::*width)(int layer) const) {
+    int most = 0;
+    for (int i = 0; i < d.n_layers; ++i) most = std::max(most, (d.*width)(i));
+    return most;
+}
+
 bool has_windows(const ModelDescription& d) {
     for (int window : d.windows) {
         if (window > 0) return true;
@@ -51,14 +58,16 @@ Workspace::Workspace(Backend& backend, const ModelDescription& d, int max_tokens
     };
     x = rows(d.n_embd);
     h = rows(d.n_embd);
-    qkv = rows(d.qkv_width(d.n_heads));
-    attention = rows(d.n_heads * d.value_dim());
+    const int qkv_width = widest(d, &ModelDescription::qkv_width);
+    qkv = rows(qkv_width);
+    attention = rows(widest(d, &ModelDescription::attended_width));
     if (d.gate.source == AttentionGate::Source::kQuery)
-        gated_qkv = rows(d.qkv_width(d.n_heads) + d.n_heads * d.head_dim);
-    if (d.gate.source == AttentionGate::Source::kInput) gates = rows(d.gate_width(d.n_heads));
+        gated_qkv = rows(qkv_width + widest(d, &ModelDescription::gate_width));
+    if (d.gate.source == AttentionGate::Source::kInput)
+        gates = rows(widest(d, &ModelDescription::gate_width));
     int n_ff = d.n_shared_ff;
     for (int i = 0; i < d.n_layers; ++i) {
-        if (!d.has_experts(i) || d.early_experts) n_ff = std::max(n_ff, d.n_ff);
+        if (!d.has_experts(i) || d.early_experts) n_ff = std::max(n_ff, d.ff(i));
     }
     up = rows(d.gated ? 2 * n_ff : n_ff);
     if (d.gated) gated = rows(n_ff);
@@ -72,10 +81,11 @@ Workspace::Workspace(Backend& backend, const ModelDescription& d, int max_tokens
         if (l.q_rank > 0) q_latent = rows(l.q_rank);
         q = rows(d.n_heads * (l.n_plain + d.head_dim - l.kv_rank));
         kv_latent = rows(d.head_dim);
-        heads = rows(d.attention_width(d.n_heads));
+        heads = rows(widest(d, &ModelDescription::attention_width));
     }
     if (d.recurrence.kind != RecurrentBlock::Kind::kNone)
         recurrent = std::make_unique<RecurrentWorkspace>(backend, d.recurrence, max_tokens);
+    if (d.n_embd_per_layer > 0) per_layer = std::make_unique<PerLayerWorkspace>(backend, d, max_tokens);
     cos = rows(d.rope.n_pairs());
     sin = rows(d.rope.n_pairs());
     if (has_windows(d)) {
@@ -105,6 +115,7 @@ class Pass {
             backend_.add(h_, 1.0f, n_, d_.n_embd, x_);
         }
         if (d_.embedding_norm) backend_.norm(norm(w.embedding_norm), x_, n_, d_.n_embd, x_, false);
+        if (ws_.per_layer) make_layer_inputs(backend_, d_, w.per_layer, tokens, x_, *ws_.per_layer);
     }
 
     void layer(const Weights& weights, int i) {
@@ -127,6 +138,11 @@ class Pass {
         if (!d_.parallel) add_outputs();
         if (blocks.feed_forward) feed_forward(w, i);
         if (d_.parallel) add_outputs();
+        if (ws_.per_layer) {
+            const float* gated = gated_layer_input(backend_, d_, w.input, i, x_, n_, *ws_.per_layer);
+            add_output(w.input.projection, gated, w.input.norm);
+        }
+        if (w.output_scale != 1.0f) backend_.scale(w.output_scale, n_, d_.n_embd, x_);
     }
 
     void finish(const Weights& w, float* hidden) {
@@ -172,39 +188,42 @@ class Pass {
 
     // What all heads found (n, attention_width).
     const float* attend(const LayerWeights& w, int i, const float* in, const float* alibi_slopes) {
-        const int heads = d_.heads[static_cast<std::size_t>(i)];
+        const LayerHeads& heads = d_.heads_of(i);
         float* qkv = ws_.qkv->data();
         if (w.latent) {
-            latent_qkv(*w.latent, in, qkv);
+            latent_qkv(*w.latent, i, in, qkv);
         } else if (d_.gate.source == AttentionGate::Source::kQuery) {
             multiply(w.qkv, in, ws_.gated_qkv->data(), false);
-            split_gated_queries(ws_.gated_qkv->data(), heads, qkv);
+            split_gated_queries(ws_.gated_qkv->data(), i, qkv);
         } else {
             multiply(w.qkv, in, qkv, false);
         }
         if (w.gate.matrix) multiply(w.gate, in, ws_.gates->data(), false);
-        if (d_.clamp_qkv > 0) backend_.clamp(d_.clamp_qkv, n_, d_.qkv_width(heads), qkv);
+        if (d_.clamp_qkv > 0) backend_.clamp(d_.clamp_qkv, n_, d_.qkv_width(i), qkv);
         // The attention itself normalises heads in passing, by the most frequent kind.
         const bool norms_inside =
             d_.norm == NormKind::kRms && (d_.qk_norm == QkNorm::kHead || d_.qk_norm == QkNorm::kBareHead);
-        if (d_.qk_norm != QkNorm::kNone && !norms_inside) normalise_queries_and_keys(w, heads, qkv);
-        const int window = d_.windows[static_cast<std::size_t>(i)];
+        if (d_.qk_norm != QkNorm::kNone && !norms_inside) normalise_queries_and_keys(w, i, qkv);
+        const int window = d_.window(i);
         const bool rotary = d_.rotary[static_cast<std::size_t>(i)];
         const Rope& rope = window > 0 ? d_.window_rope : d_.rope;
         const bool tempered = !(rotary && d_.temperature.unrotated_only);
         const AttentionParams params{.layer = d_.cache_layer(i),
-                                     .n_heads = heads,
-                                     .n_kv_heads = d_.n_kv_heads,
-                                     .head = d_.kv_head(),
+                                     .n_heads = heads.n,
+                                     .n_kv_heads = heads.n_kv,
+                                     .head = d_.kv_head(i),
                                      .scale = d_.attention_scale,
                                      .q_norm = norms_inside ? data_or_null(w.q_norm.gain) : nullptr,
                                      .k_norm = norms_inside ? data_or_null(w.k_norm.gain) : nullptr,
+                                     .v_norm = data_or_null(w.v_norm.gain),
                                      .norm_eps = d_.norm_eps,
                                      .norm_after_rope = d_.norm_after_rope,
                                      .rope = d_.rope_kind,
                                      .n_rope_pairs = rotary ? rope.n_pairs() : 0,
                                      .cos = window > 0 ? ws_.window_cos->data() : ws_.cos->data(),
                                      .sin = window > 0 ? ws_.window_sin->data() : ws_.sin->data(),
+                                     .appends = d_.keeps_kv(i),
+                                     .retires = d_.reads_last(i),
                                      .window = window,
                                      .chunked = window > 0 && d_.chunked_windows,
                                      .soft_cap = d_.attention_soft_cap,
@@ -212,24 +231,26 @@ class Pass {
                                      .query_scales = tempered ? data_or_null(ws_.query_scales) : nullptr,
                                      .sink_logits = data_or_null(w.sink_logits)};
         backend_.attention(params, runs_, qkv, n_, ws_.attention->data());
-        gate_heads(heads, qkv, ws_.attention->data());
-        if (d_.sub_norms) normalise(w.attention_sub_norm, d_.attention_width(heads), ws_.attention->data());
+        gate_heads(i, qkv, ws_.attention->data());
+        if (d_.sub_norms) normalise(w.attention_sub_norm, d_.attention_width(i), ws_.attention->data());
         if (!w.latent) return ws_.attention->data();
         backend_.matmul_heads(*w.latent->v_b, ws_.attention->data(),
-                              {d_.n_heads * d_.value_dim(), d_.value_dim()}, n_, ws_.heads->data(),
-                              {d_.attention_width(heads), d_.latent.n_value});
+                              {d_.attended_width(i), params.head.value.head_dim}, n_, ws_.heads->data(),
+                              {d_.attention_width(i), d_.latent.n_value});
         return ws_.heads->data();
     }
 
     // qkv of (n, [query | gate] of each head, keys, values).
-    void split_gated_queries(const float* gated, int heads, float* qkv) {
-        const int dim = d_.head_dim, q = heads * dim, row = d_.qkv_width(heads);
-        backend_.copy_heads(gated, {row + q, 2 * dim}, n_, heads, dim, qkv, {row, dim});
-        backend_.copy_heads(gated + 2 * q, {row + q, dim}, n_, 2 * d_.n_kv_heads, dim, qkv + q, {row, dim});
+    void split_gated_queries(const float* gated, int i, float* qkv) {
+        const LayerHeads& heads = d_.heads_of(i);
+        const int dim = heads.dim, q = heads.n * dim, row = d_.qkv_width(i);
+        backend_.copy_heads(gated, {row + q, 2 * dim}, n_, heads.n, dim, qkv, {row, dim});
+        backend_.copy_heads(gated + 2 * q, {row + q, dim}, n_, (row - q) / dim, dim, qkv + q, {row, dim});
     }
     // The outputs of heads (n, heads * head_dim), by their gates.
-    void gate_heads(int heads, float* qkv, float* out) {
-        const int dim = d_.head_dim, q = heads * dim, row = d_.qkv_width(heads);
+    void gate_heads(int i, float* qkv, float* out) {
+        const auto [heads, n_kv, dim] = d_.heads_of(i);
+        const int q = heads * dim, row = d_.qkv_width(i);
         const Activation f = d_.gate.activation;
         if (d_.gate.source == AttentionGate::Source::kNone) return;
         if (d_.gate.source == AttentionGate::Source::kQuery) {
@@ -245,7 +266,7 @@ class Pass {
     }
 
     // Queries [rotated | in the latent space] of each head, the rotated key and the latent that all share.
-    void latent_qkv(const LatentWeights& w, const float* in, float* qkv) {
+    void latent_qkv(const LatentWeights& w, int i, const float* in, float* qkv) {
         const LatentAttention& l = d_.latent;
         const int rank = l.kv_rank, n_rotary = d_.head_dim - rank, q_head = l.n_plain + n_rotary;
         float *q = ws_.q->data(), *kv = ws_.kv_latent->data();
@@ -260,7 +281,7 @@ class Pass {
         multiply(w.kv_a, in, kv, false);
         backend_.norm_heads(norm(w.kv_a_norm), kv, d_.head_dim, n_, 1, rank);
 
-        const HeadStrides from{d_.n_heads * q_head, q_head}, to{d_.qkv_width(d_.n_heads), d_.head_dim};
+        const HeadStrides from{d_.n_heads * q_head, q_head}, to{d_.qkv_width(i), d_.head_dim};
         backend_.copy_heads(q + l.n_plain, from, n_, d_.n_heads, n_rotary, qkv, to);
         backend_.matmul_heads(*w.k_b, q, from, n_, qkv + n_rotary, to);
         const HeadStrides latent{d_.head_dim, 0};
@@ -269,14 +290,15 @@ class Pass {
         backend_.copy_heads(kv, latent, n_, 1, rank, key + n_rotary, to);
     }
 
-    void normalise_queries_and_keys(const LayerWeights& w, int heads, float* qkv) {
+    void normalise_queries_and_keys(const LayerWeights& w, int i, float* qkv) {
+        const LayerHeads& heads = d_.heads_of(i);
         const auto side = [&](const NormWeights& weights, float* first, int n_heads) {
             const bool row = d_.qk_norm == QkNorm::kRow;
-            backend_.norm_heads(norm(weights), first, d_.qkv_width(heads), n_, row ? 1 : n_heads,
-                                row ? n_heads * d_.head_dim : d_.head_dim);
+            backend_.norm_heads(norm(weights), first, d_.qkv_width(i), n_, row ? 1 : n_heads,
+                                row ? n_heads * heads.dim : heads.dim);
         };
-        side(w.q_norm, qkv, heads);
-        side(w.k_norm, qkv + heads * d_.head_dim, d_.n_kv_heads);
+        side(w.q_norm, qkv, heads.n);
+        if (d_.keeps_kv(i)) side(w.k_norm, qkv + heads.n * heads.dim, heads.n_kv);
     }
 
     void normalise(const NormWeights& w, int width, float* x) {
@@ -289,8 +311,8 @@ class Pass {
             mix(*w.experts, i, in);
             return add_output(ws_.mixed->data(), w.post_feed_forward_norm);
         }
-        float* hidden = activated(w.up, i, in, d_.n_ff);
-        if (d_.sub_norms) normalise(w.feed_forward_sub_norm, d_.n_ff, hidden);
+        float* hidden = activated(w.up, i, in, d_.ff(i));
+        if (d_.sub_norms) normalise(w.feed_forward_sub_norm, d_.ff(i), hidden);
         add_output(w.down, hidden, w.post_feed_forward_norm);
         if (w.experts) add_output(ws_.mixed->data(), w.post_feed_forward_norm);
     }

@@ -13,8 +13,13 @@ constexpr int kBatch = 512;  // tokens at a time
 
 void fill_randomly(Backend& backend, const ModelDescription& d, KvCache& cache, int n_tokens, unsigned seed) {
     const auto rows = static_cast<std::size_t>(std::min(n_tokens, kBatch));
-    const auto qkv = backend.allocate(rows * static_cast<std::size_t>(d.qkv_width(d.n_heads)));
-    const auto out = backend.allocate(rows * static_cast<std::size_t>(d.n_heads * d.value_dim()));
+    int width = 0, out_width = 0;  // of the widest layer
+    for (int i = 0; i < d.n_layers; ++i) {
+        width = std::max(width, d.qkv_width(i));
+        out_width = std::max(out_width, d.attended_width(i));
+    }
+    const auto qkv = backend.allocate(rows * static_cast<std::size_t>(width));
+    const auto out = backend.allocate(rows * static_cast<std::size_t>(out_width));
     std::minstd_rand random(seed);
     for (int done = 0; done < n_tokens;) {
         const int n = std::min(kBatch, n_tokens - done);
@@ -25,11 +30,13 @@ void fill_randomly(Backend& backend, const ModelDescription& d, KvCache& cache, 
             for (int i = 0; i < 3; ++i) x += kScale * static_cast<float>(random());
         }
         const SequenceRun run{&cache, 0, n};
-        for (int layer = 0; layer < cache.geometry().n_layers(); ++layer) {
-            const AttentionParams params{.layer = layer,
-                                         .n_heads = d.n_heads,
-                                         .n_kv_heads = d.n_kv_heads,
-                                         .head = d.kv_head(),
+        for (int layer = 0; layer < d.n_layers; ++layer) {
+            if (!d.keeps_kv(layer)) continue;
+            const LayerHeads& heads = d.heads_of(layer);
+            const AttentionParams params{.layer = d.cache_layer(layer),
+                                         .n_heads = heads.n,
+                                         .n_kv_heads = heads.n_kv,
+                                         .head = d.kv_head(layer),
                                          .scale = d.attention_scale,
                                          .q_norm = nullptr,
                                          .k_norm = nullptr,

@@ -100,6 +100,13 @@ TensorLoader::HeadParts TensorLoader::head_parts(const std::string& name, std::i
     return parts;
 }
 
+std::unique_ptr<FileTable> TensorLoader::table(const std::string& name, std::int64_t rows,
+                                               std::int64_t cols) {
+    const gguf::Tensor& t = use(name + ".weight");
+    expect_shape(t, cols, rows);
+    return std::make_unique<FileTable>(file_, t);
+}
+
 std::unique_ptr<Buffer> TensorLoader::expert_scale(const std::vector<Part>& parts, int n_experts) {
     const auto has_scale = [&](const Part& part) { return has(part.name + ".scale"); };
     if (std::ranges::none_of(parts, has_scale)) return nullptr;
@@ -126,6 +133,12 @@ std::unique_ptr<Buffer> TensorLoader::expert_bias(const std::vector<Part>& parts
         out += part.rows;
     }
     return buffer;
+}
+
+float TensorLoader::number(const std::string& tensor) {
+    float x = 0;
+    read(tensor, 1, &x);
+    return x;
 }
 
 std::unique_ptr<Buffer> TensorLoader::vector(const std::string& tensor, std::int64_t n) {

@@ -39,6 +39,8 @@ class TensorLoader {
     };
     HeadParts head_parts(const std::string& name, std::int64_t cols, std::int64_t first, std::int64_t second,
                          int n_heads);
+    // A tensor that is left in the file.
+    std::unique_ptr<FileTable> table(const std::string& name, std::int64_t rows, std::int64_t cols);
     // Scales (n_experts, parts) of what each part's rows make, or null.
     std::unique_ptr<Buffer> expert_scale(const std::vector<Part>& parts, int n_experts);
     // Their biases, stacked likewise, or null.
@@ -46,7 +48,9 @@ class TensorLoader {
     NormWeights norm(const std::string& name, std::int64_t n);
     // Gains of one.
     NormWeights bare_norm(std::int64_t n);
-    // n numbers of the tensor of exactly this name.
+    // The one number of the tensor of exactly this name.
+    float number(const std::string& tensor);
+    // Its n numbers.
     std::unique_ptr<Buffer> vector(const std::string& tensor, std::int64_t n);
     // Each of its n numbers so many times.
     std::unique_ptr<Buffer> repeated(const std::string& tensor, std::int64_t n, std::int64_t times);

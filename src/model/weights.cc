@@ -15,18 +15,21 @@ NormWeights load_norm(TensorLoader& load, const ModelDescription& d, const std::
     return d.norm_gains ? load.norm(name, d.n_embd) : NormWeights{};
 }
 
-void load_qk_norms(TensorLoader& load, const ModelDescription& d, const std::string& p, int heads,
-                   bool rotary, LayerWeights& l) {
+void load_head_norms(TensorLoader& load, const ModelDescription& d, const std::string& p, int layer,
+                     LayerWeights& l) {
+    const LayerHeads& heads = d.heads_of(layer);
+    if (d.value_norm && d.keeps_kv(layer)) l.v_norm = load.bare_norm(heads.dim);
     if (d.qk_norm == QkNorm::kNone) return;
     if (d.qk_norm == QkNorm::kBareHead) {
-        if (!rotary) return;
-        l.q_norm = load.bare_norm(d.head_dim);
-        l.k_norm = load.bare_norm(d.head_dim);
+        if (!d.rotary[static_cast<std::size_t>(layer)]) return;
+        l.q_norm = load.bare_norm(heads.dim);
+        l.k_norm = load.bare_norm(heads.dim);
         return;
     }
     const bool shared = d.qk_norm == QkNorm::kHead;
-    l.q_norm = load.norm(p + "attn_q_norm", std::int64_t{shared ? 1 : heads} * d.head_dim);
-    l.k_norm = load.norm(p + "attn_k_norm", std::int64_t{shared ? 1 : d.n_kv_heads} * d.head_dim);
+    l.q_norm = load.norm(p + "attn_q_norm", std::int64_t{shared ? 1 : heads.n} * heads.dim);
+    if (d.keeps_kv(layer))
+        l.k_norm = load.norm(p + "attn_k_norm", std::int64_t{shared ? 1 : heads.n_kv} * heads.dim);
 }
 
 // The matrices of a feed-forward block or an expert before its activation.
@@ -162,35 +165,44 @@ std::unique_ptr<RecurrentWeights> load_recurrent(TensorLoader& load, const Model
     return w;
 }
 
+// Queries, and keys and values of layers that have their own.
+std::vector<TensorLoader::Part> qkv_parts(const TensorLoader& load, const ModelDescription& d,
+                                          const std::string& p, int layer) {
+    const LayerHeads& heads = d.heads_of(layer);
+    const std::int64_t q_rows = std::int64_t{heads.n} * heads.dim,
+                       kv_rows = std::int64_t{heads.n_kv} * heads.dim;
+    std::vector<TensorLoader::Part> parts{
+        {p + "attn_q", d.gate.source == AttentionGate::Source::kQuery ? 2 * q_rows : q_rows}};
+    if (!d.keeps_kv(layer)) return parts;
+    const bool keys_alone = d.keys_as_values && !load.has(p + "attn_v.weight");
+    parts.push_back({p + "attn_k", kv_rows});
+    parts.push_back({p + (keys_alone ? "attn_k" : "attn_v"), kv_rows});
+    return parts;
+}
+
 void load_attention(TensorLoader& load, const ModelDescription& d, const std::string& p, int layer,
                     LayerWeights& l) {
     using Source = AttentionGate::Source;
-    const int heads = d.heads[static_cast<std::size_t>(layer)];
-    const std::int64_t q_rows = std::int64_t{heads} * d.head_dim,
-                       kv_rows = std::int64_t{d.n_kv_heads} * d.head_dim;
-    load_qk_norms(load, d, p, heads, d.rotary[static_cast<std::size_t>(layer)], l);
+    load_head_norms(load, d, p, layer, l);
     if (d.latent.kv_rank > 0) {
         l.latent = load_latent(load, d, p);
     } else {
-        l.qkv = load.linear(d.n_embd, p + "attn_qkv",
-                            {{p + "attn_q", d.gate.source == Source::kQuery ? 2 * q_rows : q_rows},
-                             {p + "attn_k", kv_rows},
-                             {p + "attn_v", kv_rows}});
+        l.qkv = load.linear(d.n_embd, p + "attn_qkv", qkv_parts(load, d, p, layer));
     }
     if (d.gate.source == Source::kInput)
-        l.gate = load.linear(d.n_embd, {{p + "attn_gate", d.gate_width(heads)}});
-    if (d.sink_logits) l.sink_logits = load.vector(p + "attn_sinks.weight", heads);
-    if (d.sub_norms) l.attention_sub_norm = load.norm(p + "attn_sub_norm", d.attention_width(heads));
-    l.output = load.linear(d.attention_width(heads), {{p + "attn_output", d.n_embd}});
+        l.gate = load.linear(d.n_embd, {{p + "attn_gate", d.gate_width(layer)}});
+    if (d.sink_logits) l.sink_logits = load.vector(p + "attn_sinks.weight", d.heads_of(layer).n);
+    if (d.sub_norms) l.attention_sub_norm = load.norm(p + "attn_sub_norm", d.attention_width(layer));
+    l.output = load.linear(d.attention_width(layer), {{p + "attn_output", d.n_embd}});
 }
 
-void load_feed_forward(TensorLoader& load, const ModelDescription& d, const std::string& p, LayerWeights& l) {
+void load_feed_forward(TensorLoader& load, const ModelDescription& d, const std::string& p, std::int64_t n_ff,
+                       LayerWeights& l) {
     const bool fused = d.gated && !load.has(p + "ffn_gate.weight");
-    l.up = load.linear(d.n_embd,
-                       fused ? std::vector<TensorLoader::Part>{{p + "ffn_up", 2 * std::int64_t{d.n_ff}}}
-                             : up_parts(d, p, "", d.n_ff));
-    if (d.sub_norms) l.feed_forward_sub_norm = load.norm(p + "ffn_sub_norm", d.n_ff);
-    l.down = load.linear(d.n_ff, {{p + "ffn_down", d.n_embd}});
+    l.up = load.linear(d.n_embd, fused ? std::vector<TensorLoader::Part>{{p + "ffn_up", 2 * n_ff}}
+                                       : up_parts(d, p, "", n_ff));
+    if (d.sub_norms) l.feed_forward_sub_norm = load.norm(p + "ffn_sub_norm", n_ff);
+    l.down = load.linear(n_ff, {{p + "ffn_down", d.n_embd}});
 }
 
 LayerWeights load_layer(TensorLoader& load, const ModelDescription& d, Backend& backend, int layer) {
@@ -209,9 +221,16 @@ LayerWeights load_layer(TensorLoader& load, const ModelDescription& d, Backend& 
     }
     if (blocks.attention) load_attention(load, d, p, layer, l);
     if (blocks.recurrence) l.recurrent = load_recurrent(load, d, backend, p);
+    if (d.n_embd_per_layer > 0) {
+        l.input.gate = load.linear(d.n_embd, {{p + "inp_gate", d.n_embd_per_layer}});
+        l.input.projection = load.linear(d.n_embd_per_layer, {{p + "proj", d.n_embd}});
+        l.input.norm = load.norm(p + "post_norm", d.n_embd);
+    }
+    if (load.has(p + "layer_output_scale.weight"))
+        l.output_scale = load.number(p + "layer_output_scale.weight");
     if (!blocks.feed_forward) return l;
     if (d.has_experts(layer)) l.experts = load_experts(load, d, p);
-    if (!l.experts || d.early_experts) load_feed_forward(load, d, p, l);
+    if (!l.experts || d.early_experts) load_feed_forward(load, d, p, d.ff(layer), l);
     return l;
 }
 
@@ -222,6 +241,12 @@ Weights load_weights(const gguf::File& file, const ModelDescription& d, Backend&
     Weights w;
     w.embedding = load.matrix(d.n_embd, {{"token_embd", d.n_vocab}});
     if (d.n_positions > 0) w.positions = load.matrix(d.n_embd, {{"position_embd", d.n_positions}});
+    if (d.n_embd_per_layer > 0) {
+        const std::int64_t width = std::int64_t{d.n_layers} * d.n_embd_per_layer;
+        w.per_layer = {load.table("per_layer_token_embd", d.n_vocab, width),
+                       load.linear(d.n_embd, {{"per_layer_model_proj", width}}),
+                       load.norm("per_layer_proj_norm", d.n_embd_per_layer)};
+    }
     if (d.embedding_norm && d.embedding_norm_gains) w.embedding_norm = load_norm(load, d, "token_embd_norm");
     if (load.has("output.weight")) w.separate_output = load.linear(d.n_embd, {{"output", d.n_vocab}});
     w.output_norm = load_norm(load, d, std::string(d.output_norm_tensor));

@@ -6,6 +6,7 @@
 
 #include "model/description.h"
 #include "model/linear.h"
+#include "model/per_layer_embedding.h"
 
 namespace kvsplit {
 
@@ -35,21 +36,25 @@ struct LayerWeights {
     NormWeights post_attention_norm, post_feed_forward_norm;  // (n_embd)
     NormWeights attention_sub_norm, feed_forward_sub_norm;    // (attention_width), (n_ff)
     NormWeights q_norm, k_norm;  // kHead: (head_dim), else (heads * head_dim), (n_kv_heads * head_dim)
+    NormWeights v_norm;          // (head_dim) of ones, with value_norm
     std::unique_ptr<RecurrentWeights> recurrent;  // or null
     // Without matrices where the layer has no attention, or no feed-forward block:
     std::unique_ptr<LatentWeights> latent;   // in place of qkv, or null
-    Linear qkv;                              // ([q | k | v], n_embd)
+    Linear qkv;                              // ([q | k | v], n_embd), of layers that keep none of their own q
     std::unique_ptr<Buffer> sink_logits;     // (n_heads) or null
     Linear gate;                             // (gate_width, n_embd) with gates of their own tensor
     Linear output;                           // (n_embd, attention_width)
     Linear up;                               // ([gate | up] or up, n_embd)
     Linear down;                             // (n_embd, n_ff)
     std::unique_ptr<ExpertWeights> experts;  // in place of up and down or beside them, or null
+    LayerInput input;                        // with per-layer embeddings
+    float output_scale = 1.0f;               // of the residual stream, as the layer leaves it
 };
 
 struct Weights {
     std::unique_ptr<WeightMatrix> embedding;  // (n_vocab, n_embd)
     std::unique_ptr<WeightMatrix> positions;  // (n_positions, n_embd) or null
+    PerLayerEmbedding per_layer;              // or without a table
     NormWeights embedding_norm, output_norm;  // (n_embd)
     Linear separate_output;                // (n_vocab, n_embd), without a matrix when tied to the embedding
     std::unique_ptr<Buffer> alibi_slopes;  // (n_heads) or null

@@ -9,12 +9,12 @@ namespace {
 
 constexpr int P = codec::kPageTokens;
 
-CacheGeometry geometry(int head_dim, std::vector<int> windows) {
-    return {3, codec::head_shape(head_dim), std::move(windows)};
+CacheGeometry geometry(int head_dim, const std::vector<int>& windows) {
+    return CacheGeometry::uniform(3, codec::head_shape(head_dim), windows);
 }
 
-CacheGeometry latent_geometry(std::vector<int> windows) {
-    return {1, codec::KvHead::of_latent(64, 512), std::move(windows)};
+CacheGeometry latent_geometry(const std::vector<int>& windows) {
+    return CacheGeometry::uniform(1, codec::KvHead::of_latent(64, 512), windows);
 }
 
 // Appends n tokens as a step does, without any arithmetic.

@@ -92,8 +92,6 @@ TEST(LoadErrors, KeysThatAreNotUnderstood) {
     EXPECT_SAYS(with("grok", "attention.temperature_length", 1024), "grok.attention.temperature_length");
     EXPECT_SAYS(with("llama4", "attention.sliding_window", 100), "llama4.attention.sliding_window");
     EXPECT_SAYS(with("hunyuan_vl", "rope.scaling.alpha", 1000.0), "hunyuan_vl.rope.scaling.alpha");
-    EXPECT_SAYS(with("llama", "attention.head_count_kv", std::vector<int>{2, 1, 2}),
-                "llama.attention.head_count_kv");
 }
 
 TEST(LoadErrors, SizesThatDoNotFitTogether) {
@@ -106,6 +104,18 @@ TEST(LoadErrors, SizesThatDoNotFitTogether) {
                     },
                     ErrorCode::kFormat),
                 "3 heads cannot share 2 key-value heads");
+    EXPECT_SAYS(refusal(
+                    [](Json& spec) {
+                        spec["metadata"]["attention.head_count_kv"] = {2, 1, 2};
+                    },
+                    ErrorCode::kFormat),
+                "'blk.1.attn_k.weight': has shape 256 x 128, the model's metadata asks for 256 x 64");
+    EXPECT_SAYS(refusal(
+                    [](Json& spec) {
+                        spec["metadata"]["feed_forward_length"] = {192, 64, 192};
+                    },
+                    ErrorCode::kFormat),
+                "'blk.1.ffn_gate.weight': has shape 256 x 192, the model's metadata asks for 256 x 64");
     EXPECT_SAYS(refusal(
                     [](Json& spec) {
                         spec["metadata"]["attention.head_count"] = {4, 4};

@@ -154,8 +154,8 @@ void Attention::plan(const AttentionParams& params, std::span<const SequenceRun>
         pages.n_tokens = run.n_tokens;
         pages.first_row = run.first_row;
         LayerCache& layer = *pages.layer;
-        cache.grow_open(params.layer, run.n_tokens);
-        const int n_seal = cache.pages_to_seal(params.layer, run.n_tokens);
+        if (params.appends) cache.grow_open(params.layer, run.n_tokens);
+        const int n_seal = params.appends ? cache.pages_to_seal(params.layer, run.n_tokens) : 0;
         for (int i = 0; i < n_seal; ++i) {
             const int page = layer.first_open + i;
             seals_.push_back({r, page});
@@ -163,8 +163,8 @@ void Attention::plan(const AttentionParams& params, std::span<const SequenceRun>
         }
         const bool coded_keys = cache.layouts(params.layer).coded_keys();
         pages.first_seal = n_seal > 0 && coded_keys && !layer.smoothing_frozen;
-        pages.early = pages.first_seal ||
-                      (coded_keys && !layer.smoothing_frozen && pages.position < cache.open_pages() * P);
+        pages.early = pages.first_seal || (params.appends && coded_keys && !layer.smoothing_frozen &&
+                                           pages.position < cache.open_pages() * P);
         const bool coded_latents = params.head.latent && cache.layouts(params.layer).sealed.value_bits < 16;
         pages.prepare = (coded_keys || coded_latents) && !layer.sealed.empty();
         pages.sealed.clear();
@@ -180,7 +180,8 @@ void Attention::plan(const AttentionParams& params, std::span<const SequenceRun>
     }
 }
 
-// Normalises, rotates and scales the queries of a KV head's group, appends its keys and values.
+// Normalises, rotates and scales the queries of a KV head's group, appends its keys and values where the call
+// brings them.
 void Attention::append(const Call& call, const Block& block, int kv_head, int thread) {
     const AttentionParams& p = call.params;
     const int dim = p.head.key.head_dim, query_dim = p.head.query_dim(), value_dim = p.head.value.head_dim;
@@ -192,6 +193,7 @@ void Attention::append(const Call& call, const Block& block, int kv_head, int th
     std::byte* keys = page + l.key_codes.at(kv_head);
     std::byte* values = page + l.value_codes.at(kv_head);
     float* key = floats(thread_memory_[static_cast<std::size_t>(thread)]);
+    float* value = key + dim;
     const auto rope = p.rope == RopeKind::kPairs ? kernels_.rope_pairs : kernels_.rope_halves;
     for (int i = 0; i < block.n_tokens; ++i) {
         const int row = block.first_row + i;
@@ -201,21 +203,27 @@ void Attention::append(const Call& call, const Block& block, int kv_head, int th
         float* q = floats(queries_) + call.query_row(kv_head, row) * static_cast<std::size_t>(query_dim);
         std::memcpy(q, source + kv_head * call.group * query_dim,
                     static_cast<std::size_t>(call.group * query_dim) * sizeof(float));
-        const float *keys_in = source + p.n_heads * query_dim, *values_in = keys_in + p.n_kv_heads * dim;
-        std::memcpy(key, keys_in + kv_head * dim, static_cast<std::size_t>(dim) * sizeof(float));
-        const auto normalise = [&] {
-            for (int g = 0; p.q_norm && g < call.group; ++g)
-                kernels_.rms_norm(q + g * query_dim, p.q_norm, query_dim, p.norm_eps, q + g * query_dim);
-            if (p.k_norm) kernels_.rms_norm(key, p.k_norm, dim, p.norm_eps, key);
+        // n vectors next to each other.
+        const auto rotate = [&](float* x, int n, int width, const float* gain) {
+            const auto normalise = [&] {
+                for (int v = 0; gain && v < n; ++v)
+                    kernels_.rms_norm(x + v * width, gain, width, p.norm_eps, x + v * width);
+            };
+            if (!p.norm_after_rope) normalise();
+            rope(x, n, width, p.n_rope_pairs, cos, sin);
+            if (p.norm_after_rope) normalise();
         };
-        if (!p.norm_after_rope) normalise();
-        rope(q, call.group, query_dim, p.n_rope_pairs, cos, sin);
-        rope(key, 1, dim, p.n_rope_pairs, cos, sin);
-        if (p.norm_after_rope) normalise();
+        rotate(q, call.group, query_dim, p.q_norm);
         kernels_.scale(q, p.query_scales ? p.scale * p.query_scales[row] : p.scale, call.group * query_dim,
                        q);
-        kernels_.append_token(p.head, key, values_in + kv_head * value_dim, (block.position + i) % P,
-                              l.key_bits, keys, values);
+        if (!p.appends) continue;
+        const float* key_in = source + p.n_heads * query_dim + kv_head * dim;
+        const float* value_in = source + p.n_heads * query_dim + p.n_kv_heads * dim + kv_head * value_dim;
+        std::memcpy(key, key_in, static_cast<std::size_t>(dim) * sizeof(float));
+        rotate(key, 1, dim, p.k_norm);
+        if (p.v_norm) kernels_.rms_norm(value_in, p.v_norm, value_dim, p.norm_eps, value);
+        kernels_.append_token(p.head, key, p.v_norm ? value : value_in, (block.position + i) % P, l.key_bits,
+                              keys, values);
     }
 }
 
@@ -534,7 +542,8 @@ void Attention::run(const AttentionParams& params, std::span<const SequenceRun> 
                     .n = n,
                     .out = out,
                     .group = params.n_heads / params.n_kv_heads,
-                    .row_width = params.n_heads * head.query_dim() + params.n_kv_heads * head.token_dim(),
+                    .row_width = params.n_heads * head.query_dim() +
+                                 (params.appends ? params.n_kv_heads * head.token_dim() : 0),
                     .all_open = !layouts.coded()};
     const int n_kv = params.n_kv_heads;
     positions_.resize(static_cast<std::size_t>(n * call.group));
@@ -605,7 +614,7 @@ void Attention::run(const AttentionParams& params, std::span<const SequenceRun> 
     }
     for (const Pages& pages : pages_) {
         if (pages.first_seal) pages.layer->smoothing_frozen = true;
-        pages.cache->retire(params.layer, pages.n_tokens);
+        if (params.retires) pages.cache->retire(params.layer, pages.n_tokens);
     }
 }
 

@@ -178,7 +178,7 @@ void describe_laguna(const ArchitectureKeys& in, ModelDescription& d) {
     d.qk_norm = QkNorm::kHead;
     d.gate = {.source = AttentionGate::Source::kInput, .activation = Activation::kSoftplus};
     const gguf::Tensor* gate = in.file().find_tensor("blk.0.attn_gate.weight");
-    d.gate.whole_heads = gate && gate->rows() == d.heads[0];
+    d.gate.whole_heads = gate && gate->rows() == d.heads[0].n;
     set_windows(in, d, in.size_or("attention.sliding_window", 1 << 30, 0), 4, true);
     set_experts(in, d, {.gate = Gate::kSigmoid, .normalise = true});
     if (d.n_shared_ff == 0) d.n_shared_ff = d.n_expert_ff;

@@ -1,0 +1,60 @@
+// Embeddings for each layer (Gemma 4): beside its embedding a token has a small vector for every layer, from
+// a table of the model's and from a projection of the embedding. What a layer adds to the residual stream at
+// its end passes through it, gated by the stream.
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "model/description.h"
+#include "model/linear.h"
+
+namespace kvsplit {
+
+// Rows of a tensor that stays in the file and is read as rows are asked for: a table that is larger than all
+// other weights together, of which a token needs one row. The file must outlive it. Thread-safe.
+class FileTable {
+  public:
+    // Throws Error(kUnsupported) for a type that cannot be read.
+    FileTable(const gguf::File& file, const gguf::Tensor& tensor);
+
+    // out (rows.size(), cols). Throws Error(kFormat) for a number that is not finite.
+    void read(std::span<const Token> rows, float* out) const;
+    std::size_t bytes() const { return tensor_.data.size(); }
+
+  private:
+    const gguf::File& file_;
+    const gguf::Tensor& tensor_;
+};
+
+struct PerLayerEmbedding {
+    std::unique_ptr<FileTable> table;  // (n_vocab, n_layers * n_embd_per_layer), or null
+    Linear projection;                 // (n_layers * n_embd_per_layer, n_embd)
+    NormWeights norm;                  // (n_embd_per_layer)
+};
+
+// Of one layer.
+struct LayerInput {
+    Linear gate;        // (n_embd_per_layer, n_embd), or without a matrix
+    Linear projection;  // (n_embd, n_embd_per_layer)
+    NormWeights norm;   // (n_embd)
+};
+
+class PerLayerWorkspace {
+  public:
+    PerLayerWorkspace(Backend& backend, const ModelDescription& description, int max_tokens);
+
+    std::unique_ptr<Buffer> inputs, rows;  // (max_tokens, n_layers * n_embd_per_layer)
+    std::unique_ptr<Buffer> input, gate;   // (max_tokens, n_embd_per_layer)
+};
+
+// ws.inputs of tokens whose embeddings are x (tokens.size(), n_embd).
+void make_layer_inputs(Backend& backend, const ModelDescription& description, const PerLayerEmbedding& w,
+                       std::span<const Token> tokens, const float* x, PerLayerWorkspace& ws);
+
+// A layer's inputs (n, n_embd_per_layer), gated by the residual stream x (n, n_embd): what its projection
+// reads.
+const float* gated_layer_input(Backend& backend, const ModelDescription& description, const LayerInput& w,
+                               int layer, const float* x, int n, PerLayerWorkspace& ws);
+
+}  // namespace kvsplit
