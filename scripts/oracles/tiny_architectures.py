@@ -8,6 +8,7 @@ import dataclasses
 import math
 
 import tiny_gates
+import tiny_gemma4
 import tiny_hybrids
 import tiny_kin
 import tiny_latent
@@ -291,6 +292,6 @@ def others():
 def models():
     for family in (llama, stretched, llama_kin, qwen, gemma, phi3, smollm3, olmo, glm, exaone4, others):
         yield from family()
-    for module in (tiny_kin, tiny_layer_norm, tiny_mixtures, tiny_more_mixtures, tiny_odd_mixtures, tiny_latent, tiny_gates,
+    for module in (tiny_kin, tiny_layer_norm, tiny_mixtures, tiny_more_mixtures, tiny_odd_mixtures, tiny_latent, tiny_gates, tiny_gemma4,
                    tiny_hybrids):
         yield from module.models()

@@ -17,6 +17,7 @@ The numbers of a tensor, in f32, i counting from 0 in the order of the file:
     seed    = FNV-1a of the tensor's name, 64 bits
     z       = splitmix64(seed + i)
     number  = offset + amplitude * ((z >> 40) / 2^23 - 1)
+or steps of equal numbers, where a tensor has no random ones.
 """
 import argparse
 import json
@@ -49,6 +50,8 @@ def hashes(name, n):
 
 
 def numbers(tensor):
+    if tensor.steps:
+        return np.concatenate([np.full(n, x, np.float32) for n, x in tensor.steps]).reshape(tensor.shape)
     n = int(np.prod(tensor.shape))
     unit = (hashes(tensor.name, n) >> np.uint64(40)).astype(np.float32) * np.float32(2**-23) - np.float32(1)
     return (np.float32(tensor.offset) + np.float32(tensor.amplitude) * unit).reshape(tensor.shape)
@@ -155,7 +158,8 @@ def write_golden(model, oracle, peer_difference, stretched):
 
     def rows(logits, positions):
         return "[\n  " + ",\n  ".join(compact([round(float(x), 5) for x in logits[p, ids]]) for p in positions) + "\n ]"
-    tensors = [compact([t.name, list(reversed(t.shape)), t.offset, t.amplitude]) for t in model.tensors]
+    tensors = [compact([t.name, list(reversed(t.shape)), *([t.steps] if t.steps else [t.offset, t.amplitude])])
+               for t in model.tensors]
     fields = [
         ("oracle", compact(oracle_name(model))),
         ("llama_cpp_max_difference", "null" if peer_difference is None else f"{peer_difference:.1e}"),

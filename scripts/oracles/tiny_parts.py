@@ -11,8 +11,9 @@ WINDOW = 90
 class Tensor:
     name: str
     shape: tuple       # rows first
-    offset: float
-    amplitude: float   # a power of two
+    offset: float = 0.0
+    amplitude: float = 0.0  # a power of two
+    steps: list = None      # [how many, number] one after another, in place of both
 
 
 @dataclasses.dataclass

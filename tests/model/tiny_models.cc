@@ -47,6 +47,23 @@ void add_value(GgufWriter& w, const std::string& key, const nlohmann::json& valu
     }
 }
 
+std::vector<float> numbers_of(const nlohmann::json& tensor, const std::string& name,
+                              const std::vector<std::int64_t>& shape) {
+    std::vector<float> numbers;
+    if (tensor.at(2).is_array()) {  // how many, and which
+        for (const auto& step : tensor.at(2))
+            numbers.insert(numbers.end(), step.at(0), step.at(1).get<float>());
+        return numbers;
+    }
+    const float offset = tensor.at(2), amplitude = tensor.at(3);
+    std::int64_t n = 1;
+    for (const std::int64_t size : shape) n *= size;
+    Hashes hashes(name);
+    for (; n > 0; --n)
+        numbers.push_back(offset + amplitude * (static_cast<float>(hashes.next() >> 40) * 0x1p-23f - 1));
+    return numbers;
+}
+
 // SentencePiece: special tokens, a token for each byte, pieces.
 void add_vocabulary(GgufWriter& w, int size) {
     constexpr int kNormal = 1, kUnknown = 2, kControl = 3, kByte = 6;
@@ -83,14 +100,7 @@ GgufWriter TinyModelGolden::file() const {
     for (const auto& tensor : spec.at("tensors")) {
         const std::string tensor_name = tensor.at(0);
         const std::vector<std::int64_t> shape = tensor.at(1);
-        const float offset = tensor.at(2), amplitude = tensor.at(3);
-        std::int64_t n = 1;
-        for (const std::int64_t size : shape) n *= size;
-        Hashes hashes(tensor_name);
-        std::vector<float> numbers(static_cast<std::size_t>(n));
-        for (float& x : numbers)
-            x = offset + amplitude * (static_cast<float>(hashes.next() >> 40) * 0x1p-23f - 1);
-        w.tensor_f32(tensor_name, shape, numbers);
+        w.tensor_f32(tensor_name, shape, numbers_of(tensor, tensor_name, shape));
     }
     return w;
 }

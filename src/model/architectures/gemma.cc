@@ -1,4 +1,6 @@
 // Google's Gemma models: scaled embeddings, GELU, from the second on norms behind the blocks and windows.
+#include <fmt/format.h>
+
 #include <cmath>
 
 #include "model/architectures/architecture.h"
@@ -36,10 +38,50 @@ void describe_gemma3(const ArchitectureKeys& in, ModelDescription& d) {
     set_windows(in, d, in.size_or("attention.sliding_window", 1 << 30, 0), 6);
 }
 
+// The last layers read the keys and values of the last one before them that has the same kind of attention.
+void share_keys_and_values(const ArchitectureKeys& in, ModelDescription& d) {
+    const int n_shared = in.size_or("attention.shared_kv_layers", d.n_layers, 0);
+    if (n_shared == 0) return;
+    const int n_own = d.n_layers - n_shared;
+    for (int i = 0; i < d.n_layers; ++i) {
+        int from = i;
+        if (i >= n_own) {
+            from = n_own - 1;
+            while (from >= 0 && d.window(from) != d.window(i)) --from;
+            if (from < 0)
+                in.reject("attention.shared_kv_layers",
+                          fmt::format("leaves none that layer {} could read", i));
+            d.heads[static_cast<std::size_t>(i)].n_kv = d.heads_of(from).n_kv;
+        }
+        d.kv_layers.push_back(from);
+    }
+}
+
+void describe_gemma4(const ArchitectureKeys& in, ModelDescription& d) {
+    describe_gemma(in, d);
+    d.post_norms = true;
+    d.qk_norm = QkNorm::kHead;
+    d.value_norm = true;
+    d.keys_as_values = true;
+    d.attention_scale = 1.0f;
+    if (in.has("final_logit_softcapping"))
+        d.logit_soft_cap = static_cast<float>(in.positive_or("final_logit_softcapping", 1.0));
+    d.n_embd_per_layer = in.size_or("embedding_length_per_layer_input", 1 << 16, 0);
+    set_windows(in, d, in.size_or("attention.sliding_window", 1 << 30, 0), 6);
+    const int dim = in.count_or("attention.key_length_swa", codec::kMaxHeadDim, d.head_dim);
+    if (in.count_or("attention.value_length_swa", codec::kMaxHeadDim, dim) != dim)
+        in.refuse("attention.value_length_swa", "values of another length than keys");
+    for (int i = 0; i < d.n_layers; ++i) {
+        if (d.window(i) > 0) d.heads[static_cast<std::size_t>(i)].dim = dim;
+    }
+    share_keys_and_values(in, d);
+}
+
 constexpr Architecture kGemma[] = {
     {"gemma", describe_gemma},
     {"gemma2", describe_gemma2},
     {"gemma3", describe_gemma3, {.base = 1e6, .window_base = 10000.0, .windows_stretched = false}},
+    {"gemma4", describe_gemma4, {.base = 1e6, .window_base = 10000.0, .windows_stretched = false}},
 };
 
 }  // namespace

@@ -37,7 +37,6 @@ constexpr Unsupported kUnsupported[] = {
     {"eurobert", kEncoder},
     {"gemma-embedding", kEncoder},
     {"gemma3n", "embeddings for each layer"},
-    {"gemma4", "embeddings for each layer"},
     {"gemma4-assistant", kDraft},
     {"glm-dsa", kIndexer},
     {"glm5-next", kRecurrent},
