@@ -2,8 +2,9 @@
 import dataclasses
 import math
 
+from tiny_mixtures import COUNTS, EXPERT_FF, EXPERTS, USED, experts, merged
 from tiny_parts import (LLAMA_LAYER, LLAMA_OUTER, VOCABULARY, WINDOW, Model, Shape, Tensor, attention, config,
-                        feed_forward, gain, matrix, norms, outer, renamed, rms)
+                        feed_forward, gain, matrix, norms, outer, renamed, rms, scale_of)
 
 FULL, WINDOWED = "full_attention", "sliding_attention"
 FULL_DIM, WINDOW_DIM = 128, 64
@@ -13,7 +14,10 @@ PER_LAYER = 32     # channels of an embedding for one layer
 NAMES = LLAMA_LAYER | {
     "post_attention_norm": "post_attention_layernorm", "ffn_norm": "pre_feedforward_layernorm",
     "post_ffw_norm": "post_feedforward_layernorm", "inp_gate": "per_layer_input_gate",
-    "proj": "per_layer_projection", "post_norm": "post_per_layer_input_norm", "layer_output_scale": "layer_scalar"}
+    "proj": "per_layer_projection", "post_norm": "post_per_layer_input_norm", "layer_output_scale": "layer_scalar",
+    "ffn_gate_inp": "router.proj", "ffn_gate_exps": "gate_exps", "ffn_up_exps": "up_exps", "ffn_down_exps": "down_exps",
+    "pre_ffw_norm_2": "pre_feedforward_layernorm_2", "post_ffw_norm_1": "post_feedforward_layernorm_1",
+    "post_ffw_norm_2": "post_feedforward_layernorm_2"}
 OUTER_NAMES = LLAMA_OUTER | {
     "per_layer_token_embd": "model.embed_tokens_per_layer", "per_layer_model_proj": "model.per_layer_model_projection",
     "per_layer_proj_norm": "model.per_layer_projection_norm"}
@@ -21,8 +25,14 @@ OUTER_NAMES = LLAMA_OUTER | {
 
 def state(weights):
     weights = {name: w for name, w in weights.items() if not name.startswith("rope_freqs")}
-    return {name.replace("layer_scalar.weight", "layer_scalar"): w
-            for name, w in renamed(weights, OUTER_NAMES, NAMES).items()}
+    own_names = {"layer_scalar.weight": "layer_scalar", "router.proj.scale": "router.scale",
+                 "down_exps.scale": "router.per_expert_scale"}
+    named = renamed(weights, OUTER_NAMES, NAMES)
+    for name in list(named):
+        for theirs, own in own_names.items():
+            if name.endswith(theirs):
+                named[name.replace(theirs, own)] = named.pop(name)
+    return merged(named, "experts")
 
 
 def layer(s, per_layer=0, own=True, values=True):
@@ -78,7 +88,7 @@ def models():
     kinds = [WINDOWED, WINDOWED, FULL] * 2
     embedding = 1 / math.sqrt(Shape().embd)
 
-    def model(name, s, tensors, keys, **more):
+    def model(name, s, tensors, keys, kinds=kinds, **more):
         return Model(name, "gemma4", metadata(s, kinds, keys), outer(s, True, embedding) + [rope_freqs()] + tensors,
                      "Gemma4ForCausalLM", lambda: Gemma4ForCausalLM(hf_config(s, kinds, **more)), state,
                      llama_cpp_tolerance=2e-2)
@@ -103,5 +113,20 @@ def models():
     for i, kind in enumerate(kinds):
         kv_heads.append(2 if kind == WINDOWED else 1)
         tensors += numbered(i, layer(of_kind(s, kind, kv_heads=kv_heads[i]), values=kind == WINDOWED))
-    yield model("gemma4_31b", s, tensors, {"attention.head_count_kv": kv_heads}, hidden_size_per_layer_input=0,
-                attention_k_eq_v=True, num_global_key_value_heads=1)
+    keys, more = {"attention.head_count_kv": kv_heads}, {
+        "hidden_size_per_layer_input": 0, "attention_k_eq_v": True, "num_global_key_value_heads": 1}
+    yield model("gemma4_31b", s, tensors, keys, **more)
+
+    # As 26B-A4B: the first half of the same, with experts beside the feed-forward blocks.
+    s = dataclasses.replace(s, layers=3)
+    tensors = [t for t in tensors if int(t.name.split(".")[1]) < s.layers]
+    keys = {"attention.head_count_kv": kv_heads[:s.layers]}
+    mixture = norms(s, ["pre_ffw_norm_2", "post_ffw_norm_1", "post_ffw_norm_2"]) + [
+        # Its input has a length of 1.
+        dataclasses.replace(t, amplitude=t.amplitude * math.sqrt(s.embd)) if t.name == "ffn_gate_inp.weight" else t
+        for t in experts(s.embd, EXPERT_FF)] + [
+            Tensor("ffn_gate_inp.scale", (s.embd,), 1.0, 0.5), scale_of("ffn_down_exps", EXPERTS)]
+    tensors += [t for i in range(s.layers) for t in numbered(i, mixture)]
+    yield model("gemma4_26b_a4b", s, tensors, keys | COUNTS | {"expert_feed_forward_length": EXPERT_FF},
+                kinds[:s.layers], **more,
+                enable_moe_block=True, num_experts=EXPERTS, top_k_experts=USED, moe_intermediate_size=EXPERT_FF)

@@ -118,6 +118,9 @@ struct ModelDescription {
     // Experts read what the layer's attention block reads, through a norm of their own, and stand beside an
     // ordinary block.
     bool early_experts = false;
+    // Router, experts and the expert of all tokens read the residual stream through a norm each, and what
+    // both kinds of experts make is normalised before it is summed up.
+    bool expert_norms = false;
     float router_soft_cap = 0;  // of the router's logits, as the soft caps below; 0: none
     int n_expert_ff = 0;        // width of each expert
     int n_expert_embd = 0;      // channels of the latent that experts read and write; 0: n_embd, without one

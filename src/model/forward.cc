@@ -306,6 +306,10 @@ class Pass {
     }
 
     void feed_forward(const LayerWeights& w, int i) {
+        if (w.experts && d_.expert_norms) {
+            mix_between_norms(w, i);
+            return add_output(ws_.mixed->data(), w.post_feed_forward_norm);
+        }
         const float* in = d_.shared_norm ? h_ : input(w.feed_forward_norm);
         if (w.experts && !d_.early_experts) {
             mix(*w.experts, i, in);
@@ -337,6 +341,26 @@ class Pass {
     void mix(const ExpertWeights& w, int i, const float* in) {
         float* mixed = ws_.mixed->data();
         if (!d_.early_router) multiply(w.router, in, ws_.router->data(), false);
+        run_experts(w, in, mixed);
+        if (w.shared_up.matrix) add_shared_expert(w, i, in, mixed);
+        if (d_.mixture_scale != 1.0f) backend_.scale(d_.mixture_scale, n_, d_.n_embd, mixed);
+    }
+
+    // The same of x, which the router, its experts and the expert of all tokens read through a norm each; the
+    // last two are summed up through norms as well.
+    void mix_between_norms(const LayerWeights& l, int i) {
+        const ExpertWeights& w = *l.experts;
+        float* mixed = ws_.mixed->data();
+        multiply(w.router, input(w.router_norm), ws_.router->data(), false);
+        run_experts(w, input(w.norm), mixed);
+        normalise(w.post_norm, d_.n_embd, mixed);
+        const float* shared = activated(w.shared_up, i, input(l.feed_forward_norm), d_.n_shared_ff);
+        multiply(w.shared_down, shared, h_, false);
+        backend_.norm(norm(w.shared_post_norm), h_, n_, d_.n_embd, mixed, true);
+    }
+
+    // out (n, n_embd) = what the experts that the router's logits choose make of `in`.
+    void run_experts(const ExpertWeights& w, const float* in, float* out) {
         if (d_.router_soft_cap > 0)
             backend_.soft_cap(d_.router_soft_cap, n_, d_.routing.n_experts, ws_.router->data());
         const Mixture mixture{.routing = d_.routing,
@@ -349,16 +373,11 @@ class Pass {
                               .down_scale = data_or_null(w.down_scale),
                               .up_bias = data_or_null(w.up_bias),
                               .down_bias = data_or_null(w.down_bias)};
-        if (w.latent_in.matrix) {
-            float* latent = ws_.expert_latent->data();
-            multiply(w.latent_in, in, latent, false);
-            backend_.experts(mixture, ws_.router->data(), latent, n_, latent);
-            multiply(w.latent_out, latent, mixed, false);
-        } else {
-            backend_.experts(mixture, ws_.router->data(), in, n_, mixed);
-        }
-        if (w.shared_up.matrix) add_shared_expert(w, i, in, mixed);
-        if (d_.mixture_scale != 1.0f) backend_.scale(d_.mixture_scale, n_, d_.n_embd, mixed);
+        if (!w.latent_in.matrix) return backend_.experts(mixture, ws_.router->data(), in, n_, out);
+        float* latent = ws_.expert_latent->data();
+        multiply(w.latent_in, in, latent, false);
+        backend_.experts(mixture, ws_.router->data(), latent, n_, latent);
+        multiply(w.latent_out, latent, out, false);
     }
 
     // What the expert of all tokens makes of `in`, which is lost.

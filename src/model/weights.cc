@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "model/tensor_loader.h"
 
@@ -41,11 +42,27 @@ std::vector<TensorLoader::Part> up_parts(const ModelDescription& d, const std::s
     return parts;
 }
 
+// And the router, whose norm leaves vectors of length 1 times a gain.
+void load_expert_norms(TensorLoader& load, const ModelDescription& d, const std::string& p,
+                       ExpertWeights& w) {
+    w.router.matrix = load.matrix(d.n_embd, {{p + "ffn_gate_inp", d.routing.n_experts}});
+    w.router_norm.gain = load.vector(p + "ffn_gate_inp.scale", d.n_embd);
+    const float length = std::sqrt(static_cast<float>(d.n_embd));
+    for (float& gain : std::span(w.router_norm.gain->data(), w.router_norm.gain->size())) gain /= length;
+    w.norm = load.norm(p + "pre_ffw_norm_2", d.n_embd);
+    w.post_norm = load.norm(p + "post_ffw_norm_2", d.n_embd);
+    w.shared_post_norm = load.norm(p + "post_ffw_norm_1", d.n_embd);
+}
+
 std::unique_ptr<ExpertWeights> load_experts(TensorLoader& load, const ModelDescription& d,
                                             const std::string& p) {
     auto w = std::make_unique<ExpertWeights>();
     const int n = d.routing.n_experts;
-    w->router = load.linear(d.n_embd, {{p + "ffn_gate_inp", n}});
+    if (d.expert_norms) {
+        load_expert_norms(load, d, p, *w);
+    } else {
+        w->router = load.linear(d.n_embd, {{p + "ffn_gate_inp", n}});
+    }
     for (const char* name : {"exp_probs_b.bias", "exp_probs_b"})
         if (load.has(p + name)) w->selection_bias = load.vector(p + name, n);
     using Parts = std::vector<TensorLoader::Part>;

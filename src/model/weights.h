@@ -11,10 +11,11 @@
 namespace kvsplit {
 
 struct ExpertWeights {
-    NormWeights norm;                                                  // with early_experts
-    Linear router;                                                     // (n_experts, n_embd)
-    std::unique_ptr<Buffer> selection_bias;                            // (n_experts) or null
-    std::unique_ptr<WeightMatrix> up, down;                            // as Mixture has them
+    NormWeights norm;                                      // (n_embd) with early_experts or expert_norms
+    NormWeights router_norm, post_norm, shared_post_norm;  // (n_embd) with expert_norms
+    Linear router;                                         // (n_experts, n_embd)
+    std::unique_ptr<Buffer> selection_bias;                // (n_experts) or null
+    std::unique_ptr<WeightMatrix> up, down;                // as Mixture has them
     std::unique_ptr<Buffer> up_scale, down_scale, up_bias, down_bias;  // likewise, or null
     Linear latent_in, latent_out;               // (n_expert_embd, n_embd) and back, or without matrices
     Linear shared_up, shared_down;              // the expert of all tokens; without matrices if there is none

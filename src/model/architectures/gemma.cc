@@ -75,6 +75,11 @@ void describe_gemma4(const ArchitectureKeys& in, ModelDescription& d) {
         if (d.window(i) > 0) d.heads[static_cast<std::size_t>(i)].dim = dim;
     }
     share_keys_and_values(in, d);
+    if (in.size_or("expert_count", 4096, 0) == 0) return;
+    set_experts(in, d, {.normalise = true});
+    d.expert_norms = true;
+    d.n_shared_ff = d.n_ff;
+    d.shared_suffix = "";
 }
 
 constexpr Architecture kGemma[] = {
