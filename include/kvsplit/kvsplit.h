@@ -101,8 +101,8 @@ typedef struct kvsplit_model_info {
     int32_t n_layers;
     int32_t n_embd;
     int32_t n_heads;
-    int32_t n_kv_heads;
-    int32_t head_dim;
+    int32_t n_kv_heads; /* in the layer that has most */
+    int32_t head_dim;   /* where layers differ, of those without a window */
     int32_t n_vocab;
     int32_t context_length; /* what the model was trained for */
     int32_t sliding_window; /* 0: none */

@@ -119,6 +119,10 @@ std::string facts(const gguf::File& file, const Description& d) {
              fmt::format("keys and values in {} of {} layers, a state in {}: {}", i.n_cache_layers,
                          i.n_layers, i.n_recurrent_layers, format_bytes(double(i.recurrent_bytes))));
     }
+    if (i.n_recurrent_layers == 0 && i.n_cache_layers < i.n_layers) {
+        line("shared", fmt::format("keys and values in {} of {} layers, which the others read",
+                                   i.n_cache_layers, i.n_layers));
+    }
     line("vocabulary", format_count(i.n_vocab));
     line("context", format_count(i.context_length));
     line("chat format", d.chat_format);

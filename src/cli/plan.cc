@@ -77,6 +77,8 @@ std::string facts(const Plan& plan, const PlanArgs& args) {
     if (i.n_recurrent_layers > 0)
         layers += fmt::format(", {} with a state: {}", i.n_recurrent_layers,
                               format_bytes(double(i.recurrent_bytes)));
+    if (i.n_recurrent_layers == 0 && i.n_cache_layers < i.n_layers)
+        layers += fmt::format(", {} that read theirs", i.n_layers - i.n_cache_layers);
     const auto working = [](const PlanResult& a, const PlanResult& b) { return a.working < b.working; };
     const auto most = std::max_element(plan.results.begin(), plan.results.end(), working);
     std::string out;

@@ -62,6 +62,35 @@ TEST(KvCache, BytesReportedAreBytesAllocatedAndPlanned) {
     }
 }
 
+// Layers with heads of their own, of which each has the pages of a model with such heads in all layers.
+TEST(KvCache, LayersMayDiffer) {
+    CacheGeometry mixed;
+    mixed.layers = {
+        {1, codec::head_shape(128), 0}, {2, codec::head_shape(64), 100, 3}, {4, codec::head_shape(64), 0}};
+    for (const char* text : {"f16", "k8v4", "k4v4+-1=k8v8"}) {
+        const KvSpec spec = KvSpec::parse(text);
+        PageMemory memory;
+        KvCache cache(mixed, spec, memory);
+        append(cache, 1000);
+        const KvStats stats = cache.stats(), plan = plan_cache(mixed, spec, 1000);
+        EXPECT_EQ(stats.bytes.total(), memory.bytes_in_use() + smoothing_bytes(cache)) << text;
+        EXPECT_EQ(plan.bytes.total(), stats.bytes.total()) << text;
+        EXPECT_EQ(plan.f16_total, stats.f16_total) << text;
+        const auto layers = plan_layers(mixed, spec, 1000);
+        for (int i = 0; i < mixed.n_layers(); ++i) {
+            const CacheLayer& layer = mixed.layer(i);
+            const auto alone = CacheGeometry::uniform(layer.n_kv_heads, layer.head, {layer.window});
+            const KvWidths widths = spec.widths(i, mixed.n_layers());
+            const KvStats one = plan_cache(alone, KvSpec{widths.key_bits, widths.value_bits}, 1000);
+            EXPECT_EQ(layers[static_cast<std::size_t>(i)].total(), one.bytes.total())
+                << text << ", layer " << i;
+        }
+    }
+    // Rates count elements: half of them are the last layer's.
+    const double wide = plan_cache(mixed, KvSpec{8, 8}, 0).bits_per_element();
+    EXPECT_NEAR(plan_cache(mixed, KvSpec::parse("f16+2=k8v8"), 0).bits_per_element(), (16 + wide) / 2, 0.1);
+}
+
 TEST(KvCache, PagesReturnWithTheCache) {
     PageMemory memory;
     {

@@ -162,6 +162,20 @@ TEST(LoadErrors, ExpertsThatAreNotThere) {
                 "qwen3 with experts");
 }
 
+TEST(LoadErrors, LayersThatShareKeysAndValues) {
+    const auto with = [](const char* key, const Json& value) {
+        return refusal([&](Json& spec) { spec["metadata"][key] = value; }, ErrorCode::kFormat, {},
+                       "gemma4_e2b");
+    };
+    EXPECT_SAYS(with("attention.shared_kv_layers", 6), "leaves none that layer 0 could read");
+    EXPECT_SAYS(with("attention.shared_kv_layers", 4), "leaves none that layer 2 could read");
+    EXPECT_SAYS(with("attention.shared_kv_layers", 7), "must be between 1 and 6");
+    EXPECT_SAYS(with("attention.shared_kv_layers", 2), "blk.3.attn_k_norm.weight");
+    EXPECT_SAYS(with("embedding_length_per_layer_input", 16),
+                "'per_layer_token_embd.weight': has shape 192 x 320, the model's metadata asks for 96 x 320");
+    EXPECT_SAYS(with("attention.key_length_swa", 32), "'blk.0.attn_q_norm.weight': has 64 numbers");
+}
+
 TEST(LoadErrors, LatentAttention) {
     EXPECT_SAYS(refusal([](Json& spec) { spec["metadata"].erase("attention.key_length_mla"); },
                         ErrorCode::kFormat, {}, "deepseek2"),

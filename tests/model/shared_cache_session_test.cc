@@ -1,0 +1,96 @@
+// Sessions of models whose layers differ in what they keep, and of which some read the caches of others.
+#include <algorithm>
+
+#include "engine/cache_probe.h"
+#include "lab/plan.h"
+#include "model/tiny_session.h"
+
+namespace kvsplit::test {
+namespace {
+
+class SharedCacheSession : public TinySession {
+  protected:
+    static constexpr const char* kSpecs[] = {"k8v4", "k4v4", "k16v4+0=k8v8", "f16", "f32"};
+};
+
+TEST_P(SharedCacheSession, BatchesForksAndCutsGiveTheSameBits) {
+    for (const char* kv : kSpecs) {
+        const auto fresh = Session::create(model_, KvSpec::parse(kv)),
+                   session = Session::create(model_, KvSpec::parse(kv));
+        const auto whole = states(*fresh, golden_.tokens);
+        const auto width = static_cast<std::size_t>(model_->info().n_embd);
+        const auto rows = [&](std::size_t first, std::size_t n) {
+            return std::span(whole).subspan(first * width, n * width);
+        };
+        for (std::size_t i = 0; i < 150; i += 50) {
+            ASSERT_TRUE(same_bits(states(*session, tokens(i, 50)), rows(i, 50))) << kv << " at " << i;
+        }
+        const auto fork = session->fork();
+        states(*session, tokens(3, 20));
+        EXPECT_EQ(session->trim(150), 150);
+        for (Session* s : {session.get(), fork.get()}) {
+            EXPECT_TRUE(same_bits(states(*s, tokens(150, 1)), rows(150, 1))) << kv;
+            EXPECT_TRUE(same_bits(states(*s, tokens(151, 49)), rows(151, 49))) << kv;
+        }
+    }
+}
+
+TEST_P(SharedCacheSession, ThreadsGiveTheSameBits) {
+    const auto one = Model::load(file_.path(), {.threads = 1});
+    for (const char* kv : kSpecs) {
+        const auto spec = KvSpec::parse(kv);
+        EXPECT_TRUE(same_bits(states(*Session::create(one, spec), golden_.tokens),
+                              states(*Session::create(model_, spec), golden_.tokens)))
+            << kv;
+    }
+}
+
+TEST_P(SharedCacheSession, PlansAreWhatSessionsTake) {
+    for (const char* kv : kSpecs) {
+        const auto spec = KvSpec::parse(kv);
+        const auto session = Session::create(model_, spec), filled = Session::create(model_, spec);
+        states(*session, golden_.tokens);
+        fill_randomly(*filled, session->length(), 1);
+        const std::size_t planned = model_->plan(spec, session->length()).bytes.total();
+        EXPECT_EQ(session->stats().bytes.total(), planned) << kv;
+        EXPECT_EQ(filled->stats().bytes.total(), planned) << kv;
+        const auto plan = lab::make_plan(file_.path(), {.specs = {spec},
+                                                        .memory = std::size_t{1} << 30,
+                                                        .context = session->length(),
+                                                        .model = {.threads = 2},
+                                                        .program = 1});
+        EXPECT_EQ(plan.results[0].kv.bytes.total(), planned) << kv;
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, SharedCacheSession,
+                         testing::Values("gemma4_e2b", "gemma4_31b", "gemma4_26b_a4b"),
+                         [](const auto& instance) { return std::string(instance.param); });
+
+// Three layers of six keep keys and values: heads of 64 channels with a window of 90 tokens twice, and of
+// 128. The others read the last of each kind, two of them the window's.
+class SharedCache : public SharedCacheSession {};
+
+TEST_P(SharedCache, BytesAreThoseOfLayersThatKeepThem) {
+    const ModelInfo& info = model_->info();
+    EXPECT_EQ(info.n_layers, 6);
+    EXPECT_EQ(info.n_cache_layers, 3);
+    EXPECT_EQ(info.n_window_layers, 4);
+    constexpr std::size_t kPage = 64 * 2 * 2;  // of a channel's keys and values
+    EXPECT_EQ(model_->plan(KvSpec{16, 16}, 64).bytes.total(), kPage * (64 + 64 + 128));
+    EXPECT_DOUBLE_EQ(model_->plan(KvSpec::parse("f16+2=k8v8"), 0).key_bits_per_element,
+                     (16 + model_->plan(KvSpec{8, 8}, 0).key_bits_per_element) / 2);
+}
+
+TEST_P(SharedCache, EveryReaderReadsItsCache) {
+    const auto session = Session::create(model_, KvSpec{16, 16});
+    states(*session, golden_.tokens);
+    constexpr std::size_t kToken = 2 * 2, kTokens = 200, kWindow = 90;
+    EXPECT_EQ(kv_bytes_read(*session), kToken * (64 * kWindow * (1 + 3) + 128 * kTokens * 2));
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, SharedCache, testing::Values("gemma4_e2b"),
+                         [](const auto& instance) { return std::string(instance.param); });
+
+}  // namespace
+}  // namespace kvsplit::test
