@@ -173,7 +173,6 @@ TEST(LoadErrors, LayersThatShareKeysAndValues) {
     EXPECT_SAYS(with("attention.shared_kv_layers", 2), "blk.3.attn_k_norm.weight");
     EXPECT_SAYS(with("embedding_length_per_layer_input", 16),
                 "'per_layer_token_embd.weight': has shape 192 x 320, the model's metadata asks for 96 x 320");
-    EXPECT_SAYS(with("attention.key_length_swa", 32), "'blk.0.attn_q_norm.weight': has 64 numbers");
 }
 
 TEST(LoadErrors, LatentAttention) {
