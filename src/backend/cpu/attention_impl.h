@@ -70,7 +70,7 @@ KVSPLIT_INLINE void accumulate_half(const CodeLoader<bits, kValue>& loader, cons
 
 template <int bits, int R, bool wide, int C>
 KVSPLIT_INLINE void accumulate_codes_block(const CodeLoader<bits, kValue>& loader,
-                                           const IntegerWeights<R>& weights, const RowBlock& block, int first,
+                                           const IntegerWeights<R>& weights, const float* rescale,
                                            const std::uint8_t* low, const std::uint8_t* high, int dim,
                                            float* acc, ReadAhead& ahead) {
     constexpr int kPlanes = wide ? 2 : 1;
@@ -87,16 +87,13 @@ KVSPLIT_INLINE void accumulate_codes_block(const CodeLoader<bits, kValue>& loade
     }
     constexpr float kOffset = ValueGrid<bits>::kOffset;
     for (int r = 0; r < R; ++r) {
-        const bool rescaled = block.rescaled[(first + r) / kRowQuad];
         const f32x16 unit = set1(weights.unit[r] * ValueGrid<bits>::kFactor);
         for (int c = 0; c < C; ++c) {
             f32x16 s = to_f32(sum[0][r][c]);
             if constexpr (wide) s = fmadd(s, set1(128.0f), to_f32(sum[1][r][c]));
             if constexpr (kOffset != 0.0f) s = s + set1(static_cast<float>(weights.sum[r]) * kOffset);
             float* a = acc + r * dim + c * 16;
-            f32x16 before = load(a);
-            if (rescaled) before = before * set1(block.rescale[first + r]);
-            store(a, fmadd(s, unit, before));
+            store(a, fmadd(s, unit, load(a) * set1(rescale[r])));
         }
     }
 }
@@ -121,12 +118,12 @@ void accumulate_codes(const PageRun& run, const std::byte* page, int kv_head, co
         int c = g * shape.group;
         const int end = c + shape.group;
         for (; c + kBlock * 16 <= end; c += kBlock * 16) {
-            accumulate_codes_block<bits, R, wide, kBlock>(loader, weights, block, first, low + c * 4,
+            accumulate_codes_block<bits, R, wide, kBlock>(loader, weights, block.rescale + first, low + c * 4,
                                                           high + c * 4, dim, acc + c, ahead);
         }
         for (; c < end; c += 16) {
-            accumulate_codes_block<bits, R, wide, 1>(loader, weights, block, first, low + c * 4, high + c * 4,
-                                                     dim, acc + c, ahead);
+            accumulate_codes_block<bits, R, wide, 1>(loader, weights, block.rescale + first, low + c * 4,
+                                                     high + c * 4, dim, acc + c, ahead);
         }
     }
 }

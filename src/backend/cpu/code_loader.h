@@ -100,26 +100,13 @@ KVSPLIT_INLINE i32x16 dot_values(i32x16 acc, bytes64 weights, bytes64 values) {
     return is_small(bits) ? dot4_unsigned(acc, weights, values) : dot4(acc, weights, values);
 }
 
-// value = scale * kHalfFactor * (2 * operand - kZero2). Where kZero2 is even, kernels compute with half of
-// that.
+// value = scale * kHalfFactor * (2 * operand - kZero2)
 template <int bits>
 struct KeyGrid {
     static constexpr std::int32_t kZero2 = is_small(bits)            ? (1 << bits) - 1
                                            : codec::has_levels(bits) ? 2 * kKeyFlip
                                                                      : 2 * kKeyFlip - 1;
-    static constexpr bool kHalved = kZero2 % 2 == 0;
     static constexpr float kHalfFactor = codec::has_levels(bits) ? 0.5f / 127 : 0.5f;
-    static constexpr float kFactor = kHalved ? 2 * kHalfFactor : kHalfFactor;
-
-    // What products with a query's codes, whose sum is `sum`, are added to, and what comes of it: query codes
-    // . keys / kFactor. All numbers are integers below 2^24.
-    KVSPLIT_INLINE static i32x16 first_sum(std::int32_t sum) {
-        return kHalved ? set1(-(kZero2 / 2) * sum) : zero_i32();
-    }
-    KVSPLIT_INLINE static f32x16 product(i32x16 acc, std::int32_t sum) {
-        if constexpr (kHalved) return to_f32(acc);
-        return fmadd(to_f32(acc), set1(2.0f), set1(static_cast<float>(-kZero2 * sum)));
-    }
 };
 
 // value = scale * kFactor * (operand + kOffset)

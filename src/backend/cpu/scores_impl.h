@@ -138,11 +138,10 @@ KVSPLIT_INLINE void score_codes_block(const CodeLoader<bits, kKey>& loader, cons
     for (int r = 0; r < R; ++r) {
         for (int v = 0; v < V; ++v) out[r][v] = zero_f32();
     }
-    const std::int32_t* sums = queries.sums + static_cast<std::ptrdiff_t>(row) * shape.n_groups;
-    for (int g = 0; g < shape.n_groups; ++g, ++sums) {
+    for (int g = 0; g < shape.n_groups; ++g) {
         i32x16 acc[R][V];
         for (int r = 0; r < R; ++r) {
-            for (int v = 0; v < V; ++v) acc[r][v] = Grid::first_sum(sums[r * shape.n_groups]);
+            for (int v = 0; v < V; ++v) acc[r][v] = zero_i32();
         }
         for (int c = g * shape.group; c < (g + 1) * shape.group; c += 16) {
             const std::uint8_t *low = keys.low + token * 4, *high = keys.high + token * 4;
@@ -152,8 +151,11 @@ KVSPLIT_INLINE void score_codes_block(const CodeLoader<bits, kKey>& loader, cons
         }
         for (int v = 0; v < V; ++v) {
             const f32x16 scale = load_f16(keys.scales + g * kTokens + token + v * 16);
-            for (int r = 0; r < R; ++r)
-                out[r][v] = fmadd(Grid::product(acc[r][v], sums[r * shape.n_groups]), scale, out[r][v]);
+            for (int r = 0; r < R; ++r) {
+                const std::int32_t zero = Grid::kZero2 * queries.sums[(row + r) * shape.n_groups + g];
+                const f32x16 dot = to_f32(acc[r][v] + acc[r][v] - set1(zero));
+                out[r][v] = fmadd(dot, scale, out[r][v]);
+            }
         }
     }
 }
@@ -177,16 +179,10 @@ void score_codes(const CodedKeys& keys, const QueryRows& q, const QueryCodes& qu
         for (int r = 0; r < R; ++r) dot[r] = fmadd(load(q.row(r) + c), mean, dot[r]);
     }
     const float unit = scalar_f16(*keys.mean_scale) * kLog2E;
-    alignas(64) float offsets[kRowBlock];
-    if constexpr (R == 1) offsets[0] = reduce_add(dot[0]) * unit;
-    for (int r = 0; R > 1 && r < R; r += kRowQuad) {
-        const auto of = [&](int i) KVSPLIT_LAMBDA_INLINE { return dot[r + i < R ? r + i : r]; };
-        store_first(offsets + r, add_of_4(of(0), of(1), of(2), of(3)) * set1(unit), kRowQuad);
-    }
     f32x16 offset[R], factor[R];
     for (int r = 0; r < R; ++r) {
-        offset[r] = set1(offsets[r]);
-        factor[r] = set1(queries.scale[row + r] * (Grid::kFactor * kLog2E));
+        offset[r] = set1(reduce_add(dot[r]) * unit);
+        factor[r] = set1(queries.scale[row + r] * (Grid::kHalfFactor * kLog2E));
     }
     const CodeLoader<bits, kKey> loader;
     constexpr int kBlock = accumulated_vectors(R);

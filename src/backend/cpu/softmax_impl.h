@@ -26,7 +26,6 @@ inline constexpr float kLog2E = 1.44269504088896341f;
 struct RowBlock {
     alignas(64) float scores[kRowBlock][kTokens];  // logits, then weights
     alignas(64) float rescale[32];                 // of each row: what its sums so far are multiplied with
-    bool rescaled[kRowBlock / kRowQuad];           // whether that is other than 1 for any row of a quad
 };
 
 template <int count>
@@ -92,10 +91,7 @@ KVSPLIT_INLINE void soften(RowBlock& block, int first, const int* low, const int
     store_first(max_state, top, R);
     // A row that has seen nothing yet: any number will do, so that weights are 0 and not NaN.
     const f32x16 reference = select(eq(top, set1(kMinusInfinity)), zero_f32(), top);
-    const f32x16 rescale = exp2_below(old - reference);
-    store(block.rescale + first, rescale);
-    constexpr unsigned kAll = (1u << R) - 1;
-    block.rescaled[first / kRowQuad] = (mask_bits(eq(rescale, set1(1.0f))) & kAll) != kAll;
+    store(block.rescale + first, exp2_below(old - reference));
     alignas(64) float references[16];
     store(references, reference);
     for (int r = 0; r < R; ++r) {
