@@ -162,6 +162,9 @@ def report_tables(args, samples):
 
 def main():
     args = parse_arguments()
+    # Before anything is built, which takes minutes.
+    if not os.path.isfile(args.model):
+        raise SystemExit(f"error: {args.model}: no such file; scripts/models.sh gets a model")
     if os.getloadavg()[0] > 0.5:
         print(f"note: something else runs on this machine (load {os.getloadavg()[0]:.1f}): threads that wait for "
               "each other then wait long, and figures mean little", file=sys.stderr)

@@ -72,7 +72,8 @@ class Peers(unittest.TestCase):
         return str(pathlib.Path(self.folder.name) / name)
 
     def run_peers(self, *arguments):
-        return subprocess.run([sys.executable, "-B", str(PEERS), "model.gguf", "--binary", self.path("kvsplit"),
+        pathlib.Path(self.path("model.gguf")).touch()
+        return subprocess.run([sys.executable, "-B", str(PEERS), self.path("model.gguf"), "--binary", self.path("kvsplit"),
                                "--no-llama-cpp", *arguments], env=os.environ | {"CALLS": str(self.calls)},
                               capture_output=True, text=True, check=False, timeout=60)
 
