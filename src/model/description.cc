@@ -163,6 +163,12 @@ int ModelDescription::qkv_width(int layer) const {
     return h.n * head.query_dim() + (keeps_kv(layer) ? h.n_kv * head.token_dim() : 0);
 }
 
+int ModelDescription::widest(int (ModelDescription::*width)(int layer) const) const {
+    int most = 0;
+    for (int i = 0; i < n_layers; ++i) most = std::max(most, (this->*width)(i));
+    return most;
+}
+
 CacheGeometry ModelDescription::geometry() const {
     CacheGeometry geometry;
     for (int i = 0; i < n_layers; ++i) {
@@ -182,6 +188,7 @@ bool ModelDescription::keeps_kv(int layer) const {
 }
 
 bool ModelDescription::reads_last(int layer) const {
+    if (kv_layers.empty()) return true;
     for (int i = layer + 1; i < n_layers; ++i) {
         if (blocks[static_cast<std::size_t>(i)].attention && kv_layer(i) == kv_layer(layer)) return false;
     }

@@ -187,6 +187,8 @@ struct ModelDescription {
         return h.n * (latent.kv_rank > 0 ? latent.n_value : h.dim);
     }
     int qkv_width(int layer) const;
+    // The most that any layer has of one of these widths.
+    int widest(int (ModelDescription::*width)(int layer) const) const;
     int gate_width(int layer) const {
         const LayerHeads& h = heads_of(layer);
         return gate.whole_heads ? h.n : h.n * h.dim;

@@ -36,13 +36,6 @@ void fill_query_scales(const QueryTemperature& t, std::span<const SequenceRun> r
     }
 }
 
-// The most that any layer has.
-int widest(const ModelDescription& d, int (ModelDescription::*width)(int layer) const) {
-    int most = 0;
-    for (int i = 0; i < d.n_layers; ++i) most = std::max(most, (d.*width)(i));
-    return most;
-}
-
 bool has_windows(const ModelDescription& d) {
     for (int window : d.windows) {
         if (window > 0) return true;
@@ -58,13 +51,12 @@ Workspace::Workspace(Backend& backend, const ModelDescription& d, int max_tokens
     };
     x = rows(d.n_embd);
     h = rows(d.n_embd);
-    const int qkv_width = widest(d, &ModelDescription::qkv_width);
+    const int qkv_width = d.widest(&ModelDescription::qkv_width);
     qkv = rows(qkv_width);
-    attention = rows(widest(d, &ModelDescription::attended_width));
+    attention = rows(d.widest(&ModelDescription::attended_width));
     if (d.gate.source == AttentionGate::Source::kQuery)
-        gated_qkv = rows(qkv_width + widest(d, &ModelDescription::gate_width));
-    if (d.gate.source == AttentionGate::Source::kInput)
-        gates = rows(widest(d, &ModelDescription::gate_width));
+        gated_qkv = rows(qkv_width + d.widest(&ModelDescription::gate_width));
+    if (d.gate.source == AttentionGate::Source::kInput) gates = rows(d.widest(&ModelDescription::gate_width));
     int n_ff = d.n_shared_ff;
     for (int i = 0; i < d.n_layers; ++i) {
         if (!d.has_experts(i) || d.early_experts) n_ff = std::max(n_ff, d.ff(i));
@@ -81,7 +73,7 @@ Workspace::Workspace(Backend& backend, const ModelDescription& d, int max_tokens
         if (l.q_rank > 0) q_latent = rows(l.q_rank);
         q = rows(d.n_heads * (l.n_plain + d.head_dim - l.kv_rank));
         kv_latent = rows(d.head_dim);
-        heads = rows(widest(d, &ModelDescription::attention_width));
+        heads = rows(d.widest(&ModelDescription::attention_width));
     }
     if (d.recurrence.kind != RecurrentBlock::Kind::kNone)
         recurrent = std::make_unique<RecurrentWorkspace>(backend, d.recurrence, max_tokens);

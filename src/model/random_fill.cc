@@ -13,13 +13,9 @@ constexpr int kBatch = 512;  // tokens at a time
 
 void fill_randomly(Backend& backend, const ModelDescription& d, KvCache& cache, int n_tokens, unsigned seed) {
     const auto rows = static_cast<std::size_t>(std::min(n_tokens, kBatch));
-    int width = 0, out_width = 0;  // of the widest layer
-    for (int i = 0; i < d.n_layers; ++i) {
-        width = std::max(width, d.qkv_width(i));
-        out_width = std::max(out_width, d.attended_width(i));
-    }
-    const auto qkv = backend.allocate(rows * static_cast<std::size_t>(width));
-    const auto out = backend.allocate(rows * static_cast<std::size_t>(out_width));
+    const auto rows_of = [&](int width) { return backend.allocate(rows * static_cast<std::size_t>(width)); };
+    const auto qkv = rows_of(d.widest(&ModelDescription::qkv_width));
+    const auto out = rows_of(d.widest(&ModelDescription::attended_width));
     std::minstd_rand random(seed);
     for (int done = 0; done < n_tokens;) {
         const int n = std::min(kBatch, n_tokens - done);

@@ -12,37 +12,8 @@ class LatentSession : public TinySession {
     static constexpr const char* kSpecs[] = {"k8v8", "k5v4", "k16v4", "k4v16", "f16", "f32"};
 };
 
-TEST_P(LatentSession, BatchesForksAndCutsGiveTheSameBits) {
-    for (const char* kv : kSpecs) {
-        const auto fresh = Session::create(model_, KvSpec::parse(kv)),
-                   session = Session::create(model_, KvSpec::parse(kv));
-        const auto whole = states(*fresh, golden_.tokens);
-        const auto width = static_cast<std::size_t>(model_->info().n_embd);
-        const auto rows = [&](std::size_t first, std::size_t n) {
-            return std::span(whole).subspan(first * width, n * width);
-        };
-        for (std::size_t i = 0; i < 150; i += 50) {
-            ASSERT_TRUE(same_bits(states(*session, tokens(i, 50)), rows(i, 50))) << kv << " at " << i;
-        }
-        const auto fork = session->fork();
-        states(*session, tokens(3, 20));
-        EXPECT_EQ(session->trim(150), 150);
-        for (Session* s : {session.get(), fork.get()}) {
-            EXPECT_TRUE(same_bits(states(*s, tokens(150, 1)), rows(150, 1))) << kv;
-            EXPECT_TRUE(same_bits(states(*s, tokens(151, 49)), rows(151, 49))) << kv;
-        }
-    }
-}
-
-TEST_P(LatentSession, ThreadsGiveTheSameBits) {
-    const auto one = Model::load(file_.path(), {.threads = 1});
-    for (const char* kv : kSpecs) {
-        const auto spec = KvSpec::parse(kv);
-        EXPECT_TRUE(same_bits(states(*Session::create(one, spec), golden_.tokens),
-                              states(*Session::create(model_, spec), golden_.tokens)))
-            << kv;
-    }
-}
+TEST_P(LatentSession, BatchesForksAndCutsGiveTheSameBits) { expect_same_bits_in_parts(kSpecs); }
+TEST_P(LatentSession, ThreadsGiveTheSameBits) { expect_same_bits_with_one_thread(kSpecs); }
 
 TEST_P(LatentSession, AllPairsOfWidthsRun) {
     for (const int key : kv_widths()) {

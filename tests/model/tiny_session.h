@@ -12,6 +12,10 @@
 
 namespace kvsplit::test {
 
+inline bool same_bits(std::span<const float> a, std::span<const float> b) {
+    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
+}
+
 class TinySession : public testing::TestWithParam<const char*> {
   protected:
     void SetUp() override {
@@ -29,13 +33,42 @@ class TinySession : public testing::TestWithParam<const char*> {
         return hidden;
     }
 
+    // With each of these caches: batches, a fork and a session that was cut give the bits of one whole batch.
+    void expect_same_bits_in_parts(std::span<const char* const> specs) const {
+        const auto width = static_cast<std::size_t>(model_->info().n_embd);
+        for (const char* kv : specs) {
+            const auto fresh = Session::create(model_, KvSpec::parse(kv)),
+                       session = Session::create(model_, KvSpec::parse(kv));
+            const auto whole = states(*fresh, golden_.tokens);
+            const auto rows = [&](std::size_t first, std::size_t n) {
+                return std::span(whole).subspan(first * width, n * width);
+            };
+            for (std::size_t i = 0; i < 150; i += 50) {
+                ASSERT_TRUE(same_bits(states(*session, tokens(i, 50)), rows(i, 50))) << kv << " at " << i;
+            }
+            const auto fork = session->fork();
+            states(*session, tokens(3, 20));
+            EXPECT_EQ(session->trim(150), 150);
+            for (Session* s : {session.get(), fork.get()}) {
+                EXPECT_TRUE(same_bits(states(*s, tokens(150, 1)), rows(150, 1))) << kv;
+                EXPECT_TRUE(same_bits(states(*s, tokens(151, 49)), rows(151, 49))) << kv;
+            }
+        }
+    }
+    // With each of these caches: one thread gives the bits of two.
+    void expect_same_bits_with_one_thread(std::span<const char* const> specs) const {
+        const auto one = Model::load(file_.path(), {.threads = 1});
+        for (const char* kv : specs) {
+            const auto spec = KvSpec::parse(kv);
+            EXPECT_TRUE(same_bits(states(*Session::create(one, spec), golden_.tokens),
+                                  states(*Session::create(model_, spec), golden_.tokens)))
+                << kv;
+        }
+    }
+
     TinyModelGolden golden_;
     TempFile file_;
     std::shared_ptr<Model> model_;
 };
-
-inline bool same_bits(std::span<const float> a, std::span<const float> b) {
-    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
-}
 
 }  // namespace kvsplit::test
