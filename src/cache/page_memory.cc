@@ -93,6 +93,11 @@ Page PageMemory::allocate(std::size_t bytes) {
     });
 }
 
+std::size_t PageMemory::footprint(std::size_t bytes) {
+    if (!kUseSlabs || bytes <= kWithoutSlabs) return bytes;
+    return kWithoutSlabs + (bytes - kWithoutSlabs + kHugePage - 1) / kHugePage * kHugePage;
+}
+
 std::size_t PageMemory::bytes_in_use() const { return state_->in_use.load(std::memory_order_relaxed); }
 
 }  // namespace kvsplit

@@ -23,6 +23,10 @@ class PageMemory {
     // Bytes of the pages that have a handle.
     std::size_t bytes_in_use() const;
 
+    // What pages of `bytes` altogether take from a system that has huge pages: more, by the unused part of
+    // one.
+    static std::size_t footprint(std::size_t bytes);
+
   private:
     struct State;
     std::shared_ptr<State> state_;

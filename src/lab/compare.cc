@@ -20,7 +20,7 @@ constexpr std::size_t kGroup = 4;
 constexpr int kBatch = 512;
 
 // For the time left: what things cost, in tokens of prefill. Any guess will do.
-constexpr double kExactCost = 2, kDecodeCost = 5, kLoadCost = 500;
+constexpr double kExactCost = 2, kLoadCost = 500;
 
 const KvSpec& reference_of(const CompareSettings& settings) { return settings.specs.front(); }
 

@@ -13,7 +13,7 @@ namespace {
 KvSpec f16_cache() { return KvSpec::parse("f16"); }
 KvSpec f32_cache() { return KvSpec::parse("f32"); }
 
-std::optional<std::size_t> find(const std::vector<KvSpec>& specs, const KvSpec& spec) {
+std::optional<std::size_t> index_of(const std::vector<KvSpec>& specs, const KvSpec& spec) {
     const auto at = std::find(specs.begin(), specs.end(), spec);
     if (at == specs.end()) return std::nullopt;
     return static_cast<std::size_t>(at - specs.begin());
@@ -31,7 +31,7 @@ void check(const Model& model, const PerplexityOptions& options) {
     }
     for (std::size_t i = 0; i < specs.size(); ++i) {
         specs[i].validate();
-        if (find(specs, specs[i]) != i) {
+        if (index_of(specs, specs[i]) != i) {
             fail(ErrorCode::kInvalidArgument, "cache precision {} is named twice", specs[i].name());
         }
     }
@@ -122,9 +122,9 @@ struct Lineup {
     std::optional<std::size_t> reference, floor, base;
 
     explicit Lineup(const PerplexityOptions& options) : specs(options.specs) {
-        reference = find(specs, f16_cache());
+        reference = index_of(specs, f16_cache());
         if (options.floor && reference) {
-            floor = find(specs, f32_cache());
+            floor = index_of(specs, f32_cache());
             if (!floor) floor = add(f32_cache());
         }
         if (options.base) base = add(f16_cache());

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "cache/page_memory.h"
 #include "engine/memory_plan.h"
 
 namespace kvsplit::lab {
@@ -75,8 +76,9 @@ class Planner {
         PlanResult r;
         r.spec = spec;
         r.context = context;
-        r.working = model_.working(context);
         r.kv = cache(spec, context);
+        const std::size_t pages = r.kv.bytes.total();
+        r.working = model_.working(context) + (PageMemory::footprint(pages) - pages);
         r.total = plan_.resident() + r.working + r.kv.bytes.total();
         r.fits = r.total <= options_.memory;
         return r;

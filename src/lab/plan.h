@@ -30,10 +30,10 @@ struct LayerKind {
 
 struct PlanResult {
     KvSpec spec;
-    std::string refusal;  // why the model cannot have this precision; then nothing else is set
-    int context = 0;      // tokens
-    bool capped = false;  // more would fit than is counted: kLongestPlan
-    std::size_t working = 0;
+    std::string refusal;      // why the model cannot have this precision; then nothing else is set
+    int context = 0;          // tokens
+    bool capped = false;      // more would fit than is counted: kLongestPlan
+    std::size_t working = 0;  // of the engine; and what the cache leaves unused of a huge page
     KvStats kv;
     std::vector<std::size_t> kind_bytes;  // of the cache, in the order of the plan's layer kinds
     double bytes_per_token = 0;           // of the cache, that the next page of tokens adds

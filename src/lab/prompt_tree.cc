@@ -9,8 +9,8 @@
 namespace kvsplit::lab {
 namespace {
 
-constexpr std::size_t kBatch = 512;      // tokens between two steps
-constexpr std::size_t kRowsAtOnce = 32;  // rows of logits that are held
+constexpr std::size_t kStepTokens = 512;  // tokens between two steps
+constexpr std::size_t kRowsAtOnce = 32;   // rows of logits that are held
 
 int common_length(const std::vector<Token>& a, const std::vector<Token>& b) {
     const auto ends = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
@@ -85,13 +85,13 @@ PromptReader::PromptReader(std::shared_ptr<Model> model, const KvSpec& spec, int
       spec_(spec),
       context_(context),
       width_(static_cast<std::size_t>(model_->info().n_embd)),
-      states_(kBatch * width_) {
+      states_(kStepTokens * width_) {
     Session::create(model_, spec_, context_);  // a width that the model cannot take is refused here
 }
 
 bool PromptReader::eval(std::span<const Token> tokens, const Step& step) {
-    for (std::size_t at = 0; at < tokens.size(); at += kBatch) {
-        const std::size_t n = std::min(kBatch, tokens.size() - at);
+    for (std::size_t at = 0; at < tokens.size(); at += kStepTokens) {
+        const std::size_t n = std::min(kStepTokens, tokens.size() - at);
         eval_hidden(*session_, tokens.subspan(at, n), std::span(states_).first(n * width_));
         last_state_ = (n - 1) * width_;
         if (step && !step(static_cast<int>(n))) return false;
@@ -153,8 +153,8 @@ std::vector<AnswerScore> PromptReader::score(const TaskItem& item, const PromptS
         add_rows(score, tokens.first(1), prompt_state);
         session_ = &answer == &item.answers.back() ? nullptr : prompt_session->fork();
         Session& session = session_ ? *session_ : *prompt_session;
-        for (std::size_t at = 0; at + 1 < tokens.size(); at += kBatch) {
-            const std::size_t n = std::min(kBatch, tokens.size() - 1 - at);
+        for (std::size_t at = 0; at + 1 < tokens.size(); at += kStepTokens) {
+            const std::size_t n = std::min(kStepTokens, tokens.size() - 1 - at);
             eval_hidden(session, tokens.subspan(at, n), std::span(states_).first(n * width_));
             add_rows(score, tokens.subspan(at + 1, n), std::span(states_).first(n * width_));
             if (step && !step(static_cast<int>(n))) return scores;

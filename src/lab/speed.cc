@@ -17,8 +17,6 @@ namespace kvsplit::lab {
 namespace {
 
 constexpr unsigned kSeed = 1;
-// What a token of decoding costs, in tokens of prefill: only for the progress, so any guess will do.
-constexpr double kDecodeCost = 5;
 
 void check(const SpeedOptions& options) {
     if (options.specs.empty()) fail(ErrorCode::kInvalidArgument, "no cache precision to measure");

@@ -15,6 +15,9 @@
 
 namespace kvsplit::lab {
 
+// What decoding a token costs, in tokens of prefill: a guess, for the time left.
+inline constexpr double kDecodeCost = 5;
+
 struct SpeedOptions {
     std::vector<KvSpec> specs;   // at least one; the same one twice shows the noise
     std::vector<int> depths{0};  // tokens in the cache where a test begins

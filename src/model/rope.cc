@@ -13,20 +13,20 @@ namespace {
 
 constexpr int kLongestContext = std::numeric_limits<int>::max() / 2;
 
-enum class Kind { kNone, kLinear, kYarn, kLongRope };
+enum class ScalingKind { kNone, kLinear, kYarn, kLongRope };
 
 struct Scaling {
-    Kind kind = Kind::kNone;
+    ScalingKind kind = ScalingKind::kNone;
     double factor = 1;         // how many times longer
     int original_context = 0;  // tokens that the model was trained for before it was stretched
 };
 
-Kind kind_of(const ArchitectureKeys& keys) {
+ScalingKind kind_of(const ArchitectureKeys& keys) {
     const std::string kind = keys.text_or("rope.scaling.type", "linear");
-    if (kind == "none") return Kind::kNone;
-    if (kind == "linear") return Kind::kLinear;
-    if (kind == "yarn") return Kind::kYarn;
-    if (kind == "longrope") return Kind::kLongRope;
+    if (kind == "none") return ScalingKind::kNone;
+    if (kind == "linear") return ScalingKind::kLinear;
+    if (kind == "yarn") return ScalingKind::kYarn;
+    if (kind == "longrope") return ScalingKind::kLongRope;
     fail(ErrorCode::kUnsupported, "{}: RoPE scaling '{}' is not supported", keys.file().path(), kind);
 }
 
@@ -37,20 +37,20 @@ Scaling scaling_of(const ArchitectureKeys& keys, int context_length, const RopeO
             s.kind = kind_of(keys);
             break;
         case RopeOptions::Scaling::kNone:
-            s.kind = Kind::kNone;
+            s.kind = ScalingKind::kNone;
             break;
         case RopeOptions::Scaling::kLinear:
-            s.kind = Kind::kLinear;
+            s.kind = ScalingKind::kLinear;
             break;
         case RopeOptions::Scaling::kYarn:
-            s.kind = Kind::kYarn;
+            s.kind = ScalingKind::kYarn;
             break;
     }
     // 0 is how some files say "none".
     double factor = keys.number_or("rope.scaling.factor", keys.number_or("rope.scale_linear", 0));
     if (user.scale > 0) factor = user.scale;
     if (factor < 0) fail(ErrorCode::kFormat, "{}: a negative rope.scaling.factor", keys.file().path());
-    if (s.kind != Kind::kNone && factor > 0) s.factor = factor;
+    if (s.kind != ScalingKind::kNone && factor > 0) s.factor = factor;
     s.original_context = user.original_context > 0 ? user.original_context
                                                    : keys.count_or("rope.scaling.original_context_length",
                                                                    kLongestContext, context_length);
@@ -119,7 +119,7 @@ double log_multiplier(const ArchitectureKeys& keys) {
 // Of queries and keys, where the file or the method says so.
 double magnitude_of(const ArchitectureKeys& keys, const Scaling& scaling) {
     double magnitude = keys.positive_or("rope.scaling.attn_factor", 1);
-    if (scaling.kind != Kind::kYarn) return magnitude;
+    if (scaling.kind != ScalingKind::kYarn) return magnitude;
     if (keys.has("rope.scaling.yarn_attn_factor"))
         return magnitude * keys.positive_or("rope.scaling.yarn_attn_factor", 1);
     const double multiplier = log_multiplier(keys);
@@ -144,7 +144,7 @@ Rope read_rope(const ArchitectureKeys& keys, int n_pairs, int context_length, co
     Rope rope = plain_rope(n_pairs, base);
     rope.magnitude = magnitude_of(keys, scaling);
     std::vector<double>& f = rope.frequencies;
-    if (scaling.kind == Kind::kYarn) {
+    if (scaling.kind == ScalingKind::kYarn) {
         if (defaults.log_multiplier_unit != 1 && log_multiplier(keys) > 0) {
             const double all =
                 yarn_magnitude(scaling.factor, log_multiplier(keys) / defaults.log_multiplier_unit);

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/memory.h"
+
 namespace kvsplit {
 namespace {
 
@@ -52,6 +54,19 @@ TEST(PageMemory, FreedPagesAreUsedAgain) {
     std::sort(before.begin(), before.end());
     std::sort(after.begin(), after.end());
     EXPECT_EQ(before, after);
+}
+
+TEST(PageMemory, FootprintEndsWithAHugePage) {
+    EXPECT_EQ(PageMemory::footprint(0), 0u);
+    EXPECT_EQ(PageMemory::footprint(64), 64u);
+    std::size_t before = 0;
+    for (std::size_t bytes = 64; bytes < kTotal; bytes += 64 * 1001) {
+        const std::size_t all = PageMemory::footprint(bytes);
+        EXPECT_GE(all, bytes);
+        EXPECT_LT(all, bytes + kHugePage);
+        EXPECT_GE(all, before);
+        before = all;
+    }
 }
 
 TEST(PageMemory, PagesOutliveIt) {

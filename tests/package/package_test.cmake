@@ -13,6 +13,7 @@ if(SHARED)
   # A build of its own, kept between runs; kernels in portable C++ alone, little optimised and several files at a
   # time, which compiles soonest.
   run(${CMAKE_COMMAND} -S ${SOURCE} -B ${WORK}/build -G Ninja -DBUILD_SHARED_LIBS=ON -DKVSPLIT_ISAS= -DCMAKE_UNITY_BUILD=ON
+      -DCMAKE_UNITY_BUILD_BATCH_SIZE=32
       -DCMAKE_BUILD_TYPE=Release "-DCMAKE_CXX_FLAGS_RELEASE=-O1 -DNDEBUG"
       -DCMAKE_CXX_COMPILER=${CXX} -DCMAKE_C_COMPILER=${CC})
   run(${CMAKE_COMMAND} --build ${WORK}/build)

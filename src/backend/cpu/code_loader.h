@@ -27,10 +27,6 @@ KVSPLIT_INLINE bytes64 field(bytes64 x) {
 template <int bits, Side side>
 class CodeLoader {
   public:
-    KVSPLIT_INLINE CodeLoader() {
-        if constexpr (codec::has_levels(bits))
-            levels_ = load_table16(codec::lloyd_max(bits)) ^ set1_byte(side == kKey ? kKeyFlip : 0);
-    }
     // Quads 4 unit + 2 half and the next. stride: bytes between the blocks of a plane. Tables give the level,
     // even grids of 8 bits the signed code, for keys as dot4_keys wants them; 6 and 5 bits come as stored.
     template <int half>
@@ -66,6 +62,13 @@ class CodeLoader {
     }
 
   private:
+    static KVSPLIT_INLINE bytes64 levels() {
+        if constexpr (codec::has_levels(bits)) {
+            return load_table16(codec::lloyd_max(bits)) ^ set1_byte(side == kKey ? kKeyFlip : 0);
+        } else {
+            return set1_byte(0);
+        }
+    }
     template <int w, int half>
     static KVSPLIT_INLINE void low_plane(const std::uint8_t* low, int unit, std::ptrdiff_t stride,
                                          bytes64 (&out)[2]) {
@@ -82,7 +85,7 @@ class CodeLoader {
             out[1] = field<2, half * 4 + 2, 0>(x);
         }
     }
-    bytes64 levels_;
+    bytes64 levels_ = levels();
 };
 
 // Codes of 6 and 5 bits, which products meet as they are stored: small and without a sign.

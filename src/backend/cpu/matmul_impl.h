@@ -316,7 +316,7 @@ void gather(const float* x, std::ptrdiff_t x_stride, int nc, int cols, int g0, i
 #define KVSPLIT_F32_TILES 4, 1
 #else
 #define KVSPLIT_INT8_TILES 2, 1
-#define KVSPLIT_F32_TILES 2, 1
+#define KVSPLIT_F32_TILES 1
 #endif
 
 template <int nc, int format>

@@ -15,6 +15,8 @@ inline constexpr int kVectors = kTokens / 16;  // token vectors of a page
 // Rows taken together, at most: a loaded code serves all of them.
 #if defined(KVSPLIT_ISA_AVX512)
 inline constexpr int kRowBlock = 8;
+#elif defined(KVSPLIT_ISA_PORTABLE)
+inline constexpr int kRowBlock = 2;
 #else
 inline constexpr int kRowBlock = 4;
 #endif
@@ -38,20 +40,15 @@ KVSPLIT_INLINE int rows_of_block(int left) {
     return left >= kRowBlock ? kRowBlock : left >= kRowQuad ? kRowQuad : left;
 }
 
-// f(Rows<n>{}) for the n of rows_of_block().
-template <typename F>
+// f(Rows<n>{}) for the n of rows_of_block(), of which `least` is the smallest that it can be.
+template <int least = 1, typename F>
 KVSPLIT_INLINE void with_rows(int n, F f) {
-    switch (n) {
-        case 1:
-            return f(Rows<1>{});
-        case 2:
-            return f(Rows<2>{});
-        case 3:
-            return f(Rows<3>{});
-        case kRowQuad:
-            return f(Rows<kRowQuad>{});
-        default:
-            return f(Rows<kRowBlock>{});
+    if constexpr (least == kRowBlock) {
+        f(Rows<kRowBlock>{});
+    } else if (n == least) {
+        f(Rows<least>{});
+    } else {
+        with_rows<(least < kRowQuad ? least + 1 : kRowBlock)>(n, f);
     }
 }
 

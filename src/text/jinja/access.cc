@@ -33,8 +33,6 @@ Value hidden(const Value& owner, std::string_view name) {
         fmt::format("access to attribute '{}' of '{}' object is unsafe.", name, owner.type_name()));
 }
 
-[[noreturn]] void refuse_undefined(const Undefined& value) { refuse("{}", value.message()); }
-
 // owner[key] of lists, tuples and strings. Missing if there is no such element.
 Value sequence_item(Runtime& runtime, const Value& owner, std::int64_t index) {
     const std::int64_t length = *length_of(runtime, owner);

@@ -15,8 +15,6 @@
 namespace kvsplit::text::jinja {
 namespace {
 
-[[noreturn]] void refuse_undefined(const Undefined& value) { refuse("{}", value.message()); }
-
 // int(value) of a float. Nothing for nan.
 std::optional<std::int64_t> truncated(double value) {
     if (std::isnan(value)) return std::nullopt;

@@ -21,6 +21,9 @@ struct Limits {
     int nesting = 1200;              // expressions, statements and macro calls inside each other
 };
 
+// What most operations do with an undefined value.
+[[noreturn]] inline void refuse_undefined(const Undefined& value) { refuse("{}", value.message()); }
+
 constexpr int kMaxValueDepth = 200;  // lists and dicts inside each other
 
 class Runtime {

@@ -7,6 +7,8 @@ namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
 typedef float vec_f32 __attribute__((vector_size(64)));
 typedef std::int32_t vec_i32 __attribute__((vector_size(64)));
 typedef std::uint32_t vec_u32 __attribute__((vector_size(64)));
+typedef std::int16_t vec_i16 __attribute__((vector_size(64)));
+typedef std::uint16_t vec_u16 __attribute__((vector_size(64)));
 typedef std::uint8_t vec_u8 __attribute__((vector_size(64)));
 
 struct f32x16 {
@@ -258,16 +260,17 @@ KVSPLIT_INLINE void pack_sevens(const i32x16 (&v)[4], bytes64& low, bytes64& hig
 }
 KVSPLIT_INLINE bytes64 as_bytes(i32x16 a) { return {reinterpret_cast<vec_u8>(a.v)}; }
 KVSPLIT_INLINE i32x16 as_i32(bytes64 a) { return {reinterpret_cast<vec_i32>(a.v)}; }
-// Byte j of each lane of a, unsigned, times that of b, signed.
-template <int j>
-KVSPLIT_INLINE i32x16 byte_products(bytes64 a, bytes64 b) {
-    const vec_i32 u = shift_right_logical<24>(shift_left<24 - 8 * j>(as_i32(a))).v;
-    const vec_i32 s = shift_right_signed<24>(shift_left<24 - 8 * j>(as_i32(b))).v;
-    return {u * s};
+// The sum of a lane's two halves.
+KVSPLIT_INLINE vec_i32 add_halves(vec_i16 a) {
+    const i32x16 both{reinterpret_cast<vec_i32>(a)};
+    return shift_right_signed<16>(both).v + shift_right_signed<16>(shift_left<16>(both)).v;
 }
+// The products of bytes, unsigned with signed ones, fit into 16 bits.
 KVSPLIT_INLINE i32x16 dot4(i32x16 acc, bytes64 a, bytes64 b) {
-    return acc + byte_products<0>(a, b) + byte_products<1>(a, b) + byte_products<2>(a, b) +
-           byte_products<3>(a, b);
+    const vec_u16 u = reinterpret_cast<vec_u16>(a.v), s = reinterpret_cast<vec_u16>(b.v);
+    const vec_i16 even = reinterpret_cast<vec_i16>(u & 0xff) * (reinterpret_cast<vec_i16>(s << 8) >> 8);
+    const vec_i16 odd = reinterpret_cast<vec_i16>(u >> 8) * (reinterpret_cast<vec_i16>(s) >> 8);
+    return acc + i32x16{add_halves(even) + add_halves(odd)};
 }
 KVSPLIT_INLINE i32x16 dot4_small(i32x16 acc, bytes64 a, bytes64 b) { return dot4(acc, a, b); }
 KVSPLIT_INLINE i32x16 dot4_unsigned(i32x16 acc, bytes64 a, bytes64 b) { return dot4(acc, a, b); }
