@@ -108,7 +108,7 @@ int compare(const CompareArgs& args) {
     results.settings = args.settings();
     const lab::ReportFolder folder(args.folder.empty() ? default_folder(args.model.path) : args.folder);
     refuse_to_overwrite(args, folder);
-    const std::string given = args.text.empty() ? "" : read_text(args.text);
+    const std::string given = args.text.empty() ? "" : read_measured_text(args.text);
     const std::string_view text = args.text.empty() ? lab::builtin_text() : given;
     const auto earlier =
         args.resume && folder.has_results() ? std::optional(folder.read_results()) : std::nullopt;

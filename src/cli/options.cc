@@ -257,14 +257,16 @@ void KvArgs::add(CLI::App& command) {
 
 void KvArgs::read() {
     try {
-        max_kld_ = read_automatic(pair_);
-        if (max_kld_) return;
-        if (!pair_.starts_with('@') && pair_.find(',') != std::string::npos) {
-            throw UsageError(fmt::format(
-                "--kv {}: one precision is needed here; bench, compare, eval and perplexity take lists",
-                pair_));
+        if (pair_) {
+            max_kld_ = read_automatic(*pair_);
+            if (max_kld_) return;
+            if (!pair_->starts_with('@') && pair_->find(',') != std::string::npos) {
+                throw UsageError(fmt::format(
+                    "--kv {}: one precision is needed here; bench, compare, eval and perplexity take lists",
+                    *pair_));
+            }
+            spec_ = KvSpec::parse(*pair_);
         }
-        if (!pair_.empty()) spec_ = KvSpec::parse(pair_);
         if (both_) spec_.key_bits = spec_.value_bits = *both_;
         // As in llama.cpp, a side that its options leave out has 16 bits.
         if (!type_k_.empty() || !type_v_.empty()) {
@@ -395,6 +397,12 @@ std::string read_text(const std::string& path) {
              errno_text(number));
     }
     return read_all(file.get(), path);
+}
+
+std::string read_measured_text(const std::string& path) {
+    std::string text = read_text(path);
+    if (text.empty()) fail(ErrorCode::kInvalidArgument, "{}: the text is empty: nothing to measure", path);
+    return text;
 }
 
 }  // namespace kvsplit::cli

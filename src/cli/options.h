@@ -94,7 +94,7 @@ class KvArgs {
     KvModifierArgs modifiers_;
     KvSpec spec_;
     std::optional<double> max_kld_;  // --kv auto
-    std::string pair_;
+    std::optional<std::string> pair_;
     std::optional<int> key_, value_, both_;
     std::string type_k_, type_v_;
 };
@@ -136,5 +136,7 @@ std::vector<KvSpec> parse_kv_list(std::string_view list, const KvModifierArgs& m
 
 // The whole of a file, or of standard input for "-". Throws Error.
 std::string read_text(const std::string& path);
+// The same; an empty text is refused.
+std::string read_measured_text(const std::string& path);
 
 }  // namespace kvsplit::cli

@@ -46,7 +46,7 @@ int perplexity(PerplexityArgs& args) {
         throw UsageError(
             "--base-exact without --base compares with the exact arithmetic of --exact: leave one out");
     }
-    const std::string text = read_text(args.text);
+    const std::string text = read_measured_text(args.text);
     const auto model = args.model.load();
     options.base = load_base(args);
     MeasuredRun run{args.model.path, args.text, "", options.context, bits(model->options())};

@@ -62,6 +62,8 @@ Json to_json(const Plan& plan, const PlanArgs& args) {
             {"heads", plan.model.n_heads},
             {"kv_heads", plan.model.n_kv_heads},
             {"layer_kinds", std::move(kinds)},
+            {"reading_layers",
+             plan.model.n_recurrent_layers > 0 ? 0 : plan.model.n_layers - plan.model.n_cache_layers},
             {"recurrent_layers", plan.model.n_recurrent_layers},
             {"recurrent_bytes", plan.model.recurrent_bytes},
             {"results", std::move(results)}};
@@ -79,8 +81,11 @@ std::string facts(const Plan& plan, const PlanArgs& args) {
                               format_bytes(double(i.recurrent_bytes)));
     if (i.n_recurrent_layers == 0 && i.n_cache_layers < i.n_layers)
         layers += fmt::format(", {} that read theirs", i.n_layers - i.n_cache_layers);
-    const auto working = [](const PlanResult& a, const PlanResult& b) { return a.working < b.working; };
-    const auto most = std::max_element(plan.results.begin(), plan.results.end(), working);
+    const auto by_working = [](const PlanResult& a, const PlanResult& b) { return a.working < b.working; };
+    const auto [least, most] = std::minmax_element(plan.results.begin(), plan.results.end(), by_working);
+    std::string working = format_bytes(double(most->working));
+    if (const std::string low = format_bytes(double(least->working)); low != working)
+        working = fmt::format("{} to {}", low, working);
     std::string out;
     const auto line = [&](std::string_view label, const std::string& value) {
         out += fmt::format("{:<16}{}\n", label, value);
@@ -93,7 +98,7 @@ std::string facts(const Plan& plan, const PlanArgs& args) {
     line("memory", fmt::format("{}{}", format_bytes(double(plan.memory)),
                                args.memory.empty() ? ", free now" : ", as asked for"));
     line("  weights", format_bytes(double(plan.weights)));
-    line("  working", fmt::format("{}, for batches of 512 tokens", format_bytes(double(most->working))));
+    line("  working", fmt::format("{}, for batches of 512 tokens", working));
     line("  program", fmt::format("{}, with vocabulary and metadata", format_bytes(double(plan.program))));
     return out;
 }
@@ -132,7 +137,8 @@ std::string table(const Plan& plan, const PlanArgs& args) {
         const auto bits =
             fmt::format("{:.2f}, {:.2f}", r.kv.key_bits_per_element, r.kv.value_bits_per_element);
         out += fmt::format("{:<{}} {:>12} {:>12} {:>8} {} {:>13} {:>11}{}\n", r.spec.name(), width, bits,
-                           context_text(r, plan), r.times_f16 ? fmt::format("{:.2f}x", *r.times_f16) : "-",
+                           context_text(r, plan),
+                           r.times_f16 ? fmt::format("{}{:.2f}x", r.capped ? ">" : "", *r.times_f16) : "-",
                            bytes_columns(r), format_bytes(r.bytes_per_token), format_bytes(double(r.total)),
                            r.fits ? "" : "  does not fit");
     }
@@ -159,8 +165,8 @@ std::string conclusion(const Plan& plan, const PlanArgs& args) {
         return fmt::format("\n{} keeps {} tokens in {:.1f} times less memory than f16.\n",
                            chosen->spec.name(), format_count(chosen->context), *chosen->times_f16);
     }
-    return fmt::format("\n{} holds {:.1f} times the context of f16 in the same memory.\n",
-                       chosen->spec.name(), *chosen->times_f16);
+    return fmt::format("\n{} holds {}{:.1f} times the context of f16 in the same memory.\n",
+                       chosen->spec.name(), chosen->capped ? "more than " : "", *chosen->times_f16);
 }
 
 int plan(PlanArgs& args) {

@@ -22,8 +22,8 @@ struct TuneArgs {
 
 // A third of a text to check on, where the user gives no other.
 void choose_texts(TuneArgs& args, std::string& text, std::string& check) {
-    if (!args.text.empty()) text = read_text(args.text);
-    if (!args.check_text.empty()) check = read_text(args.check_text);
+    if (!args.text.empty()) text = read_measured_text(args.text);
+    if (!args.check_text.empty()) check = read_measured_text(args.check_text);
     const std::string_view whole = args.text.empty() ? lab::builtin_text() : std::string_view(text);
     const std::size_t cut = args.check_text.empty() ? whole.rfind('\n', whole.size() * 2 / 3) : whole.size();
     args.options.text = whole.substr(0, cut);

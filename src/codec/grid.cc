@@ -34,6 +34,8 @@ constexpr LevelTable level_table(const int (&positive)[n_positive], float top) {
     return t;
 }
 
+}  // namespace
+
 // Lloyd-Max quantiser of the standard normal density (Max 1960; Lloyd 1982): levels are the means of their
 // cells, cell borders the midpoints between levels. Iterated to a fixed point on a grid of 160,001 points
 // over
@@ -42,6 +44,8 @@ constexpr LevelTable level_table(const int (&positive)[n_positive], float top) {
 constexpr LevelTable kLloydMax4 = level_table({6, 18, 31, 44, 58, 75, 96, 127}, 2.7336744868765432f);
 constexpr LevelTable kLloydMax3 = level_table({14, 45, 79, 127}, 2.1522261067389956f);
 constexpr LevelTable kLloydMax2 = level_table({38, 127}, 1.5104984251875457f);
+
+namespace {
 
 template <int n_positive>
 constexpr bool cells_suffice(const LevelTable& t) {
@@ -114,11 +118,6 @@ const GridPolicy& value_policy(int bits, bool search) {
     const int i = find(kValuePolicies, bits);
     KVSPLIT_CHECK(i >= 0);
     return search ? kValuePolicies[i] : kPlain.of[i];
-}
-const std::int8_t* lloyd_max(int bits) {
-    const LevelTable* table = key_policy(bits, true).table;
-    KVSPLIT_CHECK(table != nullptr);
-    return table->levels;
 }
 
 }  // namespace kvsplit::codec

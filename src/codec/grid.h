@@ -49,8 +49,10 @@ struct GridPolicy {
 const GridPolicy& key_policy(int bits, bool search);
 const GridPolicy& value_policy(int bits, bool search);
 
-// The 2^bits levels that codes of 4, 3 or 2 bits index, on both sides: ascending, in units of 1/127. 16
-// entries can be read.
-const std::int8_t* lloyd_max(int bits);
+// What codes of 4, 3 and 2 bits index, on both sides.
+extern const LevelTable kLloydMax4, kLloydMax3, kLloydMax2;
+constexpr const std::int8_t* lloyd_max(int bits) {
+    return (bits == 4 ? kLloydMax4 : bits == 3 ? kLloydMax3 : kLloydMax2).levels;
+}
 
 }  // namespace kvsplit::codec

@@ -87,7 +87,7 @@ KVSPLIT_INLINE void accumulate_codes_block(const CodeLoader<bits, kValue>& loade
     }
     constexpr float kOffset = ValueGrid<bits>::kOffset;
     for (int r = 0; r < R; ++r) {
-        const f32x16 unit = set1(weights.unit[r] * ValueGrid<bits>::kFactor);
+        const f32x16 unit = set1(weights.unit[r]);
         for (int c = 0; c < C; ++c) {
             f32x16 s = to_f32(sum[0][r][c]);
             if constexpr (wide) s = fmadd(s, set1(128.0f), to_f32(sum[1][r][c]));
@@ -112,7 +112,7 @@ void accumulate_codes(const PageRun& run, const std::byte* page, int kv_head, co
     IntegerWeights<R> weights;
     for (int g = 0; g < shape.n_groups; ++g) {
         for (int r = 0; r < R; r += kRowQuad) {
-            round_weights<(R < kRowQuad ? R : kRowQuad), wide, ValueGrid<bits>::kOffset != 0.0f>(
+            round_weights<(R < kRowQuad ? R : kRowQuad), wide, ValueGrid<bits>>(
                 block, first, r, scales + g * kTokens, weights);
         }
         int c = g * shape.group;
@@ -252,15 +252,14 @@ void attend(const AttentionShape& shape, const PageRun& run, const QueryTile* ti
         });
         waiting = nullptr;
     };
-    ReadAhead ahead(run, run.n_pages, 0, 1);  // nothing yet
+    ReadAhead ahead(run, steps_of_page(shape, tiles[0].n_rows));  // tiles of a run have as many rows
     for (int page = 0; page < run.n_pages; ++page) {
         for (int head = 0; head < run.n_heads; ++head) {
             if (shape.head.latent || run.layout->blocks.bytes > kWaitingBytes) accumulate(ahead);
             if (shape.head.latent) latents.read(run, page, run.head + head, shape.head);
             const QueryTile& tile = tiles[head];
             const bool last = head + 1 == run.n_heads;
-            ahead = ReadAhead(run, last ? page + 1 : page, last ? run.head : run.head + head + 1,
-                              steps_of_page(shape, tile.n_rows));
+            ahead.start(last ? page + 1 : page, last ? run.head : run.head + head + 1);
             for (int row = 0; row < tile.n_rows; row += rows_of_block(tile.n_rows - row)) {
                 unit->page = page, unit->head = head, unit->row = row;
                 unit->n_rows = rows_of_block(tile.n_rows - row);

@@ -30,7 +30,7 @@ class CodeLoader {
     // Quads 4 unit + 2 half and the next. stride: bytes between the blocks of a plane. Tables give the level,
     // even grids of 8 bits the signed code, for keys as dot4_keys wants them; 6 and 5 bits come as stored.
     template <int half>
-    KVSPLIT_INLINE void load(const std::uint8_t* low, const std::uint8_t* high, int unit,
+    KVSPLIT_INLINE void load(const std::uint8_t* low, const std::uint8_t* high, std::ptrdiff_t unit,
                              std::ptrdiff_t stride, bytes64 (&out)[2]) const {
         constexpr codec::CodePlanes planes = codec::code_planes(bits);
         if constexpr (bits == 4) {
@@ -64,13 +64,14 @@ class CodeLoader {
   private:
     static KVSPLIT_INLINE bytes64 levels() {
         if constexpr (codec::has_levels(bits)) {
-            return load_table16(codec::lloyd_max(bits)) ^ set1_byte(side == kKey ? kKeyFlip : 0);
+            constexpr const std::int8_t* kLevels = codec::lloyd_max(bits);
+            return load_table16(kLevels) ^ set1_byte(side == kKey ? kKeyFlip : 0);
         } else {
             return set1_byte(0);
         }
     }
     template <int w, int half>
-    static KVSPLIT_INLINE void low_plane(const std::uint8_t* low, int unit, std::ptrdiff_t stride,
+    static KVSPLIT_INLINE void low_plane(const std::uint8_t* low, std::ptrdiff_t unit, std::ptrdiff_t stride,
                                          bytes64 (&out)[2]) {
         if constexpr (w == 8) {
             out[0] = load_bytes(low + (4 * unit + 2 * half) * stride);
@@ -103,13 +104,24 @@ KVSPLIT_INLINE i32x16 dot_values(i32x16 acc, bytes64 weights, bytes64 values) {
     return is_small(bits) ? dot4_unsigned(acc, weights, values) : dot4(acc, weights, values);
 }
 
-// value = scale * kHalfFactor * (2 * operand - kZero2)
+// value = scale * kFactor * (kTwice * operand - kZero), all of whose numbers are integers
 template <int bits>
 struct KeyGrid {
-    static constexpr std::int32_t kZero2 = is_small(bits)            ? (1 << bits) - 1
-                                           : codec::has_levels(bits) ? 2 * kKeyFlip
-                                                                     : 2 * kKeyFlip - 1;
-    static constexpr float kHalfFactor = codec::has_levels(bits) ? 0.5f / 127 : 0.5f;
+    static constexpr bool kLevels = codec::has_levels(bits);
+    static constexpr std::int32_t kTwice = kLevels ? 1 : 2;
+    static constexpr std::int32_t kZero = kLevels          ? kKeyFlip
+                                          : is_small(bits) ? (1 << bits) - 1
+                                                           : 2 * kKeyFlip - 1;
+    static constexpr float kFactor = kLevels ? 1.0f / 127 : 0.5f;
+
+    // Products of operands with a query's codes, whose sum is `sum`, start here and become query codes . keys
+    // / kFactor.
+    KVSPLIT_INLINE static i32x16 start(std::int32_t sum) {
+        return kTwice == 1 ? set1(-kZero * sum) : zero_i32();
+    }
+    KVSPLIT_INLINE static f32x16 finish(i32x16 products, std::int32_t sum) {
+        return to_f32(kTwice == 1 ? products : products + products - set1(kZero * sum));
+    }
 };
 
 // value = scale * kFactor * (operand + kOffset)

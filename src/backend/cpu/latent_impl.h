@@ -30,7 +30,7 @@ class Latents {
         with_width(bits_, [&](auto width) KVSPLIT_LAMBDA_INLINE {
             turn_codes<width.bits>(low, low + l.value_high_plane);
         });
-        const f32x16 scale = set1(scalar_f16(*keys_.mean_scale));
+        const f32x16 scale = set1(f16_to_f32(*keys_.mean_scale));
         for (int c = 0; c < head.value.head_dim; c += 16)
             store(rotated_mean_ + c, load_i8_f32(keys_.means + c) * scale);
         hadamard(rotated_mean_, head.value.head_dim, head.value.hadamard_size);

@@ -22,24 +22,38 @@ constexpr int accumulated_vectors([[maybe_unused]] int rows) {
 // which starts anew on every page, decoding waits for memory most of the time.
 class ReadAhead {
   public:
+    // n_steps: how often step() will be called for a head of a page.
+    KVSPLIT_INLINE ReadAhead(const PageRun& run, int n_steps)
+        : run_(run),
+          stride_(lines_of(run.layout->blocks.bytes, n_steps)),
+          first_stride_(lines_of(run.layout->blocks.offset + run.layout->blocks.bytes, n_steps)) {}
+
     // All that `head` reads of a page; with the run's first head also the page's header. Past the last page
-    // there is nothing. n_steps: how often step() will be called.
-    KVSPLIT_INLINE ReadAhead(const PageRun& run, int page, int head, int n_steps) {
-        if (page == run.n_pages) return;
-        const codec::PageArray& blocks = run.layout->blocks;
-        const std::byte* block = run.pages[page] + blocks.at(head);
-        next_ = head == run.head ? block - blocks.offset : block;
+    // there is nothing.
+    KVSPLIT_INLINE void start(int page, int head) {
+        next_ = end_;
+        if (page == run_.n_pages) return;
+        const codec::PageArray& blocks = run_.layout->blocks;
+        const std::byte* block = run_.pages[page] + blocks.at(head);
+        const bool first = head == run_.head;
+        next_ = first ? block - blocks.offset : block;
         end_ = block + blocks.bytes;
-        stride_ = ((end_ - next_) / n_steps + 63) / 64 * 64;
+        step_ = first ? first_stride_ : stride_;
     }
     KVSPLIT_INLINE void step() {
-        const std::byte* stop = next_ + stride_ < end_ ? next_ + stride_ : end_;
+        const std::byte* stop = next_ + step_ < end_ ? next_ + step_ : end_;
         for (; next_ < stop; next_ += 64) prefetch(next_);
     }
 
   private:
+    KVSPLIT_INLINE static std::ptrdiff_t lines_of(std::size_t bytes, int n_steps) {
+        return static_cast<std::ptrdiff_t>((bytes / static_cast<unsigned>(n_steps) + 63) / 64 * 64);
+    }
+
+    const PageRun& run_;
     const std::byte *next_ = nullptr, *end_ = nullptr;
-    std::ptrdiff_t stride_ = 0;
+    std::ptrdiff_t step_ = 0;
+    const std::ptrdiff_t stride_, first_stride_;
 };
 
 // How many steps the work on a page makes for a block of rows: one for 16 channels of a block of tokens, one
@@ -108,7 +122,7 @@ void score_exact(const QueryRows& q, int dim, const Number* keys, int n_vectors,
 // channel.
 template <int half, int bits, int R, int V>
 KVSPLIT_INLINE void score_half(const CodeLoader<bits, kKey>& loader, const std::uint8_t* low,
-                               const std::uint8_t* high, const std::int8_t* q, int dim, int unit,
+                               const std::uint8_t* high, const std::int8_t* q, int dim, std::ptrdiff_t unit,
                                i32x16 (&acc)[R][V]) {
     bytes64 k[V][2];
     for (int v = 0; v < V; ++v) {
@@ -135,36 +149,30 @@ KVSPLIT_INLINE void score_codes_block(const CodeLoader<bits, kKey>& loader, cons
                                       const QueryCodes& queries, int row, const codec::HeadShape& shape,
                                       int token, f32x16 (*out)[V], ReadAhead& ahead) {
     const std::int8_t* q = queries.codes + static_cast<std::ptrdiff_t>(row) * shape.head_dim;
+    const std::int32_t* sums = queries.sums + static_cast<std::ptrdiff_t>(row) * shape.n_groups;
     for (int r = 0; r < R; ++r) {
         for (int v = 0; v < V; ++v) out[r][v] = zero_f32();
     }
+    const std::uint8_t *low = keys.low + token * 4, *high = keys.high + token * 4;
+    std::ptrdiff_t unit = 0;
     for (int g = 0; g < shape.n_groups; ++g) {
         i32x16 acc[R][V];
         for (int r = 0; r < R; ++r) {
-            for (int v = 0; v < V; ++v) acc[r][v] = zero_i32();
+            for (int v = 0; v < V; ++v) acc[r][v] = Grid::start(sums[r * shape.n_groups + g]);
         }
-        for (int c = g * shape.group; c < (g + 1) * shape.group; c += 16) {
-            const std::uint8_t *low = keys.low + token * 4, *high = keys.high + token * 4;
+        for (int i = 0; i < shape.group / 16; ++i, ++unit) {
             ahead.step();
-            score_half<0, bits>(loader, low, high, q + c, shape.head_dim, c / 16, acc);
-            score_half<1, bits>(loader, low, high, q + c, shape.head_dim, c / 16, acc);
+            score_half<0, bits>(loader, low, high, q + unit * 16, shape.head_dim, unit, acc);
+            score_half<1, bits>(loader, low, high, q + unit * 16, shape.head_dim, unit, acc);
         }
         for (int v = 0; v < V; ++v) {
             const f32x16 scale = load_f16(keys.scales + g * kTokens + token + v * 16);
             for (int r = 0; r < R; ++r) {
-                const std::int32_t zero = Grid::kZero2 * queries.sums[(row + r) * shape.n_groups + g];
-                const f32x16 dot = to_f32(acc[r][v] + acc[r][v] - set1(zero));
+                const f32x16 dot = Grid::finish(acc[r][v], sums[r * shape.n_groups + g]);
                 out[r][v] = fmadd(dot, scale, out[r][v]);
             }
         }
     }
-}
-
-KVSPLIT_INLINE float scalar_f16(std::uint16_t half) {
-    alignas(64) std::uint16_t in[16] = {half};
-    alignas(64) float out[16];
-    store(out, load_f16(in));
-    return out[0];
 }
 
 // Logits from codes: query . mean + scales * (query codes . key codes), or what they add to the logits of
@@ -173,16 +181,22 @@ template <int bits, typename Grid, int R, bool add>
 void score_codes(const CodedKeys& keys, const QueryRows& q, const QueryCodes& queries, int row,
                  const codec::HeadShape& shape, RowBlock& block, ReadAhead& ahead) {
     f32x16 dot[R];
-    for (int r = 0; r < R; ++r) dot[r] = zero_f32();
-    for (int c = 0; c < shape.head_dim; c += 16) {
-        const f32x16 mean = load_i8_f32(keys.means + c);
+    f32x16 mean = load_i8_f32(keys.means);
+    for (int r = 0; r < R; ++r) dot[r] = load(q.row(r)) * mean;
+    for (int c = 16; c < shape.head_dim; c += 16) {
+        mean = load_i8_f32(keys.means + c);
         for (int r = 0; r < R; ++r) dot[r] = fmadd(load(q.row(r) + c), mean, dot[r]);
     }
-    const float unit = scalar_f16(*keys.mean_scale) * kLog2E;
+    const float unit = f16_to_f32(*keys.mean_scale) * kLog2E;
+    alignas(64) float offsets[32];
+    for (int r = 0; r < R; r += kRowQuad) {
+        const auto of = [&](int i) KVSPLIT_LAMBDA_INLINE { return dot[r + i < R ? r + i : 0]; };
+        store(offsets + r, add_of_4(of(0), of(1), of(2), of(3)) * set1(unit));
+    }
     f32x16 offset[R], factor[R];
     for (int r = 0; r < R; ++r) {
-        offset[r] = set1(reduce_add(dot[r]) * unit);
-        factor[r] = set1(queries.scale[row + r] * (Grid::kHalfFactor * kLog2E));
+        offset[r] = set1(offsets[r]);
+        factor[r] = set1(queries.scale[row + r] * (Grid::kFactor * kLog2E));
     }
     const CodeLoader<bits, kKey> loader;
     constexpr int kBlock = accumulated_vectors(R);

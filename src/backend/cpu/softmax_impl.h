@@ -108,8 +108,8 @@ KVSPLIT_INLINE void soften(RowBlock& block, int first, const int* low, const int
 template <int R>
 struct IntegerWeights {
     alignas(64) std::uint8_t plane[2][R][kTokens];
-    alignas(64) float unit[32];        // of each row: weight = unit * integer
-    alignas(64) std::int32_t sum[32];  // of each row's integers
+    alignas(64) float unit[32];        // of each row: weight * factor of the values' grid = unit * integer
+    alignas(64) std::int32_t sum[32];  // of each row's integers, where the grid has an offset
 
     // The weights of tokens 16 unit + 4 i .. + 3.
     KVSPLIT_INLINE const std::uint8_t* quad(int p, int r, int unit_of_tokens, int i) const {
@@ -118,7 +118,7 @@ struct IntegerWeights {
 };
 
 // R <= 4 rows: of the block from its row `first` + r on, into those of `out` from r on.
-template <int R, bool wide, bool with_sums, int all>
+template <int R, bool wide, typename Grid, int all>
 KVSPLIT_INLINE void round_weights(const RowBlock& block, int first, int row, const std::uint16_t* scales,
                                   IntegerWeights<all>& out) {
     constexpr float kTop = wide ? 16383.0f : 255.0f;
@@ -128,7 +128,7 @@ KVSPLIT_INLINE void round_weights(const RowBlock& block, int first, int row, con
         for (int r = 0; r < R; ++r) w[r][v] = load(block.scores[first + row + r] + v * 16) * scale;
     }
     const f32x16 top = row_maxima<R>(w);
-    store(out.unit + row, top / set1(kTop));
+    store(out.unit + row, top * set1(Grid::kFactor / kTop));
     alignas(64) float inverses[16];
     // A top so small that its inverse overflows carries nothing.
     store(inverses, select(lt(set1(1e-30f), top), set1(kTop) / top, zero_f32()));
@@ -136,7 +136,7 @@ KVSPLIT_INLINE void round_weights(const RowBlock& block, int first, int row, con
     for (int r = 0; r < R; ++r) {
         i32x16 n[kVectors];
         for (int v = 0; v < kVectors; ++v) n[v] = to_i32(w[r][v] * set1(inverses[r]));
-        if constexpr (with_sums) sum[r] = (n[0] + n[1]) + (n[2] + n[3]);
+        if constexpr (Grid::kOffset != 0) sum[r] = (n[0] + n[1]) + (n[2] + n[3]);
         if constexpr (wide) {
             bytes64 low, high;
             pack_sevens(n, low, high);
@@ -146,7 +146,7 @@ KVSPLIT_INLINE void round_weights(const RowBlock& block, int first, int row, con
             store_bytes(out.plane[0][row + r], pack_bytes(n));
         }
     }
-    if constexpr (with_sums) store(out.sum + row, add_of_4(sum[0], sum[1], sum[2], sum[3]));
+    if constexpr (Grid::kOffset != 0) store(out.sum + row, add_of_4(sum[0], sum[1], sum[2], sum[3]));
 }
 
 // into = into + from; both over dim channels.

@@ -53,20 +53,20 @@ void Evaluator::bind(const Definition& d, Arguments& arguments) {
     auto& named = arguments.named;
     const std::size_t by_place = std::min(given.size(), d.parameters.size());
     for (std::size_t i = 0; i < by_place; ++i) own_slot(d.parameters[i].slot) = given[i];
-    const auto take_named = [&](std::string_view name) -> Value {
+    const auto take_named = [&](std::string_view name, Value& slot) {
+        slot = {};
         const auto it =
             std::find_if(named.begin(), named.end(), [&](const auto& a) { return a.first == name; });
-        if (it == named.end()) return {};
-        Value out = it->second;
+        if (it == named.end()) return;
+        slot = std::move(it->second);
         named.erase(it);
-        return out;
     };
     for (std::size_t i = by_place; i < d.parameters.size(); ++i)
-        own_slot(d.parameters[i].slot) = take_named(d.parameters[i].name);
+        take_named(d.parameters[i].name, own_slot(d.parameters[i].slot));
     if (d.caller >= 0) {
-        const Value caller = take_named("caller");
-        own_slot(d.caller) =
-            caller.is_missing() || caller.is_none() ? Runtime::undefined("No caller defined") : caller;
+        Value& caller = own_slot(d.caller);
+        take_named("caller", caller);
+        if (caller.is_missing() || caller.is_none()) caller = Runtime::undefined("No caller defined");
     }
     bind_extra(d, arguments);
 }

@@ -29,7 +29,7 @@
 //   reduce_add, reduce_max      halves are folded: lane i with i + 8, then i + 4, i + 2, i + 1
 //   max_of_4(a, b, c, d), add_of_4   lanes 0 to 3: reduce_max or reduce_add of each; the other lanes are 0
 //   to_f32, to_i32              to_i32 rounds to nearest even; NaN and values out of range give INT32_MIN
-//   load_f16, store_f16, load_bf16, load_i8_f32, load_i8_i32, load_u8_i32
+//   f16_to_f32(h), load_f16, store_f16, load_bf16, load_i8_f32, load_i8_i32, load_u8_i32
 //   store_i8(p, v)              rounds and saturates; store_low_bytes(p, v): the lowest byte of each i32 lane
 //   pack_bytes(v)               of i32x16 v[4] in 0..255: quad 4i + j of the result is that of v[j] from 4i on
 //   pack_sevens(v, low, high)   the same of v[4] in 0..16383: their lowest seven bits, and the next seven

@@ -236,6 +236,7 @@ KVSPLIT_INLINE i32x16 to_i32(f32x16 a) { return {_mm256_cvtps_epi32(a.lo), _mm25
 KVSPLIT_INLINE __m128i load_16_bytes(const void* p) {
     return _mm_loadu_si128(static_cast<const __m128i*>(p));
 }
+KVSPLIT_INLINE float f16_to_f32(std::uint16_t h) { return _cvtsh_ss(h); }
 KVSPLIT_INLINE f32x16 load_f16(const std::uint16_t* p) {
     return {_mm256_cvtph_ps(load_16_bytes(p)), _mm256_cvtph_ps(load_16_bytes(p + 8))};
 }
@@ -289,8 +290,11 @@ KVSPLIT_INLINE void pack_sevens(const i32x16 (&v)[4], bytes64& low, bytes64& hig
                     high.hi);
 }
 #if defined(KVSPLIT_ISA_AVXVNNI)
+// Not _mm256_dpbusd_avx_epi32, of whose sums gcc 12 makes copies in loops.
 KVSPLIT_INLINE i32x16 dot4(i32x16 acc, bytes64 a, bytes64 b) {
-    return {_mm256_dpbusd_avx_epi32(acc.lo, a.lo, b.lo), _mm256_dpbusd_avx_epi32(acc.hi, a.hi, b.hi)};
+    __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(acc.lo) : "x"(a.lo), "x"(b.lo));
+    __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(acc.hi) : "x"(a.hi), "x"(b.hi));
+    return acc;
 }
 KVSPLIT_INLINE i32x16 dot4_small(i32x16 acc, bytes64 a, bytes64 b) { return dot4(acc, a, b); }
 inline constexpr int kKeyFlip = 0x80;

@@ -158,6 +158,7 @@ KVSPLIT_INLINE i32x16 to_i32(f32x16 a) { return {_mm512_cvtps_epi32(a.v)}; }
 KVSPLIT_INLINE __m128i load_16_bytes(const void* p) {
     return _mm_loadu_si128(static_cast<const __m128i*>(p));
 }
+KVSPLIT_INLINE float f16_to_f32(std::uint16_t h) { return _cvtsh_ss(h); }
 KVSPLIT_INLINE f32x16 load_f16(const std::uint16_t* p) {
     return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
 }
@@ -188,8 +189,10 @@ KVSPLIT_INLINE void pack_sevens(const i32x16 (&v)[4], bytes64& low, bytes64& hig
     low.v = _mm512_packus_epi16(_mm512_and_si512(a, mask), _mm512_and_si512(b, mask));
     high.v = _mm512_packus_epi16(_mm512_srli_epi16(a, 7), _mm512_srli_epi16(b, 7));
 }
+// Not _mm512_dpbusd_epi32, of whose sums gcc 12 makes copies in loops: a copy for every two products.
 KVSPLIT_INLINE i32x16 dot4(i32x16 acc, bytes64 a, bytes64 b) {
-    return {_mm512_dpbusd_epi32(acc.v, a.v, b.v)};
+    __asm__("vpdpbusd %2, %1, %0" : "+v"(acc.v) : "v"(a.v), "v"(b.v));
+    return acc;
 }
 KVSPLIT_INLINE i32x16 dot4_small(i32x16 acc, bytes64 a, bytes64 b) { return dot4(acc, a, b); }
 KVSPLIT_INLINE i32x16 dot4_unsigned(i32x16 acc, bytes64 a, bytes64 b) { return dot4(acc, a, b); }

@@ -243,6 +243,9 @@ KVSPLIT_EACH_OF_1(i32x16, to_i32, f32x16, to_i32_128)
 KVSPLIT_INLINE float32x4_t load_4_f16(const std::uint16_t* p) {
     return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));
 }
+KVSPLIT_INLINE float f16_to_f32(std::uint16_t h) {
+    return vgetq_lane_f32(vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(h))), 0);
+}
 KVSPLIT_INLINE f32x16 load_f16(const std::uint16_t* p) {
     return {{load_4_f16(p), load_4_f16(p + 4), load_4_f16(p + 8), load_4_f16(p + 12)}};
 }
