@@ -42,6 +42,7 @@ struct SimdOps {
     std::int32_t (*reduce_add_i32)(const std::int32_t* a);
     void (*to_i32)(const float* a, std::int32_t* out);
     void (*to_f32)(const std::int32_t* a, float* out);
+    float (*f16_to_f32)(std::uint16_t h);
     void (*load_f16)(const std::uint16_t* a, float* out);
     void (*store_f16)(const float* a, std::uint16_t* out);
     void (*load_bf16)(const std::uint16_t* a, float* out);

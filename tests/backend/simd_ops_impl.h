@@ -178,6 +178,7 @@ const test::SimdOps simd_ops = {
     .reduce_add_i32 = [](const std::int32_t* a) { return reduce_add(load(a)); },
     .to_i32 = [](const float* a, std::int32_t* out) { store(out, to_i32(load(a))); },
     .to_f32 = [](const std::int32_t* a, float* out) { store(out, to_f32(load(a))); },
+    .f16_to_f32 = [](std::uint16_t h) { return f16_to_f32(h); },
     .load_f16 = [](const std::uint16_t* a, float* out) { store(out, load_f16(a)); },
     .store_f16 = [](const float* a, std::uint16_t* out) { store_f16(out, load(a)); },
     .load_bf16 = [](const std::uint16_t* a, float* out) { store(out, load_bf16(a)); },

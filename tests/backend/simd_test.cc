@@ -253,6 +253,7 @@ TEST(Simd, AllHalvesAndBytesLoad) {
             set.ops->load_bf16(h, bf);
             for (int i = 0; i < 16; ++i) {
                 ASSERT_TRUE(same(out[i], f16_to_f32_portable(h[i]))) << set.name << " " << h[i];
+                ASSERT_TRUE(same(set.ops->f16_to_f32(h[i]), out[i])) << set.name << " " << h[i];
                 ASSERT_TRUE(same(bf[i], bf16_to_f32(h[i]))) << set.name << " " << h[i];
             }
         }
