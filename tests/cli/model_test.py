@@ -389,8 +389,8 @@ class Plan(unittest.TestCase):
     def test_json_has_the_documented_names(self):
         report = self.plan("--memory", "1G", "--kv", "f16,k8v4,k4v4")
         self.assertEqual(list(report), ["model", "memory_bytes", "memory_from", "program_bytes", "weight_bytes",
-                                        "trained_context", "heads", "kv_heads", "layer_kinds", "recurrent_layers",
-                                        "recurrent_bytes", "results"])
+                                        "trained_context", "heads", "kv_heads", "layer_kinds", "reading_layers",
+                                        "recurrent_layers", "recurrent_bytes", "results"])
         self.assertEqual((report["memory_bytes"], report["memory_from"]), (2**30, "given"))
         self.assertEqual(report["layer_kinds"], [{"window": 0, "layers": 30}])
         self.assertEqual((report["recurrent_layers"], report["recurrent_bytes"]), (0, 0))
