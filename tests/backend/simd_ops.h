@@ -30,12 +30,12 @@ struct SimdOps {
     };
 
     // Equal on every set, bit for bit.
-    NamedF1 unary[13];
+    NamedF1 unary[14];
     NamedF2 binary[12];
     NamedI2 integer[10];
     NamedBytes bytes[21];  // 64 bytes each
     // Equal on the fused sets; the portable set's differ in the last bits.
-    NamedF1 fused[6];
+    NamedF1 fused[7];
 
     float (*reduce_add)(const float* a);
     float (*reduce_max)(const float* a);

@@ -43,6 +43,12 @@ f32x16 finite_fraction(f32x16 a) { return fraction(min(max(a, set1(-1e6f)), set1
 f32x16 power_of_halves(f32x16 a) { return times_power(set1(1.25f), min(a, set1(120.0f))); }
 // exp2_below of what it is for
 f32x16 exp2_negative(f32x16 a) { return exp2_below(-abs(a)); }
+// exp2_coarse of what it is for, and a little below and above
+f32x16 exp2_rounded(f32x16 a) {
+    const f32x16 x = max(min(a, set1(0.9f)), set1(-140.0f));
+    return exp2_coarse(fmadd(x, set1(8388608.0f), set1(127 * 8388608.0f)));
+}
+f32x16 mantissa_of(f32x16 a) { return mantissa(to_i32(a)); }
 f32x16 row_maxima(f32x16 a) {
     const f32x16 finite = min(max(a, set1(-3e38f)), set1(3e38f));
     return max_of_4(finite, -finite, swap_lanes<4>(finite) * set1(0.5f), abs(finite));
@@ -119,6 +125,7 @@ const test::SimdOps simd_ops = {
               {"max_of_4", f1<row_maxima>},
               {"add_of_4", f1<float_row_sums>},
               {"power_of_two", f1<power>},
+              {"mantissa", f1<mantissa_of>},
               {"copy", [](const float* a, float* out) { store(out, load(a)); }}},
     .binary = {{"add", f2<plus>},
                {"sub", f2<minus>},
@@ -172,7 +179,8 @@ const test::SimdOps simd_ops = {
               {"silu", f1<silu>},
               {"gelu_tanh", f1<gelu_tanh>},
               {"tanh", f1<tanh>},
-              {"exp2_below", f1<exp2_negative>}},
+              {"exp2_below", f1<exp2_negative>},
+              {"exp2_coarse", f1<exp2_rounded>}},
     .reduce_add = [](const float* a) { return reduce_add(load(a)); },
     .reduce_max = [](const float* a) { return reduce_max(load(a)); },
     .reduce_add_i32 = [](const std::int32_t* a) { return reduce_add(load(a)); },

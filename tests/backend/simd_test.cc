@@ -332,6 +332,10 @@ TEST(Simd, FunctionsMeetTheirBounds) {
         EXPECT_LT(worst_error(f[0].op, -1, 1, true, [](double x) { return std::exp(x); }), 2e-7) << set.name;
         EXPECT_LT(worst_error(f[5].op, 0, 125.9, true, [](double x) { return std::exp2(-x); }), 2e-7)
             << set.name;
+        EXPECT_LT(worst_error(f[6].op, -63.9, 0.9, true, [](double x) { return std::exp2(x); }), 7e-4)
+            << set.name;
+        EXPECT_LT(worst_error(f[6].op, -140, -64, true, [](double) { return std::exp2(-64.0); }), 7e-4)
+            << set.name;
         EXPECT_LT(worst_error(f[1].op, -20, 20, true, [](double x) { return 1 / (1 + std::exp(-x)); }), 4e-7);
         EXPECT_LT(worst_error(f[2].op, -80, 80, true, [](double x) { return x / (1 + std::exp(-x)); }), 4e-7);
         const auto gelu = [](double x) {

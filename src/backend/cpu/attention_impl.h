@@ -69,10 +69,10 @@ KVSPLIT_INLINE void accumulate_half(const CodeLoader<bits, kValue>& loader, cons
 }
 
 template <int bits, int R, bool wide, int C>
-KVSPLIT_INLINE void accumulate_codes_block(const CodeLoader<bits, kValue>& loader,
-                                           const IntegerWeights<R>& weights, const float* rescale,
-                                           const std::uint8_t* low, const std::uint8_t* high, int dim,
-                                           float* acc, ReadAhead& ahead) {
+KVSPLIT_NOINLINE void accumulate_codes_block(const CodeLoader<bits, kValue>& loader,
+                                             const IntegerWeights<R>& weights, const RowBlock& block,
+                                             int first, const std::uint8_t* low, const std::uint8_t* high,
+                                             int dim, float* acc, ReadAhead& ahead) {
     constexpr int kPlanes = wide ? 2 : 1;
     i32x16 sum[kPlanes][R][C];
     for (int p = 0; p < kPlanes; ++p) {
@@ -86,16 +86,19 @@ KVSPLIT_INLINE void accumulate_codes_block(const CodeLoader<bits, kValue>& loade
         accumulate_half<1, bits>(loader, weights, low, high, dim, unit, sum);
     }
     constexpr float kOffset = ValueGrid<bits>::kOffset;
-    for (int r = 0; r < R; ++r) {
-        const f32x16 unit = set1(weights.unit[r]);
-        for (int c = 0; c < C; ++c) {
-            f32x16 s = to_f32(sum[0][r][c]);
-            if constexpr (wide) s = fmadd(s, set1(128.0f), to_f32(sum[1][r][c]));
-            if constexpr (kOffset != 0.0f) s = s + set1(static_cast<float>(weights.sum[r]) * kOffset);
-            float* a = acc + r * dim + c * 16;
-            store(a, fmadd(s, unit, load(a) * set1(rescale[r])));
+    const auto add = [&](auto scaled) KVSPLIT_LAMBDA_INLINE {
+        for (int r = 0; r < R; ++r) {
+            for (int c = 0; c < C; ++c) {
+                f32x16 s = to_f32(sum[0][r][c]);
+                if constexpr (wide) s = fmadd(s, set1(128.0f), to_f32(sum[1][r][c]));
+                if constexpr (kOffset != 0.0f) s = s + set1(static_cast<float>(weights.sum[r]) * kOffset);
+                float* at = acc + r * dim + c * 16;
+                const f32x16 before = scaled.n ? load(at) * set1(block.rescale[first + r]) : load(at);
+                store(at, fmadd(s, set1(weights.unit[r]), before));
+            }
         }
-    }
+    };
+    block.rescaled ? add(Rows<1>{}) : add(Rows<0>{});
 }
 
 // R rows from the block's row `first` on.
@@ -118,12 +121,12 @@ void accumulate_codes(const PageRun& run, const std::byte* page, int kv_head, co
         int c = g * shape.group;
         const int end = c + shape.group;
         for (; c + kBlock * 16 <= end; c += kBlock * 16) {
-            accumulate_codes_block<bits, R, wide, kBlock>(loader, weights, block.rescale + first, low + c * 4,
+            accumulate_codes_block<bits, R, wide, kBlock>(loader, weights, block, first, low + c * 4,
                                                           high + c * 4, dim, acc + c, ahead);
         }
         for (; c < end; c += 16) {
-            accumulate_codes_block<bits, R, wide, 1>(loader, weights, block.rescale + first, low + c * 4,
-                                                     high + c * 4, dim, acc + c, ahead);
+            accumulate_codes_block<bits, R, wide, 1>(loader, weights, block, first, low + c * 4, high + c * 4,
+                                                     dim, acc + c, ahead);
         }
     }
 }
@@ -138,14 +141,9 @@ void score_page(const PageRun& run, const std::byte* page, int kv_head, const Qu
     const QueryRows q = QueryRows{tile.q, head.query_dim()}.from(row, 0);
     const std::byte* keys = page + l.key_codes.at(kv_head);
     if (run.key_bits < 16) {
-        const auto* codes = reinterpret_cast<const std::uint8_t*>(keys);
-        const CodedKeys coded{codes, codes + l.key_high_plane,
-                              reinterpret_cast<const std::uint16_t*>(page + l.key_scales.at(kv_head)),
-                              reinterpret_cast<const std::int8_t*>(page + l.key_means.at(kv_head)),
-                              reinterpret_cast<const std::uint16_t*>(page + l.key_mean_scales.at(kv_head))};
+        const CodedKeys coded = coded_keys(l, page, kv_head);
         return with_width(run.key_bits, [&](auto width) KVSPLIT_LAMBDA_INLINE {
-            score_codes<width.bits, KeyGrid<width.bits>, R, false>(coded, q, tile.key, row, shape, block,
-                                                                   ahead);
+            score_codes<width.bits, KeyGrid<width.bits>, R>(coded, q, tile.key, row, shape, block, ahead);
         });
     }
     if (run.key_bits == 32) {
@@ -180,48 +178,28 @@ void accumulate_page(const PageRun& run, const std::byte* page, int kv_head, con
     accumulate_exact<R>(block, reinterpret_cast<const std::uint16_t*>(values), dim, low, high, acc, ahead);
 }
 
-// The work on a page for up to kRowBlock rows of a head.
-struct Unit {
-    int page, head, row, n_rows;                // `head` counts from the run's first
-    int low[kRowBlock], high[kRowBlock];        // the tokens that each row sees
-    int first_token = kTokens, last_token = 0;  // that any of them sees, and one past the last
-    RowBlock block;
-
-    // Whether any row sees the page: else it would not change the state.
-    KVSPLIT_INLINE bool find_tokens(const PageRun& run, const QueryTile& tile) {
-        const int first = (run.first_page + page) * kTokens;
-        first_token = kTokens, last_token = 0;
-        for (int r = 0; r < n_rows; ++r) {
-            const int position = tile.position[row + r];
-            low[r] = first == 0 ? run.first_token : 0;
-            if (tile.window > 0 && position - tile.window + 1 - first > low[r])
-                low[r] = position - tile.window + 1 - first;
-            high[r] = position + 1 - first < run.n_tokens ? position + 1 - first : run.n_tokens;
-            first_token = low[r] < first_token ? low[r] : first_token;
-            last_token = high[r] > last_token ? high[r] : last_token;
-        }
-        return first_token < last_token;
-    }
-};
-
 template <int R>
 void score_unit(const AttentionShape& shape, const PageRun& run, const QueryTile& tile,
                 const Latents& latents, Unit& unit, ReadAhead& ahead) {
     const int n_vectors = (unit.last_token + 15) / 16;
     score_page<R>(run, run.pages[unit.page], run.head + unit.head, tile, unit.row, shape.head, n_vectors,
                   unit.block, ahead);
-    if (shape.head.latent) latents.add_scores<R>(tile, unit.row, n_vectors, unit.block, ahead);
+    if (shape.head.latent) {
+        make_logits(unit.block, 0, R, n_vectors);
+        latents.add_scores<R>(tile, unit.row, n_vectors, unit.block, ahead);
+    }
     if (tile.soft_cap > 0 || tile.slopes) {
-        adjust_scores<R>(tile, unit.row, (run.first_page + unit.page) * kTokens, n_vectors, unit.block);
+        adjust_logits(tile, unit.row, R, (run.first_page + unit.page) * kTokens, n_vectors, unit.block, 0);
     }
 }
 
-template <int R>
+template <int R, bool coarse>
 void soften_unit(Unit& unit, SoftmaxState& state) {
+    unit.block.rescaled = false;
     for (int r = 0; r < R; r += kRowQuad) {
         const int row = unit.row + r;
-        soften<(R < kRowQuad ? R : kRowQuad)>(unit.block, r, unit.low + r, unit.high + r, state.max + row,
-                                              state.sum + row * 16);
+        soften<(R < kRowQuad ? R : kRowQuad), coarse>(unit.block, r, unit.whole, unit.low + r, unit.high + r,
+                                                      state.max + row, state.sum + row * 16);
     }
 }
 
@@ -242,6 +220,7 @@ inline constexpr std::ptrdiff_t kWaitingBytes = 12 << 10;
 // Page by page, so that the pages are read front to back. A unit's values wait until the next one's keys are
 // done: softmax and its sums are chains of dependent operations, with products beside them to fill the time.
 void attend(const AttentionShape& shape, const PageRun& run, const QueryTile* tiles, SoftmaxState* states) {
+    const bool coarse = coarse_weights(shape, run);
     Latents latents;
     Unit units[2];
     Unit *unit = &units[0], *waiting = nullptr;
@@ -270,8 +249,10 @@ void attend(const AttentionShape& shape, const PageRun& run, const QueryTile* ti
                 ahead.step();
                 accumulate(ahead);
                 ahead.step();
-                with_rows(unit->n_rows,
-                          [&](auto rows) KVSPLIT_LAMBDA_INLINE { soften_unit<rows.n>(*unit, states[head]); });
+                with_rows(unit->n_rows, [&](auto rows) KVSPLIT_LAMBDA_INLINE {
+                    coarse ? soften_unit<rows.n, true>(*unit, states[head])
+                           : soften_unit<rows.n, false>(*unit, states[head]);
+                });
                 waiting = unit;
                 unit = unit == &units[0] ? &units[1] : &units[0];
             }

@@ -30,7 +30,7 @@ struct QueryTile {
     const float* q;                // (n_rows, query_dim) after RoPE, times the softmax scale
     QueryCodes key;                // of the channels that meet the key
     QueryCodes latent;             // and of those that meet the latent; without smoothing
-    const std::int32_t* position;  // (n_rows)
+    const std::int32_t* position;  // (n_rows), rising or falling
     int window;                    // tokens, 0: all
     float soft_cap = 0;            // logits become cap * tanh(logit / cap); 0: none
     int group = 1;                 // heads
@@ -49,6 +49,11 @@ struct PageRun {
     int first_token;  // tokens of page 0 below this one are left out (the sinks, when they are read exactly)
     int n_tokens;     // tokens of each page from this one on are left out; 64 but for the sinks themselves
 };
+
+// Whether softmax weights need to be no better than 8 bits, because they are rounded to so many.
+inline bool coarse_weights(const AttentionShape& shape, const PageRun& run) {
+    return run.value_bits < 16 && !shape.wide_weights();
+}
 
 // An online softmax over some keys, mergeable: weights are e^(logit - max), sum is theirs in sixteen parts,
 // acc the weighted sum of values. (flash decoding; the state of Milakov & Gimelshein, arXiv:1805.02867.)

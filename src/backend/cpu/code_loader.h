@@ -104,24 +104,16 @@ KVSPLIT_INLINE i32x16 dot_values(i32x16 acc, bytes64 weights, bytes64 values) {
     return is_small(bits) ? dot4_unsigned(acc, weights, values) : dot4(acc, weights, values);
 }
 
-// value = scale * kFactor * (kTwice * operand - kZero), all of whose numbers are integers
+// value = scale * kFactor * (operand - kZero)
 template <int bits>
 struct KeyGrid {
-    static constexpr bool kLevels = codec::has_levels(bits);
-    static constexpr std::int32_t kTwice = kLevels ? 1 : 2;
-    static constexpr std::int32_t kZero = kLevels          ? kKeyFlip
-                                          : is_small(bits) ? (1 << bits) - 1
-                                                           : 2 * kKeyFlip - 1;
-    static constexpr float kFactor = kLevels ? 1.0f / 127 : 0.5f;
-
-    // Products of operands with a query's codes, whose sum is `sum`, start here and become query codes . keys
-    // / kFactor.
-    KVSPLIT_INLINE static i32x16 start(std::int32_t sum) {
-        return kTwice == 1 ? set1(-kZero * sum) : zero_i32();
-    }
-    KVSPLIT_INLINE static f32x16 finish(i32x16 products, std::int32_t sum) {
-        return to_f32(kTwice == 1 ? products : products + products - set1(kZero * sum));
-    }
+    // Products of operands with a query's codes are relative to kZero times the sum of these. A whole number
+    // is where they begin; half of one is added to their sum.
+    static constexpr bool kWhole = codec::has_levels(bits);
+    static constexpr float kZero = kWhole           ? kKeyFlip
+                                   : is_small(bits) ? static_cast<float>(1 << (bits - 1)) - 0.5f
+                                                    : static_cast<float>(kKeyFlip) - 0.5f;
+    static constexpr float kFactor = kWhole ? 1.0f / 127 : 1.0f;
 };
 
 // value = scale * kFactor * (operand + kOffset)

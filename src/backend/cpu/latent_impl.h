@@ -45,9 +45,17 @@ class Latents {
             return add_exact<R>(q, reinterpret_cast<const float*>(values_), n_vectors, block, ahead);
         if (bits_ == 16)
             return add_exact<R>(q, reinterpret_cast<const std::uint16_t*>(values_), n_vectors, block, ahead);
-        if (codec::has_levels(bits_))
-            return score_codes<8, KeyGrid<4>, R, true>(keys_, q, tile.latent, row, shape, block, ahead);
-        score_codes<8, KeyGrid<8>, R, true>(keys_, q, tile.latent, row, shape, block, ahead);
+        RowBlock latent;
+        if (codec::has_levels(bits_)) {
+            score_codes<8, KeyGrid<4>, R>(keys_, q, tile.latent, row, shape, latent, ahead);
+        } else {
+            score_codes<8, KeyGrid<8>, R>(keys_, q, tile.latent, row, shape, latent, ahead);
+        }
+        make_logits(latent, 0, R, kVectors);
+        for (int r = 0; r < R; ++r) {
+            for (int t = 0; t < kTokens; t += 16)
+                store(block.scores[r] + t, load(block.scores[r] + t) + load(latent.scores[r] + t));
+        }
     }
 
     // To the rotated sums of R rows the mean times the sum of the weights.

@@ -26,8 +26,11 @@ inline constexpr float kMinusInfinity = -__builtin_inff();
 inline constexpr float kLog2E = 1.44269504088896341f;
 
 struct RowBlock {
-    alignas(64) float scores[kRowBlock][kTokens];  // logits, then weights
-    alignas(64) float rescale[32];                 // of each row: what its sums so far are multiplied with
+    alignas(64) float scores[kRowBlock][kTokens];  // and then weights
+    // Of each row: its logits are factor * score + offset. A factor is not 0.
+    alignas(64) float factor[32], offset[32];
+    alignas(64) float rescale[32];  // of each row: what its sums so far are multiplied with
+    bool rescaled;                  // whether any of these is not 1
 };
 
 template <int count>
@@ -73,35 +76,80 @@ KVSPLIT_INLINE void mask_tokens(f32x16 (&s)[kVectors], int low, int high) {
     }
 }
 
-// Logits to weights 2^(logit - max), with the state's maxima and sums brought up to date, for R <= 4 rows
+// Scores to weights 2^(logit - max), with the state's maxima and sums brought up to date, for R <= 4 rows
 // from `first` on. Tokens outside [low[r], high[r]) get 0. max (R), sum (R, 16 partial sums).
-template <int R>
-KVSPLIT_INLINE void soften(RowBlock& block, int first, const int* low, const int* high, float* max_state,
-                           float* sum_state) {
+template <int R, bool coarse>
+KVSPLIT_INLINE void soften(RowBlock& block, int first, bool whole, const int* low, const int* high,
+                           float* max_state, float* sum_state) {
     f32x16 s[R][kVectors];
     for (int r = 0; r < R; ++r) {
         for (int v = 0; v < kVectors; ++v) s[r][v] = load(block.scores[first + r] + v * 16);
-        if (low[r] > 0 || high[r] < kTokens) mask_tokens(s[r], low[r], high[r]);
+        if (!whole) mask_tokens(s[r], low[r], high[r]);
     }
+    const f32x16 factor = load(block.factor + first), offset = load(block.offset + first);
     const f32x16 old = load_first(max_state, R);
-    const f32x16 top = max(old, row_maxima<R>(s));
+    const f32x16 top = max(old, fmadd(row_maxima<R>(s), factor, offset));
     store_first(max_state, top, R);
+    block.rescaled |= (mask_bits(lt(old, top)) & ((1u << R) - 1)) != 0;
     // A row that has seen nothing yet: any number will do, so that weights are 0 and not NaN.
     const f32x16 reference = select(eq(top, set1(kMinusInfinity)), zero_f32(), top);
     store(block.rescale + first, exp2_below(old - reference));
-    alignas(64) float references[16];
-    store(references, reference);
+    const f32x16 shift = offset - reference;
+    if constexpr (coarse) {
+        constexpr float kOne = 8388608.0f;  // exp2_coarse
+        store_first(block.factor + first, factor * set1(kOne), R);
+        store_first(block.offset + first, fmadd(shift, set1(kOne), set1(127 * kOne)), R);
+    } else {
+        store_first(block.offset + first, shift, R);
+    }
+    broadcast_from_memory(block);
     for (int r = 0; r < R; ++r) {
-        f32x16 total = zero_f32();
+        const int row = first + r;
+        f32x16 total;
         for (int v = 0; v < kVectors; ++v) {
-            const f32x16 weight = exp2_below(s[r][v] - set1(references[r]));
-            store(block.scores[first + r] + v * 16, weight);
-            total = total + weight;
+            const f32x16 x = fmadd(s[r][v], set1(block.factor[row]), set1(block.offset[row]));
+            f32x16 weight = coarse ? exp2_coarse(x) : exp2_below(x);
+            if (coarse && !whole) weight = select(eq(s[r][v], set1(kMinusInfinity)), zero_f32(), weight);
+            store(block.scores[row] + v * 16, weight);
+            total = v == 0 ? weight : total + weight;
         }
         float* sum = sum_state + r * 16;
-        store(sum, fmadd(load(sum), set1(block.rescale[first + r]), total));
+        store(sum, fmadd(load(sum), set1(block.rescale[row]), total));
     }
 }
+
+// The work on a page for up to kRowBlock rows of a head.
+struct Unit {
+    int page, head, row, n_rows;                // `head` counts from the run's first
+    bool whole;                                 // every row sees every token
+    int low[kRowBlock], high[kRowBlock];        // or else the tokens that each row sees
+    int first_token = kTokens, last_token = 0;  // that any of them sees, and one past the last
+    RowBlock block;
+
+    // Whether any row sees the page: else it would not change the state.
+    KVSPLIT_INLINE bool find_tokens(const PageRun& run, const QueryTile& tile) {
+        const int first = (run.first_page + page) * kTokens;
+        const std::int32_t a = tile.position[row],
+                           b = tile.position[row + n_rows - 1];  // the ends of an order
+        whole = tile.window == 0 && run.n_tokens == kTokens && (first > 0 || run.first_token == 0) &&
+                (a < b ? a : b) >= first + kTokens - 1;
+        if (whole) {
+            first_token = 0, last_token = kTokens;
+            return true;
+        }
+        first_token = kTokens, last_token = 0;
+        for (int r = 0; r < n_rows; ++r) {
+            const int position = tile.position[row + r];
+            low[r] = first == 0 ? run.first_token : 0;
+            if (tile.window > 0 && position - tile.window + 1 - first > low[r])
+                low[r] = position - tile.window + 1 - first;
+            high[r] = position + 1 - first < run.n_tokens ? position + 1 - first : run.n_tokens;
+            first_token = low[r] < first_token ? low[r] : first_token;
+            last_token = high[r] > last_token ? high[r] : last_token;
+        }
+        return first_token < last_token;
+    }
+};
 
 // Softmax weights times value scales as integers: one plane of 8 bits, or two of 7, the higher ones first, in
 // the order of pack_bytes.
@@ -132,6 +180,7 @@ KVSPLIT_INLINE void round_weights(const RowBlock& block, int first, int row, con
     alignas(64) float inverses[16];
     // A top so small that its inverse overflows carries nothing.
     store(inverses, select(lt(set1(1e-30f), top), set1(kTop) / top, zero_f32()));
+    broadcast_from_memory(inverses);
     i32x16 sum[kRowQuad] = {zero_i32(), zero_i32(), zero_i32(), zero_i32()};
     for (int r = 0; r < R; ++r) {
         i32x16 n[kVectors];

@@ -23,6 +23,7 @@
 //   fmadd(a, b, c) = a * b + c, fnmadd(a, b, c) = c - a * b, sqrt, abs
 //   max(a, b) = a > b ? a : b   so a NaN in either argument gives b; min(a, b) = a < b ? a : b
 //   shift_left<n>, shift_right_signed<n>, shift_right_logical<n>, power_of_two    on i32x16
+//   as_f32(a), mantissa(a)      the float whose bits are those of an i32 lane; 1 <= m < 2 with its mantissa
 //   swap_lanes<n>(v)            lanes i and i ^ n exchanged, n = 1, 2, 4 or 8
 //   fraction(v) = v - floor(v)  times_power(a, b) = a * 2^floor(b) where b >= -126, else 0; for a in [1, 2]
 //   lt, le, eq                  mask16; select(m, a, b) = m ? a : b; mask_first(n); mask_bits(m)
@@ -62,6 +63,7 @@
 #define KVSPLIT_INLINE inline __attribute__((always_inline))
 #define KVSPLIT_LAMBDA_INLINE __attribute__((always_inline))
 #endif
+#define KVSPLIT_NOINLINE __attribute__((noinline))
 
 #if defined(KVSPLIT_ISA_AVX512)
 #include "backend/cpu/simd/simd_avx512.h"
@@ -81,5 +83,16 @@
 #undef KVSPLIT_LAMBDA_INLINE
 #define KVSPLIT_LAMBDA_INLINE
 #endif
+
+namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
+
+// What was stored in x is broadcast from there: a load does that on its way, where from a register, from
+// which compilers would do it, it takes a shuffle.
+template <typename T>
+KVSPLIT_INLINE void broadcast_from_memory(T& x) {
+    __asm__("" : "+m"(x));
+}
+
+}  // namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE
 
 #include "backend/cpu/simd/simd_math.h"

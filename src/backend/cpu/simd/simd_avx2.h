@@ -133,6 +133,8 @@ KVSPLIT_INLINE f32x16 power_of_two(i32x16 n) {
     return {_mm256_castsi256_ps(_mm256_slli_epi32(biased.lo, 23)),
             _mm256_castsi256_ps(_mm256_slli_epi32(biased.hi, 23))};
 }
+KVSPLIT_INLINE f32x16 as_f32(i32x16 a) { return {_mm256_castsi256_ps(a.lo), _mm256_castsi256_ps(a.hi)}; }
+KVSPLIT_INLINE f32x16 mantissa(i32x16 a) { return as_f32((a & set1(0x7fffff)) + set1(0x3f800000)); }
 
 // Comparison
 template <int predicate>

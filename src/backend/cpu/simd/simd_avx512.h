@@ -73,6 +73,13 @@ KVSPLIT_INLINE f32x16 power_of_two(i32x16 n) {
     return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(n.v, _mm512_set1_epi32(127)), 23))};
 }
 
+KVSPLIT_INLINE f32x16 as_f32(i32x16 a) { return {_mm512_castsi512_ps(a.v)}; }
+KVSPLIT_INLINE f32x16 mantissa(i32x16 a) {
+    constexpr int kAndOr = 0xea;  // a & b | c
+    return as_f32(
+        {_mm512_ternarylogic_epi32(a.v, _mm512_set1_epi32(0x7fffff), _mm512_set1_epi32(0x3f800000), kAndOr)});
+}
+
 // Comparison
 KVSPLIT_INLINE mask16 lt(f32x16 a, f32x16 b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ)}; }
 KVSPLIT_INLINE mask16 le(f32x16 a, f32x16 b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LE_OQ)}; }

@@ -183,6 +183,12 @@ KVSPLIT_INLINE float32x4_t times_power_128(float32x4_t a, float32x4_t b) {
     const int32x4_t exponent = vshlq_n_s32(vcvtmq_s32_f32(b), 23);
     return vreinterpretq_f32_u32(vandq_u32(large, as_unsigned(add_128(vreinterpretq_s32_f32(a), exponent))));
 }
+KVSPLIT_INLINE float32x4_t as_f32_128(int32x4_t a) { return vreinterpretq_f32_s32(a); }
+KVSPLIT_INLINE float32x4_t mantissa_128(int32x4_t a) {
+    return as_f32_128(vorrq_s32(vandq_s32(a, vdupq_n_s32(0x7fffff)), vdupq_n_s32(0x3f800000)));
+}
+KVSPLIT_EACH_OF_1(f32x16, as_f32, i32x16, as_f32_128)
+KVSPLIT_EACH_OF_1(f32x16, mantissa, i32x16, mantissa_128)
 KVSPLIT_EACH_OF_1(f32x16, power_of_two, i32x16, power_of_two_128)
 KVSPLIT_EACH_OF_1(f32x16, fraction, f32x16, fraction_128)
 KVSPLIT_EACH_OF_2(f32x16, times_power, f32x16, times_power_128)

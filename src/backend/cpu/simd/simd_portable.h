@@ -100,6 +100,8 @@ template <int n>
 KVSPLIT_INLINE i32x16 shift_right_logical(i32x16 a) {
     return as_signed(as_unsigned(a) >> n);
 }
+KVSPLIT_INLINE f32x16 as_f32(i32x16 a) { return {reinterpret_cast<vec_f32>(a.v)}; }
+KVSPLIT_INLINE f32x16 mantissa(i32x16 a) { return as_f32((a & set1(0x7fffff)) + set1(0x3f800000)); }
 // 2^n for -127 < n < 128
 KVSPLIT_INLINE f32x16 power_of_two(i32x16 n) {
     return {reinterpret_cast<vec_f32>(shift_left<23>(n + set1(std::int32_t{127})).v)};
