@@ -56,13 +56,13 @@ else
     run_tests $preset neoverse-n1 '/i8mm'
 fi
 
-# The same tokens on both kinds of processor, from a prompt long enough for pages to be sealed: the codes, too, are then
+# The same tokens on both kinds of processor, from a prompt long enough for a page to be sealed: its codes, too, are then
 # Arm's own.
 if [ -z "$beside" ]; then
     build release kvsplit_cli
     beside=$KVSPLIT_ROOT/build/release/kvsplit
 fi
-prompt=$(head -n 13 "$KVSPLIT_ROOT/scripts/data/war_and_peace.txt")
+prompt=$(head -n 7 "$KVSPLIT_ROOT/scripts/data/war_and_peace.txt")
 model=${KVSPLIT_SMOLLM2:-$("$KVSPLIT_ROOT/scripts/models.sh" smollm2)}
 generate=(run -m "$model" -p "$prompt" -n 8 --kv k8v4 --temp 0)
 want=$("$beside" "${generate[@]}")

@@ -110,7 +110,7 @@ class Eval(unittest.TestCase):
     def test_control_c_keeps_what_is_done(self):
         process = subprocess.Popen([program.BINARY, "eval", "-m", program.MODEL, "--task", "copy", "-c", "200",
                                     "--items", "5000", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        time.sleep(6)
+        time.sleep(3)
         process.send_signal(signal.SIGINT)
         text, errors = process.communicate(timeout=120)
         self.assertEqual(process.returncode, 130, errors)

@@ -372,7 +372,7 @@ class Bench(unittest.TestCase):
     def test_control_c_keeps_what_was_measured(self):
         process = subprocess.Popen([program.BINARY, "bench", "-m", program.MODEL, "-d", "0,8000", "--kv", "f16,k8v4",
                                     "-r", "1", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        time.sleep(8)  # in the middle of filling the caches
+        time.sleep(4)  # in the middle of filling the caches
         process.send_signal(signal.SIGINT)
         text, _ = process.communicate(timeout=120)
         self.assertIn(process.returncode, [130, -signal.SIGINT])

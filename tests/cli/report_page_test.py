@@ -15,7 +15,7 @@ class Page(unittest.TestCase):
         cls.temporary = tempfile.TemporaryDirectory()
         folder = pathlib.Path(cls.temporary.name) / "report"
         done = kvsplit("compare", "-m", program.MODEL, "-o", folder, "--kv", "f16,k8v8,k6v6,k8v4,k4v8,k5v4,k4v4,k3v3",
-                       "-c", 512, "--chunks", 1, "--contexts", "128,512,1024", "-p", 32, "-n", 4, "-r", 1)
+                       "-c", 256, "--chunks", 1, "--contexts", "128,512,1024", "-p", 32, "-n", 4, "-r", 1)
         assert done.returncode == 0, done.stderr
         cls.url = (folder / "report.html").as_uri()
         cls.browser = browser.Browser(browser.find_browser())

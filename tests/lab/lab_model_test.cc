@@ -17,7 +17,7 @@ class LabModelTest : public testing::Test {
         if (path_.empty()) GTEST_SKIP() << "SmolLM2 is not here: scripts/models.sh smollm2";
         std::ifstream in(KVSPLIT_DEMO_TEXT);
         text_.assign(std::istreambuf_iterator<char>(in), {});
-        options_.context = 512;
+        options_.context = 256;  // four pages, of which two are read as codes
         options_.chunks = 1;
     }
     std::string path_, text_;
