@@ -54,7 +54,8 @@ fi
 if [ "$sanitize" = yes ]; then
     run_tests tsan "base_test matmul_test tokenizer_test tiny_session_test" -L unit -R 'Thread|SplitsOfTheWork' -j "$(nproc)"
     # What many models do in batches, with threads and with all codes takes minutes here; the rest goes through the same code.
-    run_tests asan-ubsan "unit_tests" -L unit \
+    # The installed library is a static one here; in `check` it is shared.
+    run_tests asan-ubsan "unit_tests" -L "unit|package" \
         -E 'ArchitectureTest.(BatchSplits|CodedCaches)|(Latent|SharedCache)Session.(AllPairs|Threads|Batches)|PrefillEqualsTokenByToken' -j "$(nproc)"
 fi
 run_tests check "" -j "$(nproc)"

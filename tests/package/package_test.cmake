@@ -1,4 +1,4 @@
-# cmake -D SOURCE=... -D BUILD=... -D WORK=... -D SHARED=ON|OFF -D CXX=... -D CC=... -P package_test.cmake
+# cmake -D SOURCE=... -D BUILD=... -D WORK=... -D CXX=... -D CC=... [-D FLAGS=...] -P package_test.cmake
 #
 # Installs the library into an empty prefix, builds the consumer project against it as a stranger would, and
 # runs its two programs, on a real model where there is one.
@@ -9,20 +9,10 @@ function(run)
 endfunction()
 
 file(REMOVE_RECURSE ${WORK}/prefix ${WORK}/consumer)
-if(SHARED)
-  # A build of its own, kept between runs; kernels in portable C++ alone, little optimised and several files at a
-  # time, which compiles soonest.
-  run(${CMAKE_COMMAND} -S ${SOURCE} -B ${WORK}/build -G Ninja -DBUILD_SHARED_LIBS=ON -DKVSPLIT_ISAS= -DCMAKE_UNITY_BUILD=ON
-      -DCMAKE_UNITY_BUILD_BATCH_SIZE=32
-      -DCMAKE_BUILD_TYPE=Release "-DCMAKE_CXX_FLAGS_RELEASE=-O1 -DNDEBUG"
-      -DCMAKE_CXX_COMPILER=${CXX} -DCMAKE_C_COMPILER=${CC})
-  run(${CMAKE_COMMAND} --build ${WORK}/build)
-  set(BUILD ${WORK}/build)
-endif()
 run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/prefix)
-run(${CMAKE_COMMAND} -S ${SOURCE}/tests/package/consumer -B ${WORK}/consumer -G Ninja
+run(${CMAKE_COMMAND} -S ${SOURCE} -B ${WORK}/consumer -G Ninja
     -DCMAKE_PREFIX_PATH=${WORK}/prefix -DCMAKE_CXX_COMPILER=${CXX} -DCMAKE_C_COMPILER=${CC}
-    -DCMAKE_CXX_FLAGS=${LINK_FLAGS} -DCMAKE_C_FLAGS=${LINK_FLAGS})
+    -DCMAKE_CXX_FLAGS=${FLAGS} -DCMAKE_C_FLAGS=${FLAGS})
 run(${CMAKE_COMMAND} --build ${WORK}/consumer)
 
 set(model $ENV{KVSPLIT_SMOLLM2})
