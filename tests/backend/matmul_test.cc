@@ -65,10 +65,10 @@ double relative_error(const Weights& w, const std::vector<float>& x, const std::
     double worst = 0;
     for (std::size_t i = 0; i < x.size() / size(w.cols); ++i) {
         for (int r = 0; r < w.rows; ++r) {
+            const float *row = w.values.data() + size(r) * size(w.cols), *xi = x.data() + i * size(w.cols);
             double sum = 0, ww = 1e-30, xx = 1e-30;
             for (int k = 0; k < w.cols; ++k) {
-                const double a = w.values[size(r) * size(w.cols) + size(k)];
-                const double b = x[i * size(w.cols) + size(k)];
+                const double a = row[k], b = xi[k];
                 sum += a * b;
                 ww += a * a;
                 xx += b * b;
