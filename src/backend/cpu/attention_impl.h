@@ -51,9 +51,9 @@ void accumulate_exact(const RowBlock& block, const Number* values, int dim, int 
 
 // sum[p][r][c] += weights . value codes over half a unit: 8 tokens.
 template <int half, int bits, int P, int R, int C>
-KVSPLIT_INLINE void accumulate_half(const CodeLoader<bits, kValue>& loader, const IntegerWeights<R>& weights,
-                                    const std::uint8_t* low, const std::uint8_t* high, int dim, int unit,
-                                    i32x16 (&sum)[P][R][C]) {
+KVSPLIT_INLINE void accumulate_half(const CodeLoader<bits, kValue>& loader, const IntegerWeights& weights,
+                                    int first, const std::uint8_t* low, const std::uint8_t* high, int dim,
+                                    int unit, i32x16 (&sum)[P][R][C]) {
     bytes64 v[C][2];
     for (int c = 0; c < C; ++c) {
         loader.template load<half>(low + c * 64, high + c * 64, unit, std::ptrdiff_t{dim} * 4, v[c]);
@@ -61,7 +61,7 @@ KVSPLIT_INLINE void accumulate_half(const CodeLoader<bits, kValue>& loader, cons
     for (int o = 0; o < 2; ++o) {
         for (int p = 0; p < P; ++p) {
             for (int r = 0; r < R; ++r) {
-                const bytes64 w = set1_4bytes(weights.quad(p, r, unit, 2 * half + o));
+                const bytes64 w = set1_4bytes(weights.quad(p, first + r, unit, 2 * half + o));
                 for (int c = 0; c < C; ++c) sum[p][r][c] = dot_values<bits, P == 2>(sum[p][r][c], w, v[c][o]);
             }
         }
@@ -70,9 +70,9 @@ KVSPLIT_INLINE void accumulate_half(const CodeLoader<bits, kValue>& loader, cons
 
 template <int bits, int R, bool wide, int C>
 KVSPLIT_NOINLINE void accumulate_codes_block(const CodeLoader<bits, kValue>& loader,
-                                             const IntegerWeights<R>& weights, const RowBlock& block,
-                                             int first, const std::uint8_t* low, const std::uint8_t* high,
-                                             int dim, float* acc, ReadAhead& ahead) {
+                                             const IntegerWeights& weights, const RowBlock& block, int first,
+                                             const std::uint8_t* low, const std::uint8_t* high, int dim,
+                                             float* acc, ReadAhead& ahead) {
     constexpr int kPlanes = wide ? 2 : 1;
     i32x16 sum[kPlanes][R][C];
     for (int p = 0; p < kPlanes; ++p) {
@@ -82,8 +82,8 @@ KVSPLIT_NOINLINE void accumulate_codes_block(const CodeLoader<bits, kValue>& loa
     }
     for (int unit = 0; unit < kTokens / 16; ++unit) {
         if (unit % (accumulated_vectors(R) / C) == 0) ahead.step();
-        accumulate_half<0, bits>(loader, weights, low, high, dim, unit, sum);
-        accumulate_half<1, bits>(loader, weights, low, high, dim, unit, sum);
+        accumulate_half<0, bits>(loader, weights, first, low, high, dim, unit, sum);
+        accumulate_half<1, bits>(loader, weights, first, low, high, dim, unit, sum);
     }
     constexpr float kOffset = ValueGrid<bits>::kOffset;
     const auto add = [&](auto scaled) KVSPLIT_LAMBDA_INLINE {
@@ -91,32 +91,41 @@ KVSPLIT_NOINLINE void accumulate_codes_block(const CodeLoader<bits, kValue>& loa
             for (int c = 0; c < C; ++c) {
                 f32x16 s = to_f32(sum[0][r][c]);
                 if constexpr (wide) s = fmadd(s, set1(128.0f), to_f32(sum[1][r][c]));
-                if constexpr (kOffset != 0.0f) s = s + set1(static_cast<float>(weights.sum[r]) * kOffset);
+                if constexpr (kOffset != 0.0f)
+                    s = s + set1(static_cast<float>(weights.sum[first + r]) * kOffset);
                 float* at = acc + r * dim + c * 16;
                 const f32x16 before = scaled.n ? load(at) * set1(block.rescale[first + r]) : load(at);
-                store(at, fmadd(s, set1(weights.unit[r]), before));
+                store(at, fmadd(s, set1(weights.unit[first + r]), before));
             }
         }
     };
     block.rescaled ? add(Rows<1>{}) : add(Rows<0>{});
 }
 
-// R rows from the block's row `first` on.
+const std::uint16_t* value_scales(const PageRun& run, const Unit& unit) {
+    return reinterpret_cast<const std::uint16_t*>(run.pages[unit.page] +
+                                                  run.layout->value_scales.at(run.head + unit.head));
+}
+
+// R rows from the unit's row `first` on.
 template <int bits, int R, bool wide>
-void accumulate_codes(const PageRun& run, const std::byte* page, int kv_head, const codec::HeadShape& shape,
-                      const RowBlock& block, int first, float* acc, ReadAhead& ahead) {
+void accumulate_codes(const PageRun& run, const codec::HeadShape& shape, const Unit& unit, int first,
+                      float* acc, ReadAhead& ahead) {
     constexpr int kMost = accumulated_vectors(R), kBlock = wide && kMost > 1 ? kMost / 2 : kMost;
     const codec::PageLayout& l = *run.layout;
-    const auto* low = reinterpret_cast<const std::uint8_t*>(page + l.value_codes.at(kv_head));
+    const auto* low =
+        reinterpret_cast<const std::uint8_t*>(run.pages[unit.page] + l.value_codes.at(run.head + unit.head));
     const std::uint8_t* high = low + l.value_high_plane;
-    const auto* scales = reinterpret_cast<const std::uint16_t*>(page + l.value_scales.at(kv_head));
+    const std::uint16_t* scales = value_scales(run, unit);
     const CodeLoader<bits, kValue> loader;
+    const RowBlock& block = unit.block;
     const int dim = shape.padded_dim;
-    IntegerWeights<R> weights;
+    IntegerWeights later;
     for (int g = 0; g < shape.n_groups; ++g) {
-        for (int r = 0; r < R; r += kRowQuad) {
-            round_weights<(R < kRowQuad ? R : kRowQuad), wide, ValueGrid<bits>>(
-                block, first, r, scales + g * kTokens, weights);
+        const IntegerWeights& weights = g == 0 ? unit.weights : later;
+        for (int r = first; r < first + R && g > 0; r += kRowQuad) {
+            round_weights<(R < kRowQuad ? R : kRowQuad), wide, ValueGrid<bits>>(block, r,
+                                                                                scales + g * kTokens, later);
         }
         int c = g * shape.group;
         const int end = c + shape.group;
@@ -154,28 +163,29 @@ void score_page(const PageRun& run, const std::byte* page, int kv_head, const Qu
 }
 
 template <int R>
-void accumulate_page(const PageRun& run, const std::byte* page, int kv_head, const AttentionShape& shape,
-                     const RowBlock& block, int low, int high, float* acc, ReadAhead& ahead) {
+void accumulate_page(const PageRun& run, const AttentionShape& shape, const Unit& unit, float* acc,
+                     ReadAhead& ahead) {
     const codec::HeadShape& side = shape.head.value;
+    const int dim = side.padded_dim;
     if (run.value_bits < 16) {
         return with_width(run.value_bits, [&](auto width) KVSPLIT_LAMBDA_INLINE {
             if (!shape.wide_weights())
-                return accumulate_codes<width.bits, R, false>(run, page, kv_head, side, block, 0, acc, ahead);
+                return accumulate_codes<width.bits, R, false>(run, side, unit, 0, acc, ahead);
             // Of two planes of weights, the sums of four rows fill the registers.
             for (int r = 0; r < R; r += kRowQuad) {
                 accumulate_codes<width.bits, (R < kRowQuad ? R : kRowQuad), true>(
-                    run, page, kv_head, side, block, r,
-                    acc + static_cast<std::ptrdiff_t>(r) * side.padded_dim, ahead);
+                    run, side, unit, r, acc + static_cast<std::ptrdiff_t>(r) * dim, ahead);
             }
         });
     }
-    const codec::PageLayout& l = *run.layout;
-    const std::byte* values = page + l.value_codes.at(kv_head);
-    const int dim = side.padded_dim;
+    const std::byte* values = run.pages[unit.page] + run.layout->value_codes.at(run.head + unit.head);
+    const int low = unit.first_token, high = unit.last_token;
     if (run.value_bits == 32) {
-        return accumulate_exact<R>(block, reinterpret_cast<const float*>(values), dim, low, high, acc, ahead);
+        return accumulate_exact<R>(unit.block, reinterpret_cast<const float*>(values), dim, low, high, acc,
+                                   ahead);
     }
-    accumulate_exact<R>(block, reinterpret_cast<const std::uint16_t*>(values), dim, low, high, acc, ahead);
+    accumulate_exact<R>(unit.block, reinterpret_cast<const std::uint16_t*>(values), dim, low, high, acc,
+                        ahead);
 }
 
 template <int R>
@@ -193,22 +203,40 @@ void score_unit(const AttentionShape& shape, const PageRun& run, const QueryTile
     }
 }
 
-template <int R, bool coarse>
-void soften_unit(Unit& unit, SoftmaxState& state) {
-    unit.block.rescaled = false;
-    for (int r = 0; r < R; r += kRowQuad) {
-        const int row = unit.row + r;
-        soften<(R < kRowQuad ? R : kRowQuad), coarse>(unit.block, r, unit.whole, unit.low + r, unit.high + r,
-                                                      state.max + row, state.sum + row * 16);
-    }
+// Scores to weights, and these to integers as the values' first scale group wants them: now, so that products
+// of the next unit's keys fill the time until they are there.
+template <int R>
+void soften_unit(const AttentionShape& shape, const PageRun& run, Unit& unit, SoftmaxState& state) {
+    constexpr int kRows = R < kRowQuad ? R : kRowQuad;
+    const auto soften_rows = [&](auto coarse) KVSPLIT_LAMBDA_INLINE {
+        unit.block.rescaled = false;
+        for (int r = 0; r < R; r += kRowQuad) {
+            const int row = unit.row + r;
+            soften<kRows, coarse.n != 0>(unit.block, r, unit.whole, unit.low + r, unit.high + r,
+                                         state.max + row, state.sum + row * 16);
+        }
+    };
+    const bool coarse = coarse_weights(shape, run);
+    coarse ? soften_rows(Rows<1>{}) : soften_rows(Rows<0>{});
+    if (run.value_bits >= 16) return;
+    const std::uint16_t* scales = value_scales(run, unit);
+    with_width(run.value_bits, [&](auto width) KVSPLIT_LAMBDA_INLINE {
+        using Grid = ValueGrid<width.bits>;
+        for (int r = 0; r < R; r += kRowQuad) {
+            if (coarse) {
+                round_weights<kRows, false, Grid>(unit.block, r, scales, unit.weights);
+            } else {
+                round_weights<kRows, true, Grid>(unit.block, r, scales, unit.weights);
+            }
+        }
+    });
 }
 
 template <int R>
 void accumulate_unit(const AttentionShape& shape, const PageRun& run, const Latents& latents,
                      const Unit& unit, SoftmaxState& state, ReadAhead& ahead) {
     float* acc = state.acc + static_cast<std::ptrdiff_t>(unit.row) * shape.head.value.padded_dim;
-    accumulate_page<R>(run, run.pages[unit.page], run.head + unit.head, shape, unit.block, unit.first_token,
-                       unit.last_token, acc, ahead);
+    accumulate_page<R>(run, shape, unit, acc, ahead);
     if (shape.head.latent) latents.add_means<R>(unit.block, acc);
 }
 
@@ -220,7 +248,6 @@ inline constexpr std::ptrdiff_t kWaitingBytes = 12 << 10;
 // Page by page, so that the pages are read front to back. A unit's values wait until the next one's keys are
 // done: softmax and its sums are chains of dependent operations, with products beside them to fill the time.
 void attend(const AttentionShape& shape, const PageRun& run, const QueryTile* tiles, SoftmaxState* states) {
-    const bool coarse = coarse_weights(shape, run);
     Latents latents;
     Unit units[2];
     Unit *unit = &units[0], *waiting = nullptr;
@@ -250,8 +277,7 @@ void attend(const AttentionShape& shape, const PageRun& run, const QueryTile* ti
                 accumulate(ahead);
                 ahead.step();
                 with_rows(unit->n_rows, [&](auto rows) KVSPLIT_LAMBDA_INLINE {
-                    coarse ? soften_unit<rows.n, true>(*unit, states[head])
-                           : soften_unit<rows.n, false>(*unit, states[head]);
+                    soften_unit<rows.n>(shape, run, *unit, states[head]);
                 });
                 waiting = unit;
                 unit = unit == &units[0] ? &units[1] : &units[0];

@@ -94,29 +94,41 @@ KVSPLIT_INLINE void soften(RowBlock& block, int first, bool whole, const int* lo
     // A row that has seen nothing yet: any number will do, so that weights are 0 and not NaN.
     const f32x16 reference = select(eq(top, set1(kMinusInfinity)), zero_f32(), top);
     store(block.rescale + first, exp2_below(old - reference));
+    // Of each row what makes exponents of its scores.
+    alignas(64) float factors[16], offsets[16];
     const f32x16 shift = offset - reference;
-    if constexpr (coarse) {
-        constexpr float kOne = 8388608.0f;  // exp2_coarse
-        store_first(block.factor + first, factor * set1(kOne), R);
-        store_first(block.offset + first, fmadd(shift, set1(kOne), set1(127 * kOne)), R);
-    } else {
-        store_first(block.offset + first, shift, R);
-    }
-    broadcast_from_memory(block);
+    constexpr float kOne = 8388608.0f;  // exp2_coarse
+    store(factors, coarse ? factor * set1(kOne) : factor);
+    store(offsets, coarse ? fmadd(shift, set1(kOne), set1(127 * kOne)) : shift);
+    broadcast_from_memory(factors);
+    broadcast_from_memory(offsets);
+    broadcast_from_memory(block.rescale);
     for (int r = 0; r < R; ++r) {
-        const int row = first + r;
         f32x16 total;
         for (int v = 0; v < kVectors; ++v) {
-            const f32x16 x = fmadd(s[r][v], set1(block.factor[row]), set1(block.offset[row]));
+            const f32x16 x = fmadd(s[r][v], set1(factors[r]), set1(offsets[r]));
             f32x16 weight = coarse ? exp2_coarse(x) : exp2_below(x);
             if (coarse && !whole) weight = select(eq(s[r][v], set1(kMinusInfinity)), zero_f32(), weight);
-            store(block.scores[row] + v * 16, weight);
+            store(block.scores[first + r] + v * 16, weight);
             total = v == 0 ? weight : total + weight;
         }
         float* sum = sum_state + r * 16;
-        store(sum, fmadd(load(sum), set1(block.rescale[row]), total));
+        store(sum, fmadd(load(sum), set1(block.rescale[first + r]), total));
     }
 }
+
+// Softmax weights times value scales as integers: one plane of 8 bits, or two of 7, the higher ones first, in
+// the order of pack_bytes.
+struct IntegerWeights {
+    alignas(64) std::uint8_t plane[2][kRowBlock][kTokens];
+    alignas(64) float unit[32];        // of each row: weight * factor of the values' grid = unit * integer
+    alignas(64) std::int32_t sum[32];  // of each row's integers, where the grid has an offset
+
+    // The weights of tokens 16 unit + 4 i .. + 3.
+    KVSPLIT_INLINE const std::uint8_t* quad(int p, int r, int unit_of_tokens, int i) const {
+        return plane[p][r] + 16 * i + 4 * unit_of_tokens;
+    }
+};
 
 // The work on a page for up to kRowBlock rows of a head.
 struct Unit {
@@ -125,6 +137,7 @@ struct Unit {
     int low[kRowBlock], high[kRowBlock];        // or else the tokens that each row sees
     int first_token = kTokens, last_token = 0;  // that any of them sees, and one past the last
     RowBlock block;
+    IntegerWeights weights;  // for the values' first scale group
 
     // Whether any row sees the page: else it would not change the state.
     KVSPLIT_INLINE bool find_tokens(const PageRun& run, const QueryTile& tile) {
@@ -151,29 +164,15 @@ struct Unit {
     }
 };
 
-// Softmax weights times value scales as integers: one plane of 8 bits, or two of 7, the higher ones first, in
-// the order of pack_bytes.
-template <int R>
-struct IntegerWeights {
-    alignas(64) std::uint8_t plane[2][R][kTokens];
-    alignas(64) float unit[32];        // of each row: weight * factor of the values' grid = unit * integer
-    alignas(64) std::int32_t sum[32];  // of each row's integers, where the grid has an offset
-
-    // The weights of tokens 16 unit + 4 i .. + 3.
-    KVSPLIT_INLINE const std::uint8_t* quad(int p, int r, int unit_of_tokens, int i) const {
-        return plane[p][r] + 16 * i + 4 * unit_of_tokens;
-    }
-};
-
-// R <= 4 rows: of the block from its row `first` + r on, into those of `out` from r on.
-template <int R, bool wide, typename Grid, int all>
-KVSPLIT_INLINE void round_weights(const RowBlock& block, int first, int row, const std::uint16_t* scales,
-                                  IntegerWeights<all>& out) {
+// R <= 4 rows from `row` on.
+template <int R, bool wide, typename Grid>
+KVSPLIT_INLINE void round_weights(const RowBlock& block, int row, const std::uint16_t* scales,
+                                  IntegerWeights& out) {
     constexpr float kTop = wide ? 16383.0f : 255.0f;
     f32x16 w[R][kVectors];
     for (int v = 0; v < kVectors; ++v) {
         const f32x16 scale = load_f16(scales + v * 16);
-        for (int r = 0; r < R; ++r) w[r][v] = load(block.scores[first + row + r] + v * 16) * scale;
+        for (int r = 0; r < R; ++r) w[r][v] = load(block.scores[row + r] + v * 16) * scale;
     }
     const f32x16 top = row_maxima<R>(w);
     store(out.unit + row, top * set1(Grid::kFactor / kTop));
