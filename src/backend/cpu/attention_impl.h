@@ -15,6 +15,40 @@
 
 namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
 
+// The work on a page for up to kRowBlock rows of a head.
+struct Unit {
+    int page, head, row, n_rows;                // `head` counts from the run's first
+    bool whole;                                 // every row sees every token
+    int low[kRowBlock], high[kRowBlock];        // or else the tokens that each row sees
+    int first_token = kTokens, last_token = 0;  // that any of them sees, and one past the last
+    RowBlock block;
+    IntegerWeights weights;  // for the values' first scale group
+
+    // Whether any row sees the page: else it would not change the state.
+    KVSPLIT_INLINE bool find_tokens(const PageRun& run, const QueryTile& tile) {
+        const int first = (run.first_page + page) * kTokens;
+        const std::int32_t a = tile.position[row],
+                           b = tile.position[row + n_rows - 1];  // the ends of an order
+        whole = tile.window == 0 && run.n_tokens == kTokens && (first > 0 || run.first_token == 0) &&
+                (a < b ? a : b) >= first + kTokens - 1;
+        if (whole) {
+            first_token = 0, last_token = kTokens;
+            return true;
+        }
+        first_token = kTokens, last_token = 0;
+        for (int r = 0; r < n_rows; ++r) {
+            const int position = tile.position[row + r];
+            low[r] = first == 0 ? run.first_token : 0;
+            if (tile.window > 0 && position - tile.window + 1 - first > low[r])
+                low[r] = position - tile.window + 1 - first;
+            high[r] = position + 1 - first < run.n_tokens ? position + 1 - first : run.n_tokens;
+            first_token = low[r] < first_token ? low[r] : first_token;
+            last_token = high[r] > last_token ? high[r] : last_token;
+        }
+        return first_token < last_token;
+    }
+};
+
 // ---- values: acc[r] = acc[r] * rescale[r] + sum over tokens of weight[r][t] * value[t]
 
 template <int R, int C, typename Number>
@@ -86,7 +120,7 @@ KVSPLIT_NOINLINE void accumulate_codes_block(const CodeLoader<bits, kValue>& loa
         accumulate_half<1, bits>(loader, weights, first, low, high, dim, unit, sum);
     }
     constexpr float kOffset = ValueGrid<bits>::kOffset;
-    const auto add = [&](auto scaled) KVSPLIT_LAMBDA_INLINE {
+    with_flag(block.rescaled, [&](auto rescaled) KVSPLIT_LAMBDA_INLINE {
         for (int r = 0; r < R; ++r) {
             for (int c = 0; c < C; ++c) {
                 f32x16 s = to_f32(sum[0][r][c]);
@@ -94,15 +128,14 @@ KVSPLIT_NOINLINE void accumulate_codes_block(const CodeLoader<bits, kValue>& loa
                 if constexpr (kOffset != 0.0f)
                     s = s + set1(static_cast<float>(weights.sum[first + r]) * kOffset);
                 float* at = acc + r * dim + c * 16;
-                const f32x16 before = scaled.n ? load(at) * set1(block.rescale[first + r]) : load(at);
+                const f32x16 before = rescaled.value ? load(at) * set1(block.rescale[first + r]) : load(at);
                 store(at, fmadd(s, set1(weights.unit[first + r]), before));
             }
         }
-    };
-    block.rescaled ? add(Rows<1>{}) : add(Rows<0>{});
+    });
 }
 
-const std::uint16_t* value_scales(const PageRun& run, const Unit& unit) {
+KVSPLIT_INLINE const std::uint16_t* value_scales(const PageRun& run, const Unit& unit) {
     return reinterpret_cast<const std::uint16_t*>(run.pages[unit.page] +
                                                   run.layout->value_scales.at(run.head + unit.head));
 }
@@ -195,11 +228,11 @@ void score_unit(const AttentionShape& shape, const PageRun& run, const QueryTile
     score_page<R>(run, run.pages[unit.page], run.head + unit.head, tile, unit.row, shape.head, n_vectors,
                   unit.block, ahead);
     if (shape.head.latent) {
-        make_logits(unit.block, 0, R, n_vectors);
+        make_logits(unit.block, R, n_vectors);
         latents.add_scores<R>(tile, unit.row, n_vectors, unit.block, ahead);
     }
     if (tile.soft_cap > 0 || tile.slopes) {
-        adjust_logits(tile, unit.row, R, (run.first_page + unit.page) * kTokens, n_vectors, unit.block, 0);
+        adjust_logits(tile, unit.row, R, (run.first_page + unit.page) * kTokens, n_vectors, unit.block);
     }
 }
 
@@ -208,27 +241,20 @@ void score_unit(const AttentionShape& shape, const PageRun& run, const QueryTile
 template <int R>
 void soften_unit(const AttentionShape& shape, const PageRun& run, Unit& unit, SoftmaxState& state) {
     constexpr int kRows = R < kRowQuad ? R : kRowQuad;
-    const auto soften_rows = [&](auto coarse) KVSPLIT_LAMBDA_INLINE {
+    with_flag(coarse_weights(shape, run), [&](auto coarse) KVSPLIT_LAMBDA_INLINE {
         unit.block.rescaled = false;
         for (int r = 0; r < R; r += kRowQuad) {
             const int row = unit.row + r;
-            soften<kRows, coarse.n != 0>(unit.block, r, unit.whole, unit.low + r, unit.high + r,
-                                         state.max + row, state.sum + row * 16);
+            soften<kRows, coarse.value>(unit.block, r, unit.whole, unit.low + r, unit.high + r,
+                                        state.max + row, state.sum + row * 16);
         }
-    };
-    const bool coarse = coarse_weights(shape, run);
-    coarse ? soften_rows(Rows<1>{}) : soften_rows(Rows<0>{});
-    if (run.value_bits >= 16) return;
-    const std::uint16_t* scales = value_scales(run, unit);
-    with_width(run.value_bits, [&](auto width) KVSPLIT_LAMBDA_INLINE {
-        using Grid = ValueGrid<width.bits>;
-        for (int r = 0; r < R; r += kRowQuad) {
-            if (coarse) {
-                round_weights<kRows, false, Grid>(unit.block, r, scales, unit.weights);
-            } else {
-                round_weights<kRows, true, Grid>(unit.block, r, scales, unit.weights);
-            }
-        }
+        if (run.value_bits >= 16) return;
+        const std::uint16_t* scales = value_scales(run, unit);
+        with_width(run.value_bits, [&](auto width) KVSPLIT_LAMBDA_INLINE {
+            for (int r = 0; r < R; r += kRowQuad)
+                round_weights<kRows, !coarse.value, ValueGrid<width.bits>>(unit.block, r, scales,
+                                                                           unit.weights);
+        });
     });
 }
 

@@ -51,7 +51,7 @@ class Latents {
         } else {
             score_codes<8, KeyGrid<8>, R>(keys_, q, tile.latent, row, shape, latent, ahead);
         }
-        make_logits(latent, 0, R, kVectors);
+        make_logits(latent, R, kVectors);
         for (int r = 0; r < R; ++r) {
             for (int t = 0; t < kTokens; t += 16)
                 store(block.scores[r] + t, load(block.scores[r] + t) + load(latent.scores[r] + t));

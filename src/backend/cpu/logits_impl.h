@@ -31,11 +31,11 @@ KVSPLIT_INLINE CodedKeys coded_keys(const codec::PageLayout& l, const std::byte*
             reinterpret_cast<const std::uint16_t*>(page + l.key_mean_scales.at(kv_head))};
 }
 
-// Of R rows, from `at` on of the block: the factor of their logits, and the offset, which is query . mean.
+// Of the block's R rows the factor of their logits, and the offset, which is query . mean.
 // query_scale: (R) the rows' scales; unit: what a product of 1 stands for.
 template <int R>
 KVSPLIT_INLINE void find_terms(const CodedKeys& keys, const QueryRows& q, int dim, const float* query_scale,
-                               float unit, RowBlock& block, int at) {
+                               float unit, RowBlock& block) {
     f32x16 dot[R];
     f32x16 mean = load_i8_f32(keys.means);
     for (int r = 0; r < R; ++r) dot[r] = load(q.row(r)) * mean;
@@ -46,34 +46,34 @@ KVSPLIT_INLINE void find_terms(const CodedKeys& keys, const QueryRows& q, int di
     const float mean_scale = f16_to_f32(*keys.mean_scale) * kLog2E;
     for (int r = 0; r < R; r += kRowQuad) {
         const auto of = [&](int i) KVSPLIT_LAMBDA_INLINE { return dot[r + i < R ? r + i : 0]; };
-        store(block.offset + at + r, add_of_4(of(0), of(1), of(2), of(3)) * set1(mean_scale));
+        store(block.offset + r, add_of_4(of(0), of(1), of(2), of(3)) * set1(mean_scale));
         const f32x16 scale = load_first(query_scale + r, R < kRowQuad ? R : kRowQuad);
-        store(block.factor + at + r, max(scale * set1(unit * kLog2E), set1(1e-30f)));
+        store(block.factor + r, max(scale * set1(unit * kLog2E), set1(1e-30f)));
     }
 }
 // Of rows whose scores are their logits.
-KVSPLIT_INLINE void set_terms(RowBlock& block, int at) {
-    store(block.factor + at, set1(1.0f));
-    store(block.offset + at, zero_f32());
+KVSPLIT_INLINE void set_terms(RowBlock& block) {
+    store(block.factor, set1(1.0f));
+    store(block.offset, zero_f32());
 }
 
-// Scores of n_rows rows, from `at` on of the block, become logits.
-inline void make_logits(RowBlock& block, int at, int n_rows, int n_vectors) {
-    for (int r = at; r < at + n_rows; ++r) {
+// Scores of the block's n_rows rows become logits.
+inline void make_logits(RowBlock& block, int n_rows, int n_vectors) {
+    for (int r = 0; r < n_rows; ++r) {
         const f32x16 factor = set1(block.factor[r]), offset = set1(block.offset[r]);
         for (int v = 0; v < n_vectors; ++v) {
             float* score = block.scores[r] + v * 16;
             store(score, fmadd(load(score), factor, offset));
         }
-        block.factor[r] = 1.0f, block.offset[r] = 0.0f;
     }
+    set_terms(block);
 }
 
 // What some architectures do to the logits of the tile's n_rows rows from `row` on, of a page whose first
 // token is `first`.
 inline void adjust_logits(const QueryTile& tile, int row, int n_rows, int first, int n_vectors,
-                          RowBlock& block, int at) {
-    make_logits(block, at, n_rows, n_vectors);
+                          RowBlock& block) {
+    make_logits(block, n_rows, n_vectors);
     alignas(64) float lanes[16];
     for (int i = 0; i < 16; ++i) lanes[i] = static_cast<float>(i);
     const f32x16 lane = load(lanes);
@@ -81,10 +81,10 @@ inline void adjust_logits(const QueryTile& tile, int row, int n_rows, int first,
     for (int r = 0; r < n_rows; ++r) {
         const float slope = tile.slopes ? tile.slopes[(row + r) % tile.group] * kLog2E : 0.0f;
         for (int v = 0; v < n_vectors; ++v) {
-            f32x16 s = load(block.scores[at + r] + v * 16);
+            f32x16 s = load(block.scores[r] + v * 16);
             if (cap > 0) s = set1(cap) * tanh(s * set1(1.0f / cap));
             const f32x16 back = set1(static_cast<float>(tile.position[row + r] - first - v * 16)) - lane;
-            store(block.scores[at + r] + v * 16, fnmadd(back, set1(slope), s));
+            store(block.scores[r] + v * 16, fnmadd(back, set1(slope), s));
         }
     }
 }

@@ -63,7 +63,7 @@ KVSPLIT_INLINE void score_exact_block(const QueryRows& q, int dim, const Number*
 template <int R, typename Number>
 void score_exact(const QueryRows& q, int dim, const Number* keys, int n_vectors, RowBlock& block,
                  ReadAhead& ahead) {
-    for (int r = 0; r < R; r += kRowQuad) set_terms(block, r);
+    set_terms(block);
     constexpr int kBlock = accumulated_vectors(R);
     int v = 0;
     for (; v + kBlock <= n_vectors; v += kBlock) {
@@ -170,7 +170,7 @@ KVSPLIT_NOINLINE void score_codes_block(const CodedKeys& keys, const RowTerms<R>
 template <int bits, typename Grid, int R>
 void score_codes(const CodedKeys& keys, const QueryRows& q, const QueryCodes& queries, int row,
                  const codec::HeadShape& shape, RowBlock& block, ReadAhead& ahead) {
-    find_terms<R>(keys, q, shape.head_dim, queries.scale + row, Grid::kFactor, block, 0);
+    find_terms<R>(keys, q, shape.head_dim, queries.scale + row, Grid::kFactor, block);
     RowTerms<R> terms;
     terms.template find<Grid>(queries, row, shape);
     constexpr int kBlock = accumulated_vectors(R);

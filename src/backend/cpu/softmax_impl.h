@@ -38,6 +38,20 @@ struct Rows {
     static constexpr int n = count;
 };
 
+// A choice made while compiling: f(Flag<true>{}) or f(Flag<false>{}).
+template <bool is>
+struct Flag {
+    static constexpr bool value = is;
+};
+template <typename F>
+KVSPLIT_INLINE void with_flag(bool value, F f) {
+    if (value) {
+        f(Flag<true>{});
+    } else {
+        f(Flag<false>{});
+    }
+}
+
 // How many of `left` rows are taken together.
 KVSPLIT_INLINE int rows_of_block(int left) {
     return left >= kRowBlock ? kRowBlock : left >= kRowQuad ? kRowQuad : left;
@@ -127,40 +141,6 @@ struct IntegerWeights {
     // The weights of tokens 16 unit + 4 i .. + 3.
     KVSPLIT_INLINE const std::uint8_t* quad(int p, int r, int unit_of_tokens, int i) const {
         return plane[p][r] + 16 * i + 4 * unit_of_tokens;
-    }
-};
-
-// The work on a page for up to kRowBlock rows of a head.
-struct Unit {
-    int page, head, row, n_rows;                // `head` counts from the run's first
-    bool whole;                                 // every row sees every token
-    int low[kRowBlock], high[kRowBlock];        // or else the tokens that each row sees
-    int first_token = kTokens, last_token = 0;  // that any of them sees, and one past the last
-    RowBlock block;
-    IntegerWeights weights;  // for the values' first scale group
-
-    // Whether any row sees the page: else it would not change the state.
-    KVSPLIT_INLINE bool find_tokens(const PageRun& run, const QueryTile& tile) {
-        const int first = (run.first_page + page) * kTokens;
-        const std::int32_t a = tile.position[row],
-                           b = tile.position[row + n_rows - 1];  // the ends of an order
-        whole = tile.window == 0 && run.n_tokens == kTokens && (first > 0 || run.first_token == 0) &&
-                (a < b ? a : b) >= first + kTokens - 1;
-        if (whole) {
-            first_token = 0, last_token = kTokens;
-            return true;
-        }
-        first_token = kTokens, last_token = 0;
-        for (int r = 0; r < n_rows; ++r) {
-            const int position = tile.position[row + r];
-            low[r] = first == 0 ? run.first_token : 0;
-            if (tile.window > 0 && position - tile.window + 1 - first > low[r])
-                low[r] = position - tile.window + 1 - first;
-            high[r] = position + 1 - first < run.n_tokens ? position + 1 - first : run.n_tokens;
-            first_token = low[r] < first_token ? low[r] : first_token;
-            last_token = high[r] > last_token ? high[r] : last_token;
-        }
-        return first_token < last_token;
     }
 };
 
