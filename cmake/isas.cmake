@@ -34,8 +34,8 @@ set(KVSPLIT_EACH_ISA "KVSPLIT_EACH_ISA=${KVSPLIT_EACH_ISA}")
 function(kvsplit_isa_sources out name)
   set(avx2_flags -mavx2 -mfma -mf16c -mbmi2)
   set(avxvnni_flags ${avx2_flags} -mavxvnni)
-  set(avx512_flags ${avx2_flags} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vbmi -mavx512vnni
-                   -mprefer-vector-width=512)
+  set(avx512_flags ${avx2_flags} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vbmi -mavx512vbmi2
+                   -mavx512vnni -mprefer-vector-width=512)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # The undefined operands inside gcc's own intrinsics are reported as ours (gcc bug 105593).
     list(APPEND avx512_flags -Wno-uninitialized -Wno-maybe-uninitialized)

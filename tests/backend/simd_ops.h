@@ -29,13 +29,20 @@ struct SimdOps {
         Bytes op;
     };
 
+    using Words = void (*)(const std::uint16_t* a, const std::uint16_t* b, std::uint16_t* out);
+    struct NamedWords {
+        const char* name;
+        Words op;
+    };
+
     // Equal on every set, bit for bit.
-    NamedF1 unary[14];
-    NamedF2 binary[12];
-    NamedI2 integer[10];
+    NamedF1 unary[13];
+    NamedF2 binary[13];
+    NamedI2 integer[14];
+    NamedWords words[9];   // 32 words each
     NamedBytes bytes[21];  // 64 bytes each
     // Equal on the fused sets; the portable set's differ in the last bits.
-    NamedF1 fused[7];
+    NamedF1 fused[6];
 
     float (*reduce_add)(const float* a);
     float (*reduce_max)(const float* a);

@@ -43,13 +43,7 @@ f32x16 finite_fraction(f32x16 a) { return fraction(min(max(a, set1(-1e6f)), set1
 f32x16 power_of_halves(f32x16 a) { return times_power(set1(1.25f), min(a, set1(120.0f))); }
 // exp2_below of what it is for
 f32x16 exp2_negative(f32x16 a) { return exp2_below(-abs(a)); }
-// exp2_coarse of what it is for, and a little below and above
-f32x16 exp2_rounded(f32x16 a) {
-    const f32x16 x = max(min(a, set1(0.9f)), set1(-140.0f));
-    return exp2_coarse(fmadd(x, set1(8388608.0f), set1(127 * 8388608.0f)));
-}
-f32x16 mantissa_of(f32x16 a) { return mantissa(to_i32(a)); }
-f32x16 row_maxima(f32x16 a) {
+f32x16 quad_row_maxima(f32x16 a) {
     const f32x16 finite = min(max(a, set1(-3e38f)), set1(3e38f));
     return max_of_4(finite, -finite, swap_lanes<4>(finite) * set1(0.5f), abs(finite));
 }
@@ -67,6 +61,35 @@ i32x16 select_eq_i32(i32x16 a, i32x16 b) { return select(eq(a, b), set1(1), zero
 i32x16 shifts(i32x16 a, i32x16 b) {
     return shift_left<3>(a) + shift_right_signed<5>(a) + shift_right_logical<7>(b);
 }
+template <u16x32 op(u16x32, u16x32)>
+void w2(const std::uint16_t* a, const std::uint16_t* b, std::uint16_t* out) {
+    store(out, op(load(a), load(b)));
+}
+u16x32 plus(u16x32 a, u16x32 b) { return a + b; }
+u16x32 small(u16x32 a) { return shift_right_logical<1>(a); }
+u16x32 multiply_small(u16x32 a, u16x32 b) { return multiply_rounded(small(a), small(b)); }
+u16x32 shift_words(u16x32 a, u16x32 b) { return shift_left<3>(a) + shift_right_logical<5>(b); }
+u16x32 shift_out_words(u16x32 a, u16x32 b) { return shift_out(a, shift_right_logical<12>(b)); }
+u16x32 exponents(u16x32 a, u16x32) { return exp2_words(a); }
+i32x16 packed_words(i32x16 a, i32x16 b) {
+    std::int32_t out[16];
+    std::uint16_t words[32];
+    store(words, pack_words(a, shift_right_signed<15>(b)));
+    std::memcpy(out, words, sizeof out);
+    return load(out);
+}
+i32x16 sums_of_pairs(i32x16 a, i32x16 b) {
+    std::uint16_t words[32];
+    std::int32_t ints[16];
+    store(ints, b);
+    std::memcpy(words, ints, sizeof words);
+    return add_pairs(a, small(load(words)));
+}
+i32x16 maxima_of_words(i32x16 a, i32x16 b) {
+    return max_of_4(as_words(a), as_words(b), as_words(a + b), as_words(a & b));
+}
+i32x16 two_quads(i32x16 a, i32x16 b) { return join_quads(a, b); }
+f32x16 two_quads(f32x16 a, f32x16 b) { return join_quads(a, b); }
 i32x16 row_sums(i32x16 a, i32x16 b) { return add_of_4(a, b, a + b, a & b); }
 template <int i>
 bytes64 transposed(bytes64 a, bytes64 b) {
@@ -76,9 +99,8 @@ bytes64 transposed(bytes64 a, bytes64 b) {
 }
 i32x16 masked_ints(bytes64 a, std::int32_t mask) { return as_i32(a) & set1(mask); }
 bytes64 packed_bytes(bytes64 a, bytes64 b) {
-    const i32x16 v[4] = {masked_ints(a, 0xff), masked_ints(b, 0xff), masked_ints(a + b, 0xff),
-                         masked_ints(a ^ b, 0xff)};
-    return pack_bytes(v);
+    return pack_bytes(pack_words(masked_ints(a, 0xff), masked_ints(b, 0xff)),
+                      pack_words(masked_ints(a + b, 0xff), masked_ints(a ^ b, 0xff)));
 }
 template <bool high>
 bytes64 packed_sevens(bytes64 a, bytes64 b) {
@@ -122,10 +144,9 @@ const test::SimdOps simd_ops = {
               {"swap_lanes 8", f1<swap_lanes<8>>},
               {"fraction", f1<finite_fraction>},
               {"times_power", f1<power_of_halves>},
-              {"max_of_4", f1<row_maxima>},
+              {"max_of_4", f1<quad_row_maxima>},
               {"add_of_4", f1<float_row_sums>},
               {"power_of_two", f1<power>},
-              {"mantissa", f1<mantissa_of>},
               {"copy", [](const float* a, float* out) { store(out, load(a)); }}},
     .binary = {{"add", f2<plus>},
                {"sub", f2<minus>},
@@ -137,6 +158,7 @@ const test::SimdOps simd_ops = {
                {"select le", f2<select_le>},
                {"select eq", f2<select_eq>},
                {"mask bits", f2<bits_lt>},
+               {"join_quads", f2<two_quads>},
                {"set1", [](const float* a, const float*, float* out) { store(out, set1(a[3])); }},
                {"zero", [](const float*, const float*, float* out) { store(out, zero_f32()); }}},
     .integer = {{"add", i2<plus>},
@@ -147,12 +169,25 @@ const test::SimdOps simd_ops = {
                 {"select eq", i2<select_eq_i32>},
                 {"shifts", i2<shifts>},
                 {"add_of_4", i2<row_sums>},
+                {"join_quads", i2<two_quads>},
+                {"pack_words", i2<packed_words>},
+                {"add_pairs", i2<sums_of_pairs>},
+                {"max_of_4 words", i2<maxima_of_words>},
                 {"set1", [](const auto* a, const auto*, auto* out) { store(out, set1(a[9])); }},
                 {"low bytes",
                  [](const auto* a, const auto* b, auto* out) {
                      store(out, load(b));
                      store_low_bytes(reinterpret_cast<std::uint8_t*>(out), load(a));
                  }}},
+    .words = {{"add", w2<plus>},
+              {"max", w2<max>},
+              {"average", w2<average>},
+              {"multiply_high", w2<multiply_high>},
+              {"multiply_rounded", w2<multiply_small>},
+              {"shifts", w2<shift_words>},
+              {"shift_out", w2<shift_out_words>},
+              {"exp2_words", w2<exponents>},
+              {"set1_word", [](const auto* a, const auto*, auto* out) { store(out, set1_word(a[7])); }}},
     .bytes = {{"and", b2<both>},
               {"or", b2<either>},
               {"xor", b2<differing>},
@@ -179,8 +214,7 @@ const test::SimdOps simd_ops = {
               {"silu", f1<silu>},
               {"gelu_tanh", f1<gelu_tanh>},
               {"tanh", f1<tanh>},
-              {"exp2_below", f1<exp2_negative>},
-              {"exp2_coarse", f1<exp2_rounded>}},
+              {"exp2_below", f1<exp2_negative>}},
     .reduce_add = [](const float* a) { return reduce_add(load(a)); },
     .reduce_max = [](const float* a) { return reduce_max(load(a)); },
     .reduce_add_i32 = [](const std::int32_t* a) { return reduce_add(load(a)); },

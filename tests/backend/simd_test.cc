@@ -106,6 +106,9 @@ TEST(Simd, IntegerAndByteOperationsAgree) {
     for (int round = 0; round < 500; ++round) {
         std::int32_t a[16], b[16], expected[16], got[16];
         std::uint8_t p[64], q[64], want[64], have[64];
+        std::uint16_t u[32], v[32], words_expected[32], words[32];
+        source.fill_bits(u, 32);
+        source.fill_bits(v, 32);
         source.fill_bits(a, 16);
         source.fill_bits(b, 16);
         source.fill_bits(p, 64);
@@ -116,6 +119,12 @@ TEST(Simd, IntegerAndByteOperationsAgree) {
                 portable::simd_ops.integer[i].op(a, b, expected);
                 set.ops->integer[i].op(a, b, got);
                 ASSERT_EQ(0, std::memcmp(expected, got, 64)) << set.name << " " << set.ops->integer[i].name;
+            }
+            for (std::size_t i = 0; i < std::size(set.ops->words); ++i) {
+                portable::simd_ops.words[i].op(u, v, words_expected);
+                set.ops->words[i].op(u, v, words);
+                ASSERT_EQ(0, std::memcmp(words_expected, words, 64))
+                    << set.name << " " << set.ops->words[i].name;
             }
             for (std::size_t i = 0; i < std::size(set.ops->bytes); ++i) {
                 portable::simd_ops.bytes[i].op(p, q, want);
@@ -157,6 +166,46 @@ TEST(Simd, ByteOperationsMeetTheirMeaning) {
                   }}}) {
             run(name);
             for (int i = 0; i < 64; ++i) ASSERT_EQ(out[i], meaning(p, q, i)) << set.name << " " << name;
+        }
+    }
+}
+
+TEST(Simd, WordOperationsMeetTheirMeaning) {
+    Source source;
+    std::uint16_t a[32], b[32], out[32];
+    source.fill_bits(a, 32);
+    source.fill_bits(b, 32);
+    a[0] = b[0] = 65535;
+    using Meaning = unsigned (*)(unsigned a, unsigned b);
+    for (const Set& set : sets()) {
+        for (const auto& [name, meaning] : std::vector<std::pair<std::string, Meaning>>{
+                 {"add", [](unsigned x, unsigned y) { return (x + y) % 65536; }},
+                 {"max", [](unsigned x, unsigned y) { return x > y ? x : y; }},
+                 {"average", [](unsigned x, unsigned y) { return (x + y + 1) / 2; }},
+                 {"multiply_high", [](unsigned x, unsigned y) { return x * y / 65536; }},
+                 {"multiply_rounded",
+                  [](unsigned x, unsigned y) { return (x / 2 * (y / 2) + 16384) / 32768; }},
+                 {"shifts", [](unsigned x, unsigned y) { return (x * 8 + y / 32) % 65536; }},
+                 {"shift_out", [](unsigned x, unsigned y) { return x >> (16 - y / 4096); }}}) {
+            for (const auto& op : set.ops->words) {
+                if (op.name == name) op.op(a, b, out);
+            }
+            for (int i = 0; i < 32; ++i) ASSERT_EQ(out[i], meaning(a[i], b[i])) << set.name << " " << name;
+        }
+    }
+}
+
+TEST(Simd, ExponentsInWordsMeetTheirBound) {
+    for (const Set& set : sets()) {
+        for (int first = 0; first < 65536; first += 32) {
+            std::uint16_t t[32], out[32];
+            for (int i = 0; i < 32; ++i) t[i] = static_cast<std::uint16_t>(first + i);
+            set.ops->words[7].op(t, t, out);
+            for (int i = 0; i < 32; ++i) {
+                const double exact = std::exp2((first + i) / 4096.0 - 1);
+                EXPECT_LE(out[i], exact) << set.name << " " << first + i;
+                EXPECT_GE(out[i] + 1, exact * 0.996) << set.name << " " << first + i;
+            }
         }
     }
 }
@@ -332,10 +381,6 @@ TEST(Simd, FunctionsMeetTheirBounds) {
         EXPECT_LT(worst_error(f[0].op, -1, 1, true, [](double x) { return std::exp(x); }), 2e-7) << set.name;
         EXPECT_LT(worst_error(f[5].op, 0, 125.9, true, [](double x) { return std::exp2(-x); }), 2e-7)
             << set.name;
-        EXPECT_LT(worst_error(f[6].op, -63.9, 0.9, true, [](double x) { return std::exp2(x); }), 7e-4)
-            << set.name;
-        EXPECT_LT(worst_error(f[6].op, -140, -64, true, [](double) { return std::exp2(-64.0); }), 7e-4)
-            << set.name;
         EXPECT_LT(worst_error(f[1].op, -20, 20, true, [](double x) { return 1 / (1 + std::exp(-x)); }), 4e-7);
         EXPECT_LT(worst_error(f[2].op, -80, 80, true, [](double x) { return x / (1 + std::exp(-x)); }), 4e-7);
         const auto gelu = [](double x) {
@@ -381,7 +426,7 @@ TEST(Simd, FunctionsAgreeBetweenTheFusedSets) {
 
 // The bits that every processor family gives, so that AVX and NEON are compared although no machine has both.
 TEST(Simd, FusedSetsGiveTheBitsOfOtherProcessors) {
-    constexpr std::uint64_t kExpected = 16535712605634357756u;
+    constexpr std::uint64_t kExpected = 10420440886680849881u;
     for (const Set& set : sets()) {
         if (!set.fused) continue;
         std::mt19937 rng(11);

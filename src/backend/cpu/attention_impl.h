@@ -6,6 +6,7 @@
 #pragma once
 
 #include "backend/cpu/attention_kernels.h"
+#include "backend/cpu/byte_weights_impl.h"
 #include "backend/cpu/code_loader.h"
 #include "backend/cpu/latent_impl.h"
 #include "backend/cpu/scores_impl.h"
@@ -149,17 +150,20 @@ void accumulate_codes(const PageRun& run, const codec::HeadShape& shape, const U
     const auto* low =
         reinterpret_cast<const std::uint8_t*>(run.pages[unit.page] + l.value_codes.at(run.head + unit.head));
     const std::uint8_t* high = low + l.value_high_plane;
-    const std::uint16_t* scales = value_scales(run, unit);
     const CodeLoader<bits, kValue> loader;
     const RowBlock& block = unit.block;
     const int dim = shape.padded_dim;
-    IntegerWeights later;
+    IntegerWeights of_group;
     for (int g = 0; g < shape.n_groups; ++g) {
-        const IntegerWeights& weights = g == 0 ? unit.weights : later;
-        for (int r = first; r < first + R && g > 0; r += kRowQuad) {
-            round_weights<(R < kRowQuad ? R : kRowQuad), wide, ValueGrid<bits>>(block, r,
-                                                                                scales + g * kTokens, later);
+        if (g > 0) {
+            const std::uint16_t* scales = value_scales(run, unit) + g * kTokens;
+            if constexpr (wide) {
+                round_weights<R, ValueGrid<bits>>(block, first, scales, of_group);
+            } else {
+                round_words<R, ValueGrid<bits>>(block, scales, of_group);
+            }
         }
+        const IntegerWeights& weights = g == 0 ? unit.weights : of_group;
         int c = g * shape.group;
         const int end = c + shape.group;
         for (; c + kBlock * 16 <= end; c += kBlock * 16) {
@@ -240,21 +244,22 @@ void score_unit(const AttentionShape& shape, const PageRun& run, const QueryTile
 // of the next unit's keys fill the time until they are there.
 template <int R>
 void soften_unit(const AttentionShape& shape, const PageRun& run, Unit& unit, SoftmaxState& state) {
-    constexpr int kRows = R < kRowQuad ? R : kRowQuad;
-    with_flag(coarse_weights(shape, run), [&](auto coarse) KVSPLIT_LAMBDA_INLINE {
-        unit.block.rescaled = false;
-        for (int r = 0; r < R; r += kRowQuad) {
-            const int row = unit.row + r;
-            soften<kRows, coarse.value>(unit.block, r, unit.whole, unit.low + r, unit.high + r,
-                                        state.max + row, state.sum + row * 16);
-        }
-        if (run.value_bits >= 16) return;
-        const std::uint16_t* scales = value_scales(run, unit);
-        with_width(run.value_bits, [&](auto width) KVSPLIT_LAMBDA_INLINE {
-            for (int r = 0; r < R; r += kRowQuad)
-                round_weights<kRows, !coarse.value, ValueGrid<width.bits>>(unit.block, r, scales,
-                                                                           unit.weights);
+    RowBlock& block = unit.block;
+    float *max = state.max + unit.row, *sum = state.sum + unit.row * 16;
+    if (weights_have_bytes(shape, run)) {
+        return with_width(run.value_bits, [&](auto width) KVSPLIT_LAMBDA_INLINE {
+            soften_to_bytes<R, ValueGrid<width.bits>>(block, unit.whole, unit.low, unit.high, max, sum,
+                                                      value_scales(run, unit), unit.weights);
         });
+    }
+    constexpr int kRows = R < kRowQuad ? R : kRowQuad;
+    block.rescaled = false;
+    for (int r = 0; r < R; r += kRowQuad)
+        soften<kRows>(block, r, unit.whole, unit.low + r, unit.high + r, max + r, sum + r * 16);
+    if (run.value_bits >= 16) return;
+    with_width(run.value_bits, [&](auto width) KVSPLIT_LAMBDA_INLINE {
+        for (int r = 0; r < R; r += kRowQuad)
+            round_weights<kRows, ValueGrid<width.bits>>(block, r, value_scales(run, unit), unit.weights);
     });
 }
 
@@ -263,7 +268,7 @@ void accumulate_unit(const AttentionShape& shape, const PageRun& run, const Late
                      const Unit& unit, SoftmaxState& state, ReadAhead& ahead) {
     float* acc = state.acc + static_cast<std::ptrdiff_t>(unit.row) * shape.head.value.padded_dim;
     accumulate_page<R>(run, shape, unit, acc, ahead);
-    if (shape.head.latent) latents.add_means<R>(unit.block, acc);
+    if (shape.head.latent) latents.add_means<R>(unit.block, weights_have_bytes(shape, run), acc);
 }
 
 // A head's part of a page up to which its values may wait for the next page's keys. Above, what waits, what

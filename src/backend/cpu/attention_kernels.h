@@ -50,8 +50,8 @@ struct PageRun {
     int n_tokens;     // tokens of each page from this one on are left out; 64 but for the sinks themselves
 };
 
-// Whether softmax weights need to be no better than 8 bits, because they are rounded to so many.
-inline bool coarse_weights(const AttentionShape& shape, const PageRun& run) {
+// Whether softmax weights are rounded to 8 bits.
+inline bool weights_have_bytes(const AttentionShape& shape, const PageRun& run) {
     return run.value_bits < 16 && !shape.wide_weights();
 }
 

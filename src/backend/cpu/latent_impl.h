@@ -60,13 +60,15 @@ class Latents {
 
     // To the rotated sums of R rows the mean times the sum of the weights.
     template <int R>
-    void add_means(const RowBlock& block, float* acc) const {
+    void add_means(const RowBlock& block, bool weights_are_words, float* acc) const {
         if (bits_ >= 16) return;
         const int dim = head_->value.padded_dim;
         f32x16 weight[R];
         for (int r = 0; r < R; ++r) {
             const float* w = block.scores[r];
-            weight[r] = set1(reduce_add((load(w) + load(w + 16)) + (load(w + 32) + load(w + 48))));
+            weight[r] = set1(weights_are_words
+                                 ? sum_of_words(block, r)
+                                 : reduce_add((load(w) + load(w + 16)) + (load(w + 32) + load(w + 48))));
         }
         for (int c = 0; c < dim; c += 16) {
             const f32x16 mean = load(rotated_mean_ + c);

@@ -26,7 +26,9 @@ inline constexpr float kMinusInfinity = -__builtin_inff();
 inline constexpr float kLog2E = 1.44269504088896341f;
 
 struct RowBlock {
-    alignas(64) float scores[kRowBlock][kTokens];  // and then weights
+    alignas(64) float scores[kRowBlock][kTokens];         // and then weights, or else (byte_weights_impl.h)
+    alignas(64) std::uint16_t words[kRowBlock][kTokens];  // weights in the order of pack_words, and
+    alignas(64) float unit[32];                           // of each row: what a word of 1 stands for
     // Of each row: its logits are factor * score + offset. A factor is not 0.
     alignas(64) float factor[32], offset[32];
     alignas(64) float rescale[32];  // of each row: what its sums so far are multiplied with
@@ -69,15 +71,31 @@ KVSPLIT_INLINE void with_rows(int n, F f) {
     }
 }
 
-// The largest element of each row: row r in lane r.
+// What of_quad finds of four rows at once, for R of them: row r in lane r. of_quad(row) has it of row(0) to
+// row(3), which do not all differ where there are fewer.
+template <int R, typename F>
+KVSPLIT_INLINE auto of_row_quads(F of_quad) {
+    const auto quad = [&](int first) KVSPLIT_LAMBDA_INLINE {
+        return of_quad([first](int i) KVSPLIT_LAMBDA_INLINE { return first + i < R ? first + i : first; });
+    };
+    if constexpr (R <= kRowQuad) {
+        return quad(0);
+    } else {
+        return join_quads(quad(0), quad(kRowQuad));
+    }
+}
+
+// The largest element of each of R vectors: that of vector r in lane r.
+template <int R>
+KVSPLIT_INLINE f32x16 maxima_of_rows(const f32x16 (&x)[R]) {
+    return of_row_quads<R>(
+        [&](auto row) KVSPLIT_LAMBDA_INLINE { return max_of_4(x[row(0)], x[row(1)], x[row(2)], x[row(3)]); });
+}
 template <int R>
 KVSPLIT_INLINE f32x16 row_maxima(const f32x16 (&x)[R][kVectors]) {
-    f32x16 top[kRowQuad];
-    for (int r = 0; r < kRowQuad; ++r) {
-        const f32x16(&row)[kVectors] = x[r < R ? r : 0];
-        top[r] = max(max(row[0], row[1]), max(row[2], row[3]));
-    }
-    return max_of_4(top[0], top[1], top[2], top[3]);
+    f32x16 top[R];
+    for (int r = 0; r < R; ++r) top[r] = max(max(x[r][0], x[r][1]), max(x[r][2], x[r][3]));
+    return maxima_of_rows<R>(top);
 }
 
 // Tokens outside [low, high) get the logit -infinity.
@@ -92,7 +110,7 @@ KVSPLIT_INLINE void mask_tokens(f32x16 (&s)[kVectors], int low, int high) {
 
 // Scores to weights 2^(logit - max), with the state's maxima and sums brought up to date, for R <= 4 rows
 // from `first` on. Tokens outside [low[r], high[r]) get 0. max (R), sum (R, 16 partial sums).
-template <int R, bool coarse>
+template <int R>
 KVSPLIT_INLINE void soften(RowBlock& block, int first, bool whole, const int* low, const int* high,
                            float* max_state, float* sum_state) {
     f32x16 s[R][kVectors];
@@ -109,20 +127,15 @@ KVSPLIT_INLINE void soften(RowBlock& block, int first, bool whole, const int* lo
     const f32x16 reference = select(eq(top, set1(kMinusInfinity)), zero_f32(), top);
     store(block.rescale + first, exp2_below(old - reference));
     // Of each row what makes exponents of its scores.
-    alignas(64) float factors[16], offsets[16];
-    const f32x16 shift = offset - reference;
-    constexpr float kOne = 8388608.0f;  // exp2_coarse
-    store(factors, coarse ? factor * set1(kOne) : factor);
-    store(offsets, coarse ? fmadd(shift, set1(kOne), set1(127 * kOne)) : shift);
-    broadcast_from_memory(factors);
+    alignas(64) float offsets[16];
+    store(offsets, offset - reference);
     broadcast_from_memory(offsets);
+    broadcast_from_memory(block.factor);
     broadcast_from_memory(block.rescale);
     for (int r = 0; r < R; ++r) {
         f32x16 total;
         for (int v = 0; v < kVectors; ++v) {
-            const f32x16 x = fmadd(s[r][v], set1(factors[r]), set1(offsets[r]));
-            f32x16 weight = coarse ? exp2_coarse(x) : exp2_below(x);
-            if (coarse && !whole) weight = select(eq(s[r][v], set1(kMinusInfinity)), zero_f32(), weight);
+            const f32x16 weight = exp2_below(fmadd(s[r][v], set1(block.factor[first + r]), set1(offsets[r])));
             store(block.scores[first + r] + v * 16, weight);
             total = v == 0 ? weight : total + weight;
         }
@@ -144,11 +157,11 @@ struct IntegerWeights {
     }
 };
 
-// R <= 4 rows from `row` on.
-template <int R, bool wide, typename Grid>
+// Weights of R <= 4 rows from `row` on to two planes.
+template <int R, typename Grid>
 KVSPLIT_INLINE void round_weights(const RowBlock& block, int row, const std::uint16_t* scales,
                                   IntegerWeights& out) {
-    constexpr float kTop = wide ? 16383.0f : 255.0f;
+    constexpr float kTop = 16383.0f;
     f32x16 w[R][kVectors];
     for (int v = 0; v < kVectors; ++v) {
         const f32x16 scale = load_f16(scales + v * 16);
@@ -165,14 +178,10 @@ KVSPLIT_INLINE void round_weights(const RowBlock& block, int row, const std::uin
         i32x16 n[kVectors];
         for (int v = 0; v < kVectors; ++v) n[v] = to_i32(w[r][v] * set1(inverses[r]));
         if constexpr (Grid::kOffset != 0) sum[r] = (n[0] + n[1]) + (n[2] + n[3]);
-        if constexpr (wide) {
-            bytes64 low, high;
-            pack_sevens(n, low, high);
-            store_bytes(out.plane[0][row + r], high);
-            store_bytes(out.plane[1][row + r], low);
-        } else {
-            store_bytes(out.plane[0][row + r], pack_bytes(n));
-        }
+        bytes64 low, high;
+        pack_sevens(n, low, high);
+        store_bytes(out.plane[0][row + r], high);
+        store_bytes(out.plane[1][row + r], low);
     }
     if constexpr (Grid::kOffset != 0) store(out.sum + row, add_of_4(sum[0], sum[1], sum[2], sum[3]));
 }

@@ -8,7 +8,7 @@
 // compiled for AVX2, and the linker cannot pick the wrong copy. For the same reason kernels use no templates
 // or inline functions of the standard library.
 //
-// Types: f32x16, i32x16, bytes64 (64 raw bytes, signed or not as the operation says), mask16, mask64.
+// Types: f32x16, i32x16, u16x32, bytes64 (64 raw bytes, signed or not as the operation says), mask16, mask64.
 // Lane i of a 16-lane type lies over bytes 4i .. 4i+3 of a bytes64.
 //
 // All sets compute the same function of their inputs, bit for bit, except that the portable set's fmadd
@@ -23,16 +23,23 @@
 //   fmadd(a, b, c) = a * b + c, fnmadd(a, b, c) = c - a * b, sqrt, abs
 //   max(a, b) = a > b ? a : b   so a NaN in either argument gives b; min(a, b) = a < b ? a : b
 //   shift_left<n>, shift_right_signed<n>, shift_right_logical<n>, power_of_two    on i32x16
-//   as_f32(a), mantissa(a)      the float whose bits are those of an i32 lane; 1 <= m < 2 with its mantissa
 //   swap_lanes<n>(v)            lanes i and i ^ n exchanged, n = 1, 2, 4 or 8
 //   fraction(v) = v - floor(v)  times_power(a, b) = a * 2^floor(b) where b >= -126, else 0; for a in [1, 2]
 //   lt, le, eq                  mask16; select(m, a, b) = m ? a : b; mask_first(n); mask_bits(m)
 //   reduce_add, reduce_max      halves are folded: lane i with i + 8, then i + 4, i + 2, i + 1
 //   max_of_4(a, b, c, d), add_of_4   lanes 0 to 3: reduce_max or reduce_add of each; the other lanes are 0
+//   join_quads(a, b)            lanes 0 to 3 of a, then of b; what follows is a's
 //   to_f32, to_i32              to_i32 rounds to nearest even; NaN and values out of range give INT32_MIN
 //   f16_to_f32(h), load_f16, store_f16, load_bf16, load_i8_f32, load_i8_i32, load_u8_i32
 //   store_i8(p, v)              rounds and saturates; store_low_bytes(p, v): the lowest byte of each i32 lane
-//   pack_bytes(v)               of i32x16 v[4] in 0..255: quad 4i + j of the result is that of v[j] from 4i on
+//   load, store, set1_word, +, shift_left<n>, shift_right_logical<n>    on u16x32
+//   max, max_of_4 (an i32x16), as_words(i32x16)
+//   average(a, b) = (a + b + 1) / 2, multiply_high(a, b) = a * b >> 16, shift_out(a, n) = a >> 16 - n, 0 <= n < 16
+//   multiply_rounded(a, b)      (a * b + 2^14) >> 15, for a, b < 2^15
+//   add_pairs(acc, a)           acc[i] += a[2i] + a[2i + 1], for a < 2^15
+//   pack_words(a, b)            of two i32x16, saturated: quad 2i of the result is that of a from 4i on, 2i + 1 that of b
+//   pack_bytes(a, b)            of two u16x32 in 0..255. Of pack_words(v[0], v[1]) and (v[2], v[3]): quad 4i + j is
+//                               that of v[j] from 4i on
 //   pack_sevens(v, low, high)   the same of v[4] in 0..16383: their lowest seven bits, and the next seven
 //   dot4(acc, a, b)             acc[i] += sum over j < 4 of u8 a[4i+j] * s8 b[4i+j], exact
 //   dot4_small(acc, a, b)       the same for a <= 127, cheaper on AVX2 and NEON
@@ -43,7 +50,7 @@
 //   low_nibbles, high_nibbles, shift_left_bytes<n>, shift_right_bytes<n>
 //   lookup16(load_table16(p), index < 16); lookup_low_nibbles(table, v), lookup_high_nibbles(table, v)
 //   load_mask64(p)              bit i of the 8 bytes at p; add_where(m, a, b) = a + (m ? b : 0) per byte
-//   exp, exp2_below, exp2_coarse, sigmoid, softplus, identity, silu, gelu, gelu_tanh, relu_squared, tanh
+//   exp, exp2_below, exp2_words, sigmoid, softplus, identity, silu, gelu, gelu_tanh, relu_squared, tanh
 // clang-format on
 #pragma once
 

@@ -14,6 +14,9 @@ struct i32x16 {
 struct bytes64 {
     __m256i lo, hi;
 };
+struct u16x32 {
+    __m256i lo, hi;
+};
 struct mask16 {
     __m256 lo, hi;
 };  // all bits of a lane set or clear
@@ -133,8 +136,6 @@ KVSPLIT_INLINE f32x16 power_of_two(i32x16 n) {
     return {_mm256_castsi256_ps(_mm256_slli_epi32(biased.lo, 23)),
             _mm256_castsi256_ps(_mm256_slli_epi32(biased.hi, 23))};
 }
-KVSPLIT_INLINE f32x16 as_f32(i32x16 a) { return {_mm256_castsi256_ps(a.lo), _mm256_castsi256_ps(a.hi)}; }
-KVSPLIT_INLINE f32x16 mantissa(i32x16 a) { return as_f32((a & set1(0x7fffff)) + set1(0x3f800000)); }
 
 // Comparison
 template <int predicate>
@@ -232,6 +233,13 @@ KVSPLIT_INLINE f32x16 add_of_4(f32x16 a, f32x16 b, f32x16 c, f32x16 d) {
     return {_mm256_zextps128_ps256(h1), _mm256_setzero_ps()};
 }
 
+KVSPLIT_INLINE f32x16 join_quads(f32x16 a, f32x16 b) {
+    return {_mm256_permute2f128_ps(a.lo, b.lo, 0x20), a.hi};
+}
+KVSPLIT_INLINE i32x16 join_quads(i32x16 a, i32x16 b) {
+    return {_mm256_permute2x128_si256(a.lo, b.lo, 0x20), a.hi};
+}
+
 // Conversions
 KVSPLIT_INLINE f32x16 to_f32(i32x16 a) { return {_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)}; }
 KVSPLIT_INLINE i32x16 to_i32(f32x16 a) { return {_mm256_cvtps_epi32(a.lo), _mm256_cvtps_epi32(a.hi)}; }
@@ -274,11 +282,72 @@ KVSPLIT_INLINE void store_low_bytes(std::uint8_t* p, i32x16 a) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
 }
 
+// Words
+KVSPLIT_INLINE u16x32 load(const std::uint16_t* p) { return {load_256(p), load_256(p + 16)}; }
+KVSPLIT_INLINE void store(std::uint16_t* p, u16x32 a) {
+    store_256(p, a.lo);
+    store_256(p + 16, a.hi);
+}
+KVSPLIT_INLINE u16x32 set1_word(int x) {
+    const __m256i v = _mm256_set1_epi16(static_cast<short>(x));
+    return {v, v};
+}
+KVSPLIT_INLINE u16x32 operator+(u16x32 a, u16x32 b) {
+    return {_mm256_add_epi16(a.lo, b.lo), _mm256_add_epi16(a.hi, b.hi)};
+}
+KVSPLIT_INLINE u16x32 max(u16x32 a, u16x32 b) {
+    return {_mm256_max_epu16(a.lo, b.lo), _mm256_max_epu16(a.hi, b.hi)};
+}
+KVSPLIT_INLINE u16x32 average(u16x32 a, u16x32 b) {
+    return {_mm256_avg_epu16(a.lo, b.lo), _mm256_avg_epu16(a.hi, b.hi)};
+}
+KVSPLIT_INLINE u16x32 multiply_high(u16x32 a, u16x32 b) {
+    return {_mm256_mulhi_epu16(a.lo, b.lo), _mm256_mulhi_epu16(a.hi, b.hi)};
+}
+KVSPLIT_INLINE u16x32 multiply_rounded(u16x32 a, u16x32 b) {
+    return {_mm256_mulhrs_epi16(a.lo, b.lo), _mm256_mulhrs_epi16(a.hi, b.hi)};
+}
+template <int n>
+KVSPLIT_INLINE u16x32 shift_left(u16x32 a) {
+    return {_mm256_slli_epi16(a.lo, n), _mm256_slli_epi16(a.hi, n)};
+}
+template <int n>
+KVSPLIT_INLINE u16x32 shift_right_logical(u16x32 a) {
+    return {_mm256_srli_epi16(a.lo, n), _mm256_srli_epi16(a.hi, n)};
+}
+// 2^n of words below 16: a byte's power is looked up, and that of n - 8 is the upper byte's.
+KVSPLIT_INLINE __m256i powers_of_two_256(__m256i n) {
+    const __m256i powers =
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0));
+    const __m256i upper = _mm256_xor_si256(_mm256_slli_epi16(n, 8), _mm256_set1_epi16(0x800));
+    return _mm256_shuffle_epi8(powers, _mm256_or_si256(n, upper));
+}
+KVSPLIT_INLINE u16x32 shift_out(u16x32 a, u16x32 n) {
+    return multiply_high(a, {powers_of_two_256(n.lo), powers_of_two_256(n.hi)});
+}
+KVSPLIT_INLINE i32x16 add_pairs(i32x16 acc, u16x32 a) {
+    const __m256i one = _mm256_set1_epi16(1);
+    return {_mm256_add_epi32(acc.lo, _mm256_madd_epi16(a.lo, one)),
+            _mm256_add_epi32(acc.hi, _mm256_madd_epi16(a.hi, one))};
+}
+KVSPLIT_INLINE i32x16 max_of_4(u16x32 a, u16x32 b, u16x32 c, u16x32 d) {
+    const __m256i a16 = _mm256_max_epu16(a.lo, a.hi), b16 = _mm256_max_epu16(b.lo, b.hi);
+    const __m256i c16 = _mm256_max_epu16(c.lo, c.hi), d16 = _mm256_max_epu16(d.lo, d.hi);
+    const __m256i ab = _mm256_max_epu16(_mm256_unpacklo_epi16(a16, b16), _mm256_unpackhi_epi16(a16, b16));
+    const __m256i cd = _mm256_max_epu16(_mm256_unpacklo_epi16(c16, d16), _mm256_unpackhi_epi16(c16, d16));
+    const __m256i all = _mm256_max_epu16(_mm256_unpacklo_epi32(ab, cd), _mm256_unpackhi_epi32(ab, cd));
+    const __m128i h8 = _mm_max_epu16(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
+    const __m128i h4 = _mm_max_epu16(h8, _mm_unpackhi_epi64(h8, h8));
+    return {_mm256_zextsi128_si256(_mm_cvtepu16_epi32(h4)), _mm256_setzero_si256()};
+}
+KVSPLIT_INLINE u16x32 as_words(i32x16 a) { return {a.lo, a.hi}; }
+KVSPLIT_INLINE u16x32 pack_words(i32x16 a, i32x16 b) {
+    return {_mm256_packus_epi32(a.lo, b.lo), _mm256_packus_epi32(a.hi, b.hi)};
+}
+
 // Bytes
-KVSPLIT_INLINE bytes64 pack_bytes(const i32x16 (&v)[4]) {
-    return {
-        _mm256_packus_epi16(_mm256_packus_epi32(v[0].lo, v[1].lo), _mm256_packus_epi32(v[2].lo, v[3].lo)),
-        _mm256_packus_epi16(_mm256_packus_epi32(v[0].hi, v[1].hi), _mm256_packus_epi32(v[2].hi, v[3].hi))};
+KVSPLIT_INLINE bytes64 pack_bytes(u16x32 a, u16x32 b) {
+    return {_mm256_packus_epi16(a.lo, b.lo), _mm256_packus_epi16(a.hi, b.hi)};
 }
 KVSPLIT_INLINE void pack_sevens_256(__m256i a, __m256i b, __m256i& low, __m256i& high) {
     const __m256i mask = _mm256_set1_epi16(0x7f);

@@ -1,4 +1,4 @@
-// AVX-512 (F, BW, DQ, VL, VBMI, VNNI) form of simd.h: one register per type. Included by simd.h only.
+// AVX-512 (F, BW, DQ, VL, VBMI, VBMI2, VNNI) form of simd.h: one register per type. Included by simd.h only.
 #pragma once
 
 #include <immintrin.h>
@@ -12,6 +12,9 @@ struct i32x16 {
     __m512i v;
 };
 struct bytes64 {
+    __m512i v;
+};
+struct u16x32 {
     __m512i v;
 };
 struct mask16 {
@@ -71,13 +74,6 @@ KVSPLIT_INLINE i32x16 operator&(i32x16 a, i32x16 b) { return {_mm512_and_si512(a
 // 2^n for -127 < n < 128
 KVSPLIT_INLINE f32x16 power_of_two(i32x16 n) {
     return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(n.v, _mm512_set1_epi32(127)), 23))};
-}
-
-KVSPLIT_INLINE f32x16 as_f32(i32x16 a) { return {_mm512_castsi512_ps(a.v)}; }
-KVSPLIT_INLINE f32x16 mantissa(i32x16 a) {
-    constexpr int kAndOr = 0xea;  // a & b | c
-    return as_f32(
-        {_mm512_ternarylogic_epi32(a.v, _mm512_set1_epi32(0x7fffff), _mm512_set1_epi32(0x3f800000), kAndOr)});
 }
 
 // Comparison
@@ -158,6 +154,12 @@ KVSPLIT_INLINE f32x16 add_of_4(f32x16 a, f32x16 b, f32x16 c, f32x16 d) {
     const __m512 all = _mm512_add_ps(h2, _mm512_permute_ps(h2, 0xb1));
     return {_mm512_maskz_compress_ps(0x1111, all)};
 }
+KVSPLIT_INLINE f32x16 join_quads(f32x16 a, f32x16 b) {
+    return {_mm512_insertf32x4(a.v, _mm512_castps512_ps128(b.v), 1)};
+}
+KVSPLIT_INLINE i32x16 join_quads(i32x16 a, i32x16 b) {
+    return {_mm512_inserti32x4(a.v, _mm512_castsi512_si128(b.v), 1)};
+}
 
 // Conversions
 KVSPLIT_INLINE f32x16 to_f32(i32x16 a) { return {_mm512_cvtepi32_ps(a.v)}; }
@@ -186,10 +188,43 @@ KVSPLIT_INLINE void store_low_bytes(std::uint8_t* p, i32x16 a) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a.v));
 }
 
-// Bytes
-KVSPLIT_INLINE bytes64 pack_bytes(const i32x16 (&v)[4]) {
-    return {_mm512_packus_epi16(_mm512_packus_epi32(v[0].v, v[1].v), _mm512_packus_epi32(v[2].v, v[3].v))};
+// Words
+KVSPLIT_INLINE u16x32 load(const std::uint16_t* p) { return {_mm512_loadu_si512(p)}; }
+KVSPLIT_INLINE void store(std::uint16_t* p, u16x32 a) { _mm512_storeu_si512(p, a.v); }
+KVSPLIT_INLINE u16x32 set1_word(int x) { return {_mm512_set1_epi16(static_cast<short>(x))}; }
+KVSPLIT_INLINE u16x32 operator+(u16x32 a, u16x32 b) { return {_mm512_add_epi16(a.v, b.v)}; }
+KVSPLIT_INLINE u16x32 max(u16x32 a, u16x32 b) { return {_mm512_max_epu16(a.v, b.v)}; }
+KVSPLIT_INLINE u16x32 average(u16x32 a, u16x32 b) { return {_mm512_avg_epu16(a.v, b.v)}; }
+KVSPLIT_INLINE u16x32 multiply_high(u16x32 a, u16x32 b) { return {_mm512_mulhi_epu16(a.v, b.v)}; }
+KVSPLIT_INLINE u16x32 multiply_rounded(u16x32 a, u16x32 b) { return {_mm512_mulhrs_epi16(a.v, b.v)}; }
+template <int n>
+KVSPLIT_INLINE u16x32 shift_left(u16x32 a) {
+    return {_mm512_slli_epi16(a.v, n)};
 }
+template <int n>
+KVSPLIT_INLINE u16x32 shift_right_logical(u16x32 a) {
+    return {_mm512_srli_epi16(a.v, n)};
+}
+KVSPLIT_INLINE u16x32 shift_out(u16x32 a, u16x32 n) {
+    return {_mm512_shldv_epi16(_mm512_setzero_si512(), a.v, n.v)};
+}
+KVSPLIT_INLINE i32x16 add_pairs(i32x16 acc, u16x32 a) {
+    return {_mm512_dpwssd_epi32(acc.v, a.v, _mm512_set1_epi16(1))};
+}
+KVSPLIT_INLINE i32x16 max_of_4(u16x32 a, u16x32 b, u16x32 c, u16x32 d) {
+    const __m512i ab = _mm512_max_epu16(_mm512_unpacklo_epi16(a.v, b.v), _mm512_unpackhi_epi16(a.v, b.v));
+    const __m512i cd = _mm512_max_epu16(_mm512_unpacklo_epi16(c.v, d.v), _mm512_unpackhi_epi16(c.v, d.v));
+    const __m512i all = _mm512_max_epu16(_mm512_unpacklo_epi32(ab, cd), _mm512_unpackhi_epi32(ab, cd));
+    const __m256i h16 = _mm256_max_epu16(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64(all, 1));
+    const __m128i h8 = _mm_max_epu16(_mm256_castsi256_si128(h16), _mm256_extracti128_si256(h16, 1));
+    const __m128i h4 = _mm_max_epu16(h8, _mm_unpackhi_epi64(h8, h8));
+    return {_mm512_zextsi128_si512(_mm_cvtepu16_epi32(h4))};
+}
+KVSPLIT_INLINE u16x32 as_words(i32x16 a) { return {a.v}; }
+KVSPLIT_INLINE u16x32 pack_words(i32x16 a, i32x16 b) { return {_mm512_packus_epi32(a.v, b.v)}; }
+
+// Bytes
+KVSPLIT_INLINE bytes64 pack_bytes(u16x32 a, u16x32 b) { return {_mm512_packus_epi16(a.v, b.v)}; }
 KVSPLIT_INLINE void pack_sevens(const i32x16 (&v)[4], bytes64& low, bytes64& high) {
     const __m512i a = _mm512_packus_epi32(v[0].v, v[1].v), b = _mm512_packus_epi32(v[2].v, v[3].v);
     const __m512i mask = _mm512_set1_epi16(0x7f);

@@ -15,6 +15,9 @@ struct i32x16 {
 struct bytes64 {
     uint8x16_t v[4];
 };
+struct u16x32 {
+    uint16x8_t v[4];
+};
 struct mask16 {
     uint32x4_t v[4];  // all bits of a lane set or clear
 };
@@ -183,12 +186,6 @@ KVSPLIT_INLINE float32x4_t times_power_128(float32x4_t a, float32x4_t b) {
     const int32x4_t exponent = vshlq_n_s32(vcvtmq_s32_f32(b), 23);
     return vreinterpretq_f32_u32(vandq_u32(large, as_unsigned(add_128(vreinterpretq_s32_f32(a), exponent))));
 }
-KVSPLIT_INLINE float32x4_t as_f32_128(int32x4_t a) { return vreinterpretq_f32_s32(a); }
-KVSPLIT_INLINE float32x4_t mantissa_128(int32x4_t a) {
-    return as_f32_128(vorrq_s32(vandq_s32(a, vdupq_n_s32(0x7fffff)), vdupq_n_s32(0x3f800000)));
-}
-KVSPLIT_EACH_OF_1(f32x16, as_f32, i32x16, as_f32_128)
-KVSPLIT_EACH_OF_1(f32x16, mantissa, i32x16, mantissa_128)
 KVSPLIT_EACH_OF_1(f32x16, power_of_two, i32x16, power_of_two_128)
 KVSPLIT_EACH_OF_1(f32x16, fraction, f32x16, fraction_128)
 KVSPLIT_EACH_OF_2(f32x16, times_power, f32x16, times_power_128)
@@ -238,6 +235,8 @@ KVSPLIT_INLINE f32x16 add_of_4(f32x16 a, f32x16 b, f32x16 c, f32x16 d) {
                                       vcombine_f32(vget_high_f32(ab), vget_high_f32(cd)));
     return {{all, zero, zero, zero}};
 }
+KVSPLIT_INLINE f32x16 join_quads(f32x16 a, f32x16 b) { return {{a.v[0], b.v[0], a.v[2], a.v[3]}}; }
+KVSPLIT_INLINE i32x16 join_quads(i32x16 a, i32x16 b) { return {{a.v[0], b.v[0], a.v[2], a.v[3]}}; }
 
 // Conversions
 KVSPLIT_INLINE int32x4_t to_i32_128(float32x4_t a) {
@@ -294,6 +293,66 @@ KVSPLIT_EACH_OF_2(bytes64, operator|, bytes64, vorrq_u8)
 KVSPLIT_EACH_OF_2(bytes64, operator^, bytes64, veorq_u8)
 KVSPLIT_EACH_OF_2(bytes64, operator+, bytes64, vaddq_u8)
 
+// Words
+KVSPLIT_INLINE u16x32 load(const std::uint16_t* p) {
+    return {{vld1q_u16(p), vld1q_u16(p + 8), vld1q_u16(p + 16), vld1q_u16(p + 24)}};
+}
+KVSPLIT_INLINE void store(std::uint16_t* p, u16x32 a) {
+    for (int i = 0; i < 4; ++i) vst1q_u16(p + 8 * i, a.v[i]);
+}
+KVSPLIT_INLINE u16x32 set1_word(int x) {
+    const uint16x8_t v = vdupq_n_u16(static_cast<std::uint16_t>(x));
+    return {{v, v, v, v}};
+}
+KVSPLIT_INLINE uint16x8_t multiply_high_128(uint16x8_t a, uint16x8_t b) {
+    const uint32x4_t low = vmull_u16(vget_low_u16(a), vget_low_u16(b)), high = vmull_high_u16(a, b);
+    return vuzp2q_u16(vreinterpretq_u16_u32(low), vreinterpretq_u16_u32(high));
+}
+KVSPLIT_INLINE uint16x8_t multiply_rounded_128(uint16x8_t a, uint16x8_t b) {
+    return vreinterpretq_u16_s16(vqrdmulhq_s16(vreinterpretq_s16_u16(a), vreinterpretq_s16_u16(b)));
+}
+KVSPLIT_INLINE uint16x8_t shift_out_128(uint16x8_t a, uint16x8_t n) {
+    return vshlq_u16(a, vsubq_s16(vreinterpretq_s16_u16(n), vdupq_n_s16(16)));
+}
+KVSPLIT_INLINE int32x4_t add_pairs_128(int32x4_t acc, uint16x8_t a) {
+    return vpadalq_s16(acc, vreinterpretq_s16_u16(a));
+}
+KVSPLIT_INLINE uint16x8_t pack_words_128(int32x4_t a, int32x4_t b) {
+    return vcombine_u16(vqmovun_s32(a), vqmovun_s32(b));
+}
+KVSPLIT_EACH_OF_2(u16x32, operator+, u16x32, vaddq_u16)
+KVSPLIT_EACH_OF_2(u16x32, max, u16x32, vmaxq_u16)
+KVSPLIT_EACH_OF_2(u16x32, average, u16x32, vrhaddq_u16)
+KVSPLIT_EACH_OF_2(u16x32, multiply_high, u16x32, multiply_high_128)
+KVSPLIT_EACH_OF_2(u16x32, multiply_rounded, u16x32, multiply_rounded_128)
+KVSPLIT_EACH_OF_2(u16x32, shift_out, u16x32, shift_out_128)
+KVSPLIT_EACH_OF_1(u16x32, as_words, i32x16, vreinterpretq_u16_s32)
+KVSPLIT_EACH_OF_2(u16x32, pack_words, i32x16, pack_words_128)
+template <int n>
+KVSPLIT_INLINE u16x32 shift_left(u16x32 a) {
+    for (uint16x8_t& v : a.v) v = vshlq_n_u16(v, n);
+    return a;
+}
+template <int n>
+KVSPLIT_INLINE u16x32 shift_right_logical(u16x32 a) {
+    for (uint16x8_t& v : a.v) v = vshrq_n_u16(v, n);
+    return a;
+}
+KVSPLIT_INLINE uint16x8_t max_to_8(u16x32 a) {
+    return vmaxq_u16(vmaxq_u16(a.v[0], a.v[1]), vmaxq_u16(a.v[2], a.v[3]));
+}
+KVSPLIT_INLINE i32x16 max_of_4(u16x32 a, u16x32 b, u16x32 c, u16x32 d) {
+    const uint16x8_t ab = vpmaxq_u16(max_to_8(a), max_to_8(b)), cd = vpmaxq_u16(max_to_8(c), max_to_8(d));
+    const uint16x8_t pairs = vpmaxq_u16(ab, cd);
+    const int32x4_t zero = vdupq_n_s32(0),
+                    all = vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(vpmaxq_u16(pairs, pairs))));
+    return {{all, zero, zero, zero}};
+}
+KVSPLIT_INLINE i32x16 add_pairs(i32x16 acc, u16x32 a) {
+    for (int i = 0; i < 4; ++i) acc.v[i] = add_pairs_128(acc.v[i], a.v[i]);
+    return acc;
+}
+
 // The lower halves of the lanes of a, then of b
 KVSPLIT_INLINE uint16x8_t low_halves(int32x4_t a, int32x4_t b) {
     return vuzp1q_u16(vreinterpretq_u16_s32(a), vreinterpretq_u16_s32(b));
@@ -310,13 +369,12 @@ KVSPLIT_INLINE uint8x16_t second_sevens(int32x4_t a, int32x4_t b, int32x4_t c, i
 KVSPLIT_INLINE void store_low_bytes(std::uint8_t* p, i32x16 a) {
     vst1q_u8(p, low_bytes(a.v[0], a.v[1], a.v[2], a.v[3]));
 }
-KVSPLIT_INLINE bytes64 pack_bytes(const i32x16 (&v)[4]) {
-    bytes64 r;
-    for (int i = 0; i < 4; ++i) r.v[i] = low_bytes(v[0].v[i], v[1].v[i], v[2].v[i], v[3].v[i]);
-    return r;
+KVSPLIT_INLINE uint8x16_t low_bytes_128(uint16x8_t a, uint16x8_t b) {
+    return vuzp1q_u8(vreinterpretq_u8_u16(a), vreinterpretq_u8_u16(b));
 }
+KVSPLIT_EACH_OF_2(bytes64, pack_bytes, u16x32, low_bytes_128)
 KVSPLIT_INLINE void pack_sevens(const i32x16 (&v)[4], bytes64& low, bytes64& high) {
-    low = pack_bytes(v) & set1_byte(0x7f);
+    low = pack_bytes(pack_words(v[0], v[1]), pack_words(v[2], v[3])) & set1_byte(0x7f);
     for (int i = 0; i < 4; ++i) high.v[i] = second_sevens(v[0].v[i], v[1].v[i], v[2].v[i], v[3].v[i]);
 }
 

@@ -20,6 +20,9 @@ struct i32x16 {
 struct bytes64 {
     vec_u8 v;
 };
+struct u16x32 {
+    vec_u16 v;
+};
 struct mask16 {
     vec_i32 v;  // all bits of a lane set or clear
 };
@@ -100,8 +103,6 @@ template <int n>
 KVSPLIT_INLINE i32x16 shift_right_logical(i32x16 a) {
     return as_signed(as_unsigned(a) >> n);
 }
-KVSPLIT_INLINE f32x16 as_f32(i32x16 a) { return {reinterpret_cast<vec_f32>(a.v)}; }
-KVSPLIT_INLINE f32x16 mantissa(i32x16 a) { return as_f32((a & set1(0x7fffff)) + set1(0x3f800000)); }
 // 2^n for -127 < n < 128
 KVSPLIT_INLINE f32x16 power_of_two(i32x16 n) {
     return {reinterpret_cast<vec_f32>(shift_left<23>(n + set1(std::int32_t{127})).v)};
@@ -164,6 +165,15 @@ KVSPLIT_INLINE i32x16 add_of_4(i32x16 a, i32x16 b, i32x16 c, i32x16 d) {
 }
 KVSPLIT_INLINE f32x16 add_of_4(f32x16 a, f32x16 b, f32x16 c, f32x16 d) {
     return {vec_f32{reduce_add(a), reduce_add(b), reduce_add(c), reduce_add(d)}};
+}
+
+KVSPLIT_INLINE f32x16 join_quads(f32x16 a, f32x16 b) {
+    for (int i = 0; i < 4; ++i) a.v[4 + i] = b.v[i];
+    return a;
+}
+KVSPLIT_INLINE i32x16 join_quads(i32x16 a, i32x16 b) {
+    for (int i = 0; i < 4; ++i) a.v[4 + i] = b.v[i];
+    return a;
 }
 
 // Conversions
@@ -245,10 +255,64 @@ KVSPLIT_LANEWISE void store_low_bytes(std::uint8_t* p, i32x16 a) {
     for (int i = 0; i < 16; ++i) p[i] = static_cast<std::uint8_t>(a.v[i]);
 }
 
+// Words
+KVSPLIT_INLINE u16x32 load(const std::uint16_t* p) { return load_raw<u16x32>(p); }
+KVSPLIT_INLINE void store(std::uint16_t* p, u16x32 a) { std::memcpy(p, &a, sizeof a); }
+KVSPLIT_INLINE u16x32 set1_word(int x) { return {static_cast<std::uint16_t>(x) - vec_u16{}}; }
+KVSPLIT_INLINE u16x32 operator+(u16x32 a, u16x32 b) { return {a.v + b.v}; }
+KVSPLIT_INLINE u16x32 max(u16x32 a, u16x32 b) { return {a.v > b.v ? a.v : b.v}; }
+KVSPLIT_INLINE u16x32 average(u16x32 a, u16x32 b) { return {(a.v | b.v) - ((a.v ^ b.v) >> 1)}; }
+KVSPLIT_LANEWISE u16x32 multiply_high(u16x32 a, u16x32 b) {
+    for (int i = 0; i < 32; ++i)
+        a.v[i] = static_cast<std::uint16_t>(std::uint32_t{a.v[i]} * std::uint32_t{b.v[i]} >> 16);
+    return a;
+}
+KVSPLIT_LANEWISE u16x32 multiply_rounded(u16x32 a, u16x32 b) {
+    for (int i = 0; i < 32; ++i) {
+        const int product = static_cast<std::int16_t>(a.v[i]) * static_cast<std::int16_t>(b.v[i]);
+        a.v[i] = static_cast<std::uint16_t>((product + 0x4000) >> 15);
+    }
+    return a;
+}
+template <int n>
+KVSPLIT_INLINE u16x32 shift_left(u16x32 a) {
+    return {a.v << n};
+}
+template <int n>
+KVSPLIT_INLINE u16x32 shift_right_logical(u16x32 a) {
+    return {a.v >> n};
+}
+KVSPLIT_LANEWISE u16x32 shift_out(u16x32 a, u16x32 n) {
+    for (int i = 0; i < 32; ++i) a.v[i] = static_cast<std::uint16_t>(std::uint32_t{a.v[i]} >> (16 - n.v[i]));
+    return a;
+}
+KVSPLIT_INLINE i32x16 add_pairs(i32x16 acc, u16x32 a) {
+    const vec_u32 both = reinterpret_cast<vec_u32>(a.v);
+    return as_signed(as_unsigned(acc) + (both & 0xffff) + (both >> 16));
+}
+KVSPLIT_LANEWISE std::int32_t reduce_max(u16x32 a) {
+    std::uint16_t top = 0;
+    for (int i = 0; i < 32; ++i) top = a.v[i] > top ? a.v[i] : top;
+    return top;
+}
+KVSPLIT_INLINE i32x16 max_of_4(u16x32 a, u16x32 b, u16x32 c, u16x32 d) {
+    return {vec_i32{reduce_max(a), reduce_max(b), reduce_max(c), reduce_max(d)}};
+}
+KVSPLIT_INLINE u16x32 as_words(i32x16 a) { return {reinterpret_cast<vec_u16>(a.v)}; }
+KVSPLIT_LANEWISE u16x32 pack_words(i32x16 a, i32x16 b) {
+    u16x32 r;
+    for (int i = 0; i < 32; ++i) {
+        const std::int32_t x = (i / 4 % 2 ? b : a).v[i / 8 * 4 + i % 4], least = x < 0 ? 0 : x;
+        r.v[i] = static_cast<std::uint16_t>(least > 65535 ? 65535 : least);
+    }
+    return r;
+}
+
 // Bytes
-KVSPLIT_LANEWISE bytes64 pack_bytes(const i32x16 (&v)[4]) {
+KVSPLIT_LANEWISE bytes64 pack_bytes(u16x32 a, u16x32 b) {
     bytes64 r;
-    for (int i = 0; i < 64; ++i) r.v[i] = static_cast<std::uint8_t>(v[i / 4 % 4].v[i / 16 * 4 + i % 4]);
+    for (int i = 0; i < 64; ++i)
+        r.v[i] = static_cast<std::uint8_t>((i / 8 % 2 ? b : a).v[i / 16 * 8 + i % 8]);
     return r;
 }
 KVSPLIT_INLINE void pack_sevens(const i32x16 (&v)[4], bytes64& low, bytes64& high) {
@@ -257,8 +321,8 @@ KVSPLIT_INLINE void pack_sevens(const i32x16 (&v)[4], bytes64& low, bytes64& hig
         l[i] = v[i] & set1(std::int32_t{0x7f});
         h[i] = shift_right_logical<7>(v[i]);
     }
-    low = pack_bytes(l);
-    high = pack_bytes(h);
+    low = pack_bytes(pack_words(l[0], l[1]), pack_words(l[2], l[3]));
+    high = pack_bytes(pack_words(h[0], h[1]), pack_words(h[2], h[3]));
 }
 KVSPLIT_INLINE bytes64 as_bytes(i32x16 a) { return {reinterpret_cast<vec_u8>(a.v)}; }
 KVSPLIT_INLINE i32x16 as_i32(bytes64 a) { return {reinterpret_cast<vec_i32>(a.v)}; }
