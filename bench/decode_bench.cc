@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <string>
 
@@ -22,24 +23,33 @@ namespace kvsplit {
 namespace {
 
 constexpr int kCacheChannels = 512;  // of the KV heads together
-constexpr int kLayers = 6;           // enough that no layer stays in the processor's caches
 
-ModelDescription describe(int head_dim, int group) {
+// How many layers it takes that none of them stays in the processor's caches: a fifth more than the largest.
+int layers_for(int head_dim, KvWidths widths, int tokens) {
+    const auto layout = codec::page_layout(widths, codec::head_shape(head_dim), kCacheChannels / head_dim, 0);
+    const double layer = static_cast<double>(layout.bytes) * (tokens / codec::kPageTokens);
+    double largest = 0;
+    for (const auto& cache : benchmark::CPUInfo::Get().caches)
+        largest = std::max(largest, static_cast<double>(cache.size));
+    return std::clamp(static_cast<int>(std::ceil(1.2 * largest / layer)), 6, 32);
+}
+
+ModelDescription describe(int head_dim, int group, int n_layers) {
     ModelDescription d;
-    d.n_layers = kLayers;
+    d.n_layers = n_layers;
     d.n_kv_heads = kCacheChannels / head_dim;
     d.n_heads = d.n_kv_heads * group;
     d.head_dim = head_dim;
-    d.heads.assign(kLayers, {d.n_heads, d.n_kv_heads, head_dim});
-    d.windows.assign(kLayers, 0);
-    d.blocks.resize(kLayers);
+    d.heads.assign(static_cast<std::size_t>(n_layers), {d.n_heads, d.n_kv_heads, head_dim});
+    d.windows.assign(static_cast<std::size_t>(n_layers), 0);
+    d.blocks.resize(static_cast<std::size_t>(n_layers));
     return d;
 }
 
 // A filled cache.
 struct Filled {
     Filled(int head_dim, int group, const std::string& kv, int tokens)
-        : d(describe(head_dim, group)),
+        : d(describe(head_dim, group, layers_for(head_dim, KvSpec::parse(kv).widths(), tokens))),
           backend(make_cpu_backend({})),
           cache(d.geometry(), KvSpec::parse(kv), backend->page_memory()) {
         fill_randomly(*backend, d, cache, tokens, 1);
