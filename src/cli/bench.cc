@@ -115,11 +115,14 @@ std::string table(const lab::SpeedReport& report, const BenchArgs& args) {
     return out;
 }
 
+// The longest context of the tests.
+int longest(const lab::SpeedOptions& o) {
+    return *std::max_element(o.depths.begin(), o.depths.end()) + std::max(o.prefill_tokens, o.decode_tokens);
+}
+
 // Speed does not depend on it, so it is measured all the same.
 void note_long_contexts(const BenchArgs& args, const Model& model) {
-    const auto& o = args.options;
-    const int end =
-        *std::max_element(o.depths.begin(), o.depths.end()) + std::max(o.prefill_tokens, o.decode_tokens);
+    const int end = longest(args.options);
     if (end <= model.info().context_length) return;
     note("the tests go up to {} tokens, the model was made for {}: the speed is real, a text would not be",
          format_count(end), format_count(model.info().context_length));
@@ -130,7 +133,7 @@ int bench(BenchArgs& args) {
     if (args.options.prefill_tokens + args.options.decode_tokens == 0) {
         throw UsageError("-p 0 -n 0: there is nothing to measure");
     }
-    const auto model = args.model.load();
+    const auto model = args.model.load(args.options.specs, longest(args.options));
     note_long_contexts(args, *model);
     const InterruptGuard interrupt;
     ProgressLine line("measuring");

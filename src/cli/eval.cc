@@ -266,7 +266,8 @@ int eval(EvalArgs& args) {
     const auto tasks = chosen_tasks(args);
     const auto specs = parse_kv_list(args.kv, args.kv_modifiers);
     if (!args.options.file.empty()) args.options.text = read_text(args.options.file);
-    const auto model = args.model.load();
+    const auto& contexts = args.options.contexts;
+    const auto model = args.model.load(specs, contexts.empty() ? 1 : std::ranges::max(contexts));
     const InterruptGuard interrupt;
     std::vector<FinishedTask> finished;
     for (const lab::TaskInfo* info : tasks) {

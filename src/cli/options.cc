@@ -185,6 +185,12 @@ std::shared_ptr<Model> ModelArgs::load(const KvSpec& spec, int context) const {
     return model;
 }
 
+std::shared_ptr<Model> ModelArgs::load(std::span<const KvSpec> specs, int context) const {
+    return load(*std::ranges::max_element(specs, {},
+                                          [](const KvSpec& spec) { return spec.key_bits + spec.value_bits; }),
+                context);
+}
+
 void KvModifierArgs::add(CLI::App& command) {
     command
         .add_option(
@@ -305,6 +311,8 @@ std::optional<int> bits_of_llama_type(std::string_view type) {
     return std::nullopt;
 }
 
+constexpr std::string_view kAnySeed = "-1";  // as in llama.cpp
+
 void SamplingArgs::add(CLI::App& command) {
     const auto number = [&](const char* name, auto& value, double low, double high, const char* help) {
         command.add_option(name, value, help)
@@ -320,12 +328,16 @@ void SamplingArgs::add(CLI::App& command) {
     number("--top-p", options.top_p, 1e-6, 1, "draw from the most likely that make up this much; 1: off");
     number("--min-p", options.min_p, 0, 1, "leave out those less likely than X times the best; 0: off");
     number("--repeat-penalty", options.repeat_penalty, 1e-3, 100, "makes recent tokens less likely; 1: off");
-    seed_ = command.add_option("--seed", options.seed, "of the draws; default: a new one each time")
+    seed_ = command.add_option("--seed", options.seed, "of the draws; default, and -1: a new one each time")
+                ->check([](const std::string& text) {
+                    return text.starts_with('-') && text != kAnySeed ? "a seed is not below 0" : "";
+                })
                 ->type_name("N");
 }
 
 void SamplingArgs::choose_seed() {
-    if (options.temperature > 0 && seed_->count() == 0) options.seed = std::random_device{}();
+    const bool any = seed_->count() == 0 || seed_->as<std::string>() == kAnySeed;
+    if (options.temperature > 0 && any) options.seed = std::random_device{}();
 }
 
 void ChatTemplateArgs::add(CLI::App& command) {
@@ -352,12 +364,15 @@ text::Json ChatTemplateArgs::variables() const {
 }
 
 void add_length_options(CLI::App& command, int& max_tokens, int& context) {
-    command.add_option("-n,--tokens", max_tokens, "most tokens to generate; -1: until the answer ends")
+    command
+        .add_option("-n,--tokens,--n-predict", max_tokens,
+                    "most tokens to generate; -1: until the answer ends")
         ->check(in_range(-1, 1 << 30))
         ->type_name("N")
         ->capture_default_str();
     command
-        .add_option("-c,--context", context, "tokens that the cache can hold; 0: what the model was made for")
+        .add_option("-c,--context,--ctx-size", context,
+                    "tokens that the cache can hold; 0: what the model was made for")
         ->check(in_range(0, 1 << 24))
         ->type_name("N");
 }

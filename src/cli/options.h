@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -56,6 +57,8 @@ struct ModelArgs {
     // Says on a terminal that it is loading. A model that does not fit into memory with a cache of so many
     // tokens (0: with any, and a note says if not with that of its whole context) is refused before.
     std::shared_ptr<Model> load(const KvSpec& spec = {16, 16}, int context = 1) const;
+    // The same with several caches, refused where not even the largest of them fits.
+    std::shared_ptr<Model> load(std::span<const KvSpec> specs, int context) const;
 
   private:
     void add_memory(CLI::App& command);

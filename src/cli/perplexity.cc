@@ -47,7 +47,7 @@ int perplexity(PerplexityArgs& args) {
             "--base-exact without --base compares with the exact arithmetic of --exact: leave one out");
     }
     const std::string text = read_measured_text(args.text);
-    const auto model = args.model.load();
+    const auto model = args.model.load(options.specs, options.context);
     options.base = load_base(args);
     MeasuredRun run{args.model.path, args.text, "", options.context, bits(model->options())};
     run.cache_bytes = lab::measurement_cache_bytes(*model, options);

@@ -1,6 +1,9 @@
 // kvsplit tune: the best precision of each layer, within a size or a divergence, as a profile for --kv @FILE.
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 
 #include "base/error.h"
 #include "cli/commands.h"
@@ -48,6 +51,15 @@ void write_profile(const std::string& path, const std::string& text) {
         std::fflush(file.get()) != 0) {
         fail(ErrorCode::kIo, "{}: cannot write: {}", path, errno_text(errno));
     }
+}
+
+// Now, and not after minutes of measuring.
+void require_writable(const std::string& path) {
+    const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+    const std::string there = folder.empty() ? "." : folder.string();
+    if (std::filesystem::is_directory(path)) fail(ErrorCode::kIo, "{}: is a directory", path);
+    const char* written = std::filesystem::exists(path) ? path.c_str() : there.c_str();
+    if (::access(written, W_OK) != 0) fail(ErrorCode::kIo, "{}: cannot write: {}", path, errno_text(errno));
 }
 
 std::string layers_text(const lab::TuneReport& report) {
@@ -101,6 +113,7 @@ Json to_json(const lab::TuneReport& report, const TuneArgs& args) {
 }
 
 int tune(TuneArgs& args) {
+    if (!args.out.empty()) require_writable(args.out);
     std::string text, check;
     choose_texts(args, text, check);
     const auto model = args.model.load();
@@ -122,16 +135,14 @@ int tune(TuneArgs& args) {
         note("interrupted: nothing was chosen");
         return kInterruptedExitCode;
     }
-    if (!args.out.empty()) write_profile(args.out, profile(report, args));
     if (args.json) {
         write_json(to_json(report, args));
     } else {
         write_out(summary(report));
-        if (args.out.empty()) {
-            write_out(fmt::format("\n--kv {}\n", report.best().spec.name()));
-        } else {
-            write_out(fmt::format("\n--kv @{}\n", args.out));
-        }
+    }
+    if (!args.out.empty()) write_profile(args.out, profile(report, args));
+    if (!args.json) {
+        write_out(fmt::format("\n--kv {}\n", args.out.empty() ? report.best().spec.name() : "@" + args.out));
     }
     return 0;
 }

@@ -120,6 +120,10 @@ class Run(unittest.TestCase):
         self.assertEqual(first["text"], second["text"])
         self.assertEqual(first["seed"], 7)
 
+    def test_seed_of_minus_one_is_new_each_time(self):
+        seeds = [run_json("-p", "Hi", "-n", 1, "--temp", 1, "--seed", -1)[0]["seed"] for _ in range(2)]
+        self.assertNotEqual(*seeds)
+
     def test_full_context_stops_with_a_note(self):
         # Ends by itself only at the context's end: the end token is left out by asking for a raw continuation.
         done = kvsplit("run", "-m", program.MODEL, "-p", "one two three one two three", "--raw", "-c", 16, "-n",
@@ -359,6 +363,11 @@ class Bench(unittest.TestCase):
         self.assertEqual([len(line) for line in lines], 2 * [len(head)])
         self.assertEqual([dict(zip(head, line))["test"] for line in lines], ["prefill", "decode"])
         self.assertEqual(dict(zip(head, lines[0]))["fill"], "random")
+
+    def test_what_cannot_fit_is_refused_early(self):
+        done = self.measure("--kv", "k4v4,f16", "-d", 1 << 23, "--fast-fill")  # 180 GiB
+        self.assertEqual((done.returncode, done.stdout), (1, ""), done.stderr)
+        self.assertIn("8,388,624 tokens at f16", done.stderr)
 
     def test_table_beyond_the_trained_context(self):
         done = self.measure("--kv", "k4v4", "-d", "9000", "--fast-fill")

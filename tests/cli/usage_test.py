@@ -103,6 +103,7 @@ class Usage(unittest.TestCase):
         self.check(*run, "-c", "-5", says="-c: -5 is not between 0 and")
         self.check(*run, "--temp", "hot", says="--temp: 'hot' is not a number")
         self.check(*run, "--top-p", "1.1", says="--top-p: 1.1 is not between")
+        self.check(*run, "--seed", "-5", says="--seed: a seed is not below 0")
 
     def test_bench(self):
         bench = ["bench", "-m", "x.gguf"]
@@ -168,6 +169,9 @@ class Files(unittest.TestCase):
 
     def test_reports_that_cannot_be_written(self):
         with tempfile.TemporaryDirectory() as folder:
+            nowhere = os.path.join(folder, "no", "x.kv")
+            self.check("tune", "-m", "no/such.gguf", "-o", nowhere, says=[nowhere, "cannot write"])
+            self.check("tune", "-m", "no/such.gguf", "-o", folder, says=[folder, "is a directory"])
             self.check("compare", "-m", "no/such.gguf", "-o", folder, says=["no/such.gguf"])
             path = os.path.join(folder, "file")
             pathlib.Path(path).write_bytes(b"mine")

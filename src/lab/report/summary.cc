@@ -125,8 +125,9 @@ std::vector<std::string> advice(const Summary& summary) {
                            : "one thousandth of a nat of f16";
     if (const auto* row = summary.everyday) {
         out.push_back(fmt::format("Take {}.", row->name));
-        out.push_back(fmt::format("It is the smallest cache measured that stays within {}: {}.", near,
-                                  quality_clause(*row)));
+        out.push_back(fmt::format(
+            "It is the smallest cache measured that stays within {} with two standard errors added: {}.",
+            near, quality_clause(*row)));
         out.push_back(fmt::format("At {} tokens it takes {} instead of {} ({:.0f} % less){}.",
                                   format_count(summary.context), format_bytes(double(row->bytes())),
                                   format_bytes(double(row->kv.f16_total)), row->kv.saved_pct(),

@@ -37,7 +37,7 @@ KVSPLIT_INLINE f32x16 exp2_below(f32x16 x) {
     return times_power(p, x);
 }
 
-// 2^(t / 4096 - 1), of which the nearest below may be 0.4 % less: 0 to 32767, and of so many bits. The
+// 2^(t / 4096 - 1) as a whole number, up to 0.4 % too small before it is rounded down: 0 to 32767. The
 // polynomial is 2^f - 1 of the exponent's fraction f; both it and f come times 2^16.
 KVSPLIT_INLINE u16x32 exp2_words(u16x32 t) {
     const u16x32 f = shift_left<4>(t);
