@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <system_error>
 
 #include "base/error.h"
 #include "cli/commands.h"
@@ -55,10 +56,11 @@ void write_profile(const std::string& path, const std::string& text) {
 
 // Now, and not after minutes of measuring.
 void require_writable(const std::string& path) {
+    std::error_code unreadable;  // access() says the same with a reason
+    if (std::filesystem::is_directory(path, unreadable)) fail(ErrorCode::kIo, "{}: is a directory", path);
     const std::filesystem::path folder = std::filesystem::path(path).parent_path();
     const std::string there = folder.empty() ? "." : folder.string();
-    if (std::filesystem::is_directory(path)) fail(ErrorCode::kIo, "{}: is a directory", path);
-    const char* written = std::filesystem::exists(path) ? path.c_str() : there.c_str();
+    const char* written = std::filesystem::exists(path, unreadable) ? path.c_str() : there.c_str();
     if (::access(written, W_OK) != 0) fail(ErrorCode::kIo, "{}: cannot write: {}", path, errno_text(errno));
 }
 
