@@ -21,7 +21,7 @@ struct ValueScales {
     KVSPLIT_INLINE explicit ValueScales(const std::uint16_t* scales) {
         f32x16 scale[kVectors];
         for (int v = 0; v < kVectors; ++v) scale[v] = load_f16(scales + v * 16);
-        largest = reduce_max(max(max(scale[0], scale[1]), max(scale[2], scale[3])));
+        largest = reduce_max(max_of_tokens(scale));
         const f32x16 inverse = set1(largest > 0 ? 65535.0f / largest : 0.0f);
         for (int h = 0; h < 2; ++h)
             ratio[h] = pack_words(to_i32(scale[2 * h] * inverse), to_i32(scale[2 * h + 1] * inverse));
@@ -89,7 +89,7 @@ KVSPLIT_INLINE void soften_to_bytes(RowBlock& block, bool whole, const int* low,
             mask_tokens(s, low[r], high[r]);
             for (int v = 0; v < kVectors; ++v) store(block.scores[r] + v * 16, s[v]);
         }
-        top_of[r] = max(max(s[0], s[1]), max(s[2], s[3]));
+        top_of[r] = max_of_tokens(s);
     }
     const f32x16 factor = load(block.factor), offset = load(block.offset), none = set1(kMinusInfinity);
     const f32x16 page = fmadd(maxima_of_rows<R>(top_of), factor, offset), old = load_first(max_state, R);

@@ -44,12 +44,11 @@ KVSPLIT_INLINE void find_terms(const CodedKeys& keys, const QueryRows& q, int di
         for (int r = 0; r < R; ++r) dot[r] = fmadd(load(q.row(r) + c), mean, dot[r]);
     }
     const float mean_scale = f16_to_f32(*keys.mean_scale) * kLog2E;
-    for (int r = 0; r < R; r += kRowQuad) {
-        const auto of = [&](int i) KVSPLIT_LAMBDA_INLINE { return dot[r + i < R ? r + i : 0]; };
-        store(block.offset + r, add_of_4(of(0), of(1), of(2), of(3)) * set1(mean_scale));
-        const f32x16 scale = load_first(query_scale + r, R < kRowQuad ? R : kRowQuad);
-        store(block.factor + r, max(scale * set1(unit * kLog2E), set1(1e-30f)));
-    }
+    const f32x16 of_mean = of_row_quads<R>([&](auto row) KVSPLIT_LAMBDA_INLINE {
+        return add_of_4(dot[row(0)], dot[row(1)], dot[row(2)], dot[row(3)]);
+    });
+    store(block.offset, of_mean * set1(mean_scale));
+    store(block.factor, max(load_first(query_scale, R) * set1(unit * kLog2E), set1(1e-30f)));
 }
 // Of rows whose scores are their logits.
 KVSPLIT_INLINE void set_terms(RowBlock& block) {

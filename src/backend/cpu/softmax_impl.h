@@ -28,7 +28,7 @@ inline constexpr float kLog2E = 1.44269504088896341f;
 struct RowBlock {
     alignas(64) float scores[kRowBlock][kTokens];         // and then weights, or else (byte_weights_impl.h)
     alignas(64) std::uint16_t words[kRowBlock][kTokens];  // weights in the order of pack_words, and
-    alignas(64) float unit[32];                           // of each row: what a word of 1 stands for
+    alignas(64) float unit[16];                           // of each row: what a word of 1 stands for
     // Of each row: its logits are factor * score + offset. A factor is not 0.
     alignas(64) float factor[32], offset[32];
     alignas(64) float rescale[32];  // of each row: what its sums so far are multiplied with
@@ -85,6 +85,10 @@ KVSPLIT_INLINE auto of_row_quads(F of_quad) {
     }
 }
 
+// The largest of a page's numbers, in some lane.
+KVSPLIT_INLINE f32x16 max_of_tokens(const f32x16 (&x)[kVectors]) {
+    return max(max(x[0], x[1]), max(x[2], x[3]));
+}
 // The largest element of each of R vectors: that of vector r in lane r.
 template <int R>
 KVSPLIT_INLINE f32x16 maxima_of_rows(const f32x16 (&x)[R]) {
@@ -94,7 +98,7 @@ KVSPLIT_INLINE f32x16 maxima_of_rows(const f32x16 (&x)[R]) {
 template <int R>
 KVSPLIT_INLINE f32x16 row_maxima(const f32x16 (&x)[R][kVectors]) {
     f32x16 top[R];
-    for (int r = 0; r < R; ++r) top[r] = max(max(x[r][0], x[r][1]), max(x[r][2], x[r][3]));
+    for (int r = 0; r < R; ++r) top[r] = max_of_tokens(x[r]);
     return maxima_of_rows<R>(top);
 }
 

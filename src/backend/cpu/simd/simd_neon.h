@@ -369,10 +369,7 @@ KVSPLIT_INLINE uint8x16_t second_sevens(int32x4_t a, int32x4_t b, int32x4_t c, i
 KVSPLIT_INLINE void store_low_bytes(std::uint8_t* p, i32x16 a) {
     vst1q_u8(p, low_bytes(a.v[0], a.v[1], a.v[2], a.v[3]));
 }
-KVSPLIT_INLINE uint8x16_t low_bytes_128(uint16x8_t a, uint16x8_t b) {
-    return vuzp1q_u8(vreinterpretq_u8_u16(a), vreinterpretq_u8_u16(b));
-}
-KVSPLIT_EACH_OF_2(bytes64, pack_bytes, u16x32, low_bytes_128)
+KVSPLIT_EACH_OF_2(bytes64, pack_bytes, u16x32, low_bytes)
 KVSPLIT_INLINE void pack_sevens(const i32x16 (&v)[4], bytes64& low, bytes64& high) {
     low = pack_bytes(pack_words(v[0], v[1]), pack_words(v[2], v[3])) & set1_byte(0x7f);
     for (int i = 0; i < 4; ++i) high.v[i] = second_sevens(v[0].v[i], v[1].v[i], v[2].v[i], v[3].v[i]);
