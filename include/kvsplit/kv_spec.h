@@ -7,8 +7,8 @@
 
 namespace kvsplit {
 
-// Bits of a key's and of a value's channel: 16 (f16, exact), 8, 6, 5, 4, 3 or 2, in any pair; 32 on both
-// sides: f32, a reference for measurements.
+// Bits of a channel of keys and of values: 16 (f16, exact), 8, 6, 5, 4, 3 or 2 in any pair. 32 on both sides
+// is f32, a reference for measurements.
 struct KvWidths {
     int key_bits = 5;
     int value_bits = 4;
@@ -16,18 +16,18 @@ struct KvWidths {
     friend bool operator==(const KvWidths&, const KvWidths&) = default;
 };
 
-// Steps of the codecs' recipe that can be left out, to see what each is worth. All true: the recipe.
+// Steps of the codecs that can be turned off, to measure what each is worth.
 struct KvCodec {
     bool rotation = true;   // the Hadamard transform of keys and values
-    bool mean = true;       // keys are centred: the page's mean is taken out
+    bool mean = true;       // the page's mean is subtracted from keys
     bool smoothing = true;  // key channels are evened out against the queries'
-    bool search = true;     // scales are searched and fitted; false: each the first guess of its grid
+    bool search = true;     // scales are searched and fitted; false: the first guess of the grid
 
     friend bool operator==(const KvCodec&, const KvCodec&) = default;
 };
 
-// Other widths for some layers: first to last, both included. Negative numbers count from the end: -1 is the
-// last layer.
+// Other widths for layers first to last, both included. Negative numbers count from the end: -1 is the last
+// layer.
 struct KvLayers {
     int first = 0;
     int last = -1;
@@ -40,10 +40,10 @@ struct KvLayers {
 struct KvSpec {
     int key_bits = 5;
     int value_bits = 4;
-    int tail = 64;  // at least so many of the latest tokens stay exact; a multiple of the page, 64 tokens
-    int sinks = 4;  // the first so many tokens stay exact, 0 to 16
+    int tail = 64;  // the latest tokens that stay exact, at least; a multiple of the page, 64 tokens
+    int sinks = 4;  // the first tokens, which stay exact: 0 to 16
     KvCodec codec{};
-    std::vector<KvLayers> layers{};  // exceptions, of which later ones override earlier ones
+    std::vector<KvLayers> layers{};  // exceptions; later ones override earlier ones
 
     static constexpr int kMaxTail = 4096;
     static constexpr int kMaxSinks = 16;
@@ -54,21 +54,21 @@ struct KvSpec {
     // "@FILE" reads all that from a file, in which white space and the rest of a line after '#' are skipped.
     // Throws Error(kInvalidArgument) that lists what is understood, or what ails the file.
     static KvSpec parse(std::string_view text);
-    // What parse() reads: "f16" when both sides are exact, else "k8v4", then the terms that differ from the
-    // default.
+    // The text that parse() reads: "f16" if both sides are exact, else "k8v4", and the terms that differ from
+    // the defaults.
     std::string name() const;
     // Throws Error(kInvalidArgument) unless everything is in range.
     void validate() const;
 
     KvWidths widths() const { return {key_bits, value_bits}; }
-    // Of one layer of a model. Throws Error(kInvalidArgument) where an exception names layers that a model of
-    // n_layers lacks.
+    // Of one layer. Throws Error(kInvalidArgument) if an exception names layers that a model of n_layers does
+    // not have.
     KvWidths widths(int layer, int n_layers) const;
 
     friend bool operator==(const KvSpec&, const KvSpec&) = default;
 };
 
-// The widths below 32, widest first: 16, 8, 6, 5, 4, 3, 2.
+// Widths that may be combined, widest first: 16, 8, 6, 5, 4, 3, 2.
 const std::vector<int>& kv_widths();
 
 }  // namespace kvsplit

@@ -1,24 +1,24 @@
 /* KVSplit's C interface: load a model, tokenize, evaluate, sample, and read what the cache takes.
  *
  * Conventions:
- *  1. Objects are opaque handles. kvsplit_X_create, _load and _fork make one, kvsplit_X_free ends it; freeing
- *     NULL does nothing. A session keeps its model alive, so handles may be freed in any order.
+ *  1. Objects are opaque handles. kvsplit_X_create, _load and _fork make one, kvsplit_X_free destroys it;
+ *     freeing NULL does nothing. A session keeps its model alive, so handles may be freed in any order.
  *  2. A function that can fail returns a kvsplit_status; KVSPLIT_OK is 0. Results go through pointers, which
- * are written on success only (the count of convention 4 apart). NULL where a pointer is required is
+ *     are written on success only, except the count of convention 4. NULL where a pointer is required gives
  *     KVSPLIT_INVALID_ARGUMENT, never a crash. No C++ exception leaves the library.
  *  3. kvsplit_last_error() describes the latest failure on the calling thread.
  *  4. A function that fills an array takes (array, capacity, count). *count always receives the number of
- *     elements there are. If that is more than capacity, nothing is written and the result is
- *     KVSPLIT_BUFFER_TOO_SMALL; array may be NULL when capacity is 0, to ask for the size.
- *  5. Text is UTF-8. Paths and names end with NUL; texts to tokenize have a length and may hold NUL. Strings
- *     that the library returns belong to it: they live as long as the handle they came from.
+ *     elements there are. If that exceeds capacity, nothing is written and the result is
+ *     KVSPLIT_BUFFER_TOO_SMALL; array may be NULL if capacity is 0, to ask for the size.
+ *  5. Text is UTF-8. Paths and names end with NUL; texts to tokenize have a length and may contain NUL.
+ *     Returned strings belong to the library and live as long as the handle they came from.
  *  6. Structs begin with struct_size: set it to sizeof of the struct (the _init functions do, and fill in the
  *     defaults). Later versions only append fields, and read or write no more than struct_size bytes.
- *  7. Threads: a model may be read by many threads at once. A session or a sampler belongs to one thread at a
- *     time. Sessions of one model take turns inside kvsplit_session_eval.
- *  8. Counts of tokens are tokens, sizes are bytes. A flag is 0 or 1.
- *  9. The ABI version grows when something is added and its major part when something is changed or removed:
- *     compare KVSPLIT_ABI_VERSION with kvsplit_abi_version().
+ *  7. Threads: many threads may read a model at once. A session or a sampler belongs to one thread at a time.
+ *     Sessions of one model take turns inside kvsplit_session_eval.
+ *  8. Sizes are in bytes. A flag is 0 or 1.
+ *  9. Additions raise the minor ABI version, changes and removals the major one: compare KVSPLIT_ABI_VERSION
+ *     with kvsplit_abi_version().
  */
 #ifndef KVSPLIT_KVSPLIT_H
 #define KVSPLIT_KVSPLIT_H
@@ -43,7 +43,7 @@ const char* kvsplit_version(void);
 
 typedef enum kvsplit_status {
     KVSPLIT_OK = 0,
-    KVSPLIT_INVALID_ARGUMENT = 1, /* the call has no meaning */
+    KVSPLIT_INVALID_ARGUMENT = 1, /* the call makes no sense */
     KVSPLIT_NOT_FOUND = 2,        /* a file does not exist */
     KVSPLIT_IO = 3,               /* the operating system refused to read */
     KVSPLIT_FORMAT = 4,           /* a file's contents break its format */
@@ -51,11 +51,11 @@ typedef enum kvsplit_status {
     KVSPLIT_OUT_OF_MEMORY = 6,    /* no room in the context or in memory */
     KVSPLIT_CANCELLED = 7,        /* stopped by the caller's callback */
     KVSPLIT_BUFFER_TOO_SMALL = 8, /* convention 4 */
-    KVSPLIT_INTERNAL = 9          /* a fault of the library */
+    KVSPLIT_INTERNAL = 9          /* a bug in the library */
 } kvsplit_status;
 
-/* What went wrong in the latest call that failed on this thread; "" if none has. Valid until the next failure
- * on this thread. */
+/* Describes the latest failed call on this thread; "" if none has failed. Valid until the next failure on
+ * this thread. */
 const char* kvsplit_last_error(void);
 
 /* ---- Models ---- */
@@ -75,12 +75,12 @@ typedef struct kvsplit_model_options {
     size_t struct_size;
     int32_t threads; /* 0: one for each physical core */
     int32_t exact;   /* flag: f32 activations on dequantised weights; slow, for measuring */
-    /* Since ABI 1.1. What is 0 of rope_ is the file's. */
+    /* Since ABI 1.1. A rope_ field that is 0 takes the file's value. */
     int32_t activation_bits; /* of activations where they meet integer weights: 8 or 16; not with exact */
     int32_t rope_scaling;    /* kvsplit_rope_scaling */
-    double rope_scale;       /* how many times the trained context is wanted */
+    double rope_scale;       /* the wanted context, as a multiple of the trained one */
     double rope_freq_base;   /* of the rotary embedding */
-    int32_t rope_original_context; /* tokens that the model was trained for; YaRN only */
+    int32_t rope_original_context; /* tokens the model was trained for; YaRN only */
 } kvsplit_model_options;
 
 /* struct_size: sizeof(kvsplit_model_options). */
@@ -101,10 +101,10 @@ typedef struct kvsplit_model_info {
     int32_t n_layers;
     int32_t n_embd;
     int32_t n_heads;
-    int32_t n_kv_heads; /* in the layer that has most */
-    int32_t head_dim;   /* where layers differ, of those without a window */
+    int32_t n_kv_heads; /* the largest number in any layer */
+    int32_t head_dim;   /* where layers differ, in layers without a window */
     int32_t n_vocab;
-    int32_t context_length; /* what the model was trained for */
+    int32_t context_length; /* tokens the model was trained for */
     int32_t sliding_window; /* 0: none */
 } kvsplit_model_info;
 
@@ -118,9 +118,8 @@ kvsplit_status kvsplit_model_get_info(const kvsplit_model* model, kvsplit_model_
 kvsplit_status kvsplit_tokenize(const kvsplit_model* model, const char* text, size_t length, int add_bos,
                                 int parse_special, kvsplit_token* tokens, size_t capacity, size_t* count);
 
-/* Bytes of the tokens, one after the other, without a NUL at the end. A single token may hold a part of a
- * character. Control tokens have no text unless render_special; numbers outside the vocabulary have
- * none. */
+/* The bytes of the tokens, one after the other, without a NUL at the end. A token may be part of a character.
+ * Control tokens have no text unless render_special; ids outside the vocabulary have none. */
 kvsplit_status kvsplit_detokenize(const kvsplit_model* model, const kvsplit_token* tokens, size_t n_tokens,
                                   int render_special, char* text, size_t capacity, size_t* count);
 
@@ -137,14 +136,14 @@ kvsplit_status kvsplit_session_create(const kvsplit_model* model, const char* kv
                                       kvsplit_session** session);
 void kvsplit_session_free(kvsplit_session* session);
 
-/* A second session that goes on from here. Sealed pages are shared. */
+/* A second session that continues from here. Sealed pages are shared. */
 kvsplit_status kvsplit_session_fork(const kvsplit_session* session, kvsplit_session** fork);
 
-/* Tokens held, and the most that can be; 0 for NULL. */
+/* Tokens held, and the most it can hold; 0 for NULL. */
 int32_t kvsplit_session_length(const kvsplit_session* session);
 int32_t kvsplit_session_context(const kvsplit_session* session);
 
-/* Called between batches with the tokens done so far. Returning 0 stops the evaluation. */
+/* Called between batches with the number of tokens done. Returning 0 stops the evaluation. */
 typedef int (*kvsplit_progress)(int32_t done, void* user);
 
 /* Appends tokens. progress and done may be NULL. When progress stops it, *done is written, what was done
@@ -155,8 +154,8 @@ kvsplit_status kvsplit_session_eval(kvsplit_session* session, const kvsplit_toke
 /* Logits after the last token, (n_vocab). Valid until the next call that changes the session. */
 kvsplit_status kvsplit_session_logits(const kvsplit_session* session, const float** logits, size_t* n_vocab);
 
-/* Forgets the tokens from position n on, and perhaps some before it: *restart (<= n) is the session's length
- * afterwards, from where the caller evaluates again to get what a fresh run would give. */
+/* Forgets the tokens from position n on, and perhaps some before it: *restart (<= n) is the new length, from
+ * which evaluating again gives what a fresh run gives. */
 kvsplit_status kvsplit_session_trim(kvsplit_session* session, int32_t n, int32_t* restart);
 
 /* ---- What the cache takes ---- */
@@ -165,8 +164,8 @@ typedef struct kvsplit_kv_stats {
     size_t struct_size;
     uint64_t key_bytes;   /* sealed keys: codes, scales, means */
     uint64_t value_bytes; /* sealed values: codes, scales */
-    uint64_t exact_bytes; /* 16-bit tokens that are still open, sinks, smoothing vectors, padding */
-    uint64_t total_bytes; /* all of it: what is allocated */
+    uint64_t exact_bytes; /* 16-bit tokens of open pages, sinks, smoothing vectors, padding */
+    uint64_t total_bytes; /* the sum: what is allocated */
     uint64_t f16_bytes;   /* what the same tokens take at f16 */
     double key_bits;      /* per element of a sealed page, everything counted */
     double value_bits;
@@ -204,7 +203,7 @@ void kvsplit_sampler_free(kvsplit_sampler* sampler);
 /* Draws a token from logits (n_vocab) and remembers it for the repeat penalty. */
 kvsplit_status kvsplit_sampler_sample(kvsplit_sampler* sampler, const float* logits, size_t n_vocab,
                                       kvsplit_token* token);
-/* Tells the sampler of a token that it did not draw: those of the prompt. */
+/* Adds a token of the text that it did not draw (the prompt's) to what the penalty looks at. */
 kvsplit_status kvsplit_sampler_accept(kvsplit_sampler* sampler, kvsplit_token token);
 
 #ifdef __cplusplus

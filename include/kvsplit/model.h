@@ -1,9 +1,8 @@
 // Model: a GGUF language model, ready to run. Session: one sequence with its own cache.
 //
-// Threads: a Model may be shared by any number of threads for reading (info, tokenize, detokenize).
-// Evaluation uses the model's one thread pool, so Sessions of one Model take turns: eval() calls lock
-// internally. One Session belongs to one thread at a time. Units: token counts are tokens, sizes are bytes,
-// times are seconds.
+// Threads: any number of threads may read a Model (info, tokenize, token_bytes, plan). Evaluation uses the
+// model's one thread pool, so Sessions of one Model take turns: eval() locks internally. A Session belongs to
+// one thread at a time. Units: counts of tokens, sizes in bytes, times in seconds.
 #pragma once
 
 #include <cstddef>
@@ -21,25 +20,25 @@ namespace kvsplit {
 
 using Token = std::int32_t;
 
-// How positions are stretched, so that a model reaches further than it was trained for. What is 0 is the
-// file's.
+// How positions are stretched, so that a model reaches further than it was trained for. A field that is 0
+// takes the file's value.
 struct RopeOptions {
     enum class Scaling { kFile, kNone, kLinear, kYarn };
     Scaling scaling = Scaling::kFile;
-    double scale = 0;           // how many times the trained context is wanted
+    double scale = 0;           // the wanted context, as a multiple of the trained one
     double frequency_base = 0;  // of the rotary embedding
-    int original_context = 0;   // tokens that the model was trained for; YaRN only
+    int original_context = 0;   // tokens the model was trained for; YaRN only
 };
 
 struct ModelOptions {
-    int threads = 0;     // 0: as many as there are physical cores
+    int threads = 0;     // 0: one per physical core
     bool exact = false;  // f32 activations on dequantised weights: slow, for measuring
-    // Of activations where they meet integer weights, 8 or 16; without meaning with `exact`. 16 is an
-    // experiment: it takes most of the noise away that rounding activations makes (docs/measuring.md).
+    // Bits of activations where they meet integer weights: 8 or 16. Ignored with `exact`. 16 removes most of
+    // the noise that rounding activations causes (docs/measuring.md).
     int activation_bits = 8;
     RopeOptions rope = {};
-    // Map the file and read it as weights are prepared; else read it whole first, which is quicker where
-    // mapped pages come slowly, and takes the file's size in memory while it lasts.
+    // Map the file and read it while weights are prepared. Otherwise read all of it first: faster on file
+    // systems with slow page faults, but loading then takes the file's size in memory.
     bool mmap = true;
 };
 
@@ -51,39 +50,39 @@ struct ModelInfo {
     std::uint64_t file_bytes = 0;
     std::uint64_t n_parameters = 0;
     int n_layers = 0;
-    // Those with keys and values of their own, which a KvSpec counts: all, but in hybrid models and where
-    // later layers read the keys and values of earlier ones.
+    // Layers with keys and values of their own, as a KvSpec numbers them. Fewer than n_layers in hybrid
+    // models and where later layers read the keys and values of earlier ones.
     int n_cache_layers = 0;
-    int n_recurrent_layers = 0;       // those with a state of fixed size, beside keys and values or not
-    std::size_t recurrent_bytes = 0;  // of all these states of a sequence
+    int n_recurrent_layers = 0;       // layers with a state of fixed size; they may have keys and values too
+    std::size_t recurrent_bytes = 0;  // of a sequence's states, all layers together
     int n_embd = 0;
     int n_heads = 0;
-    int n_kv_heads = 0;  // in the layer that has most
-    int head_dim = 0;    // channels of a key; where layers differ, of those without a window
-    int latent_dim = 0;  // of these, so many are the value as well, kept once; 0: values are kept apart
+    int n_kv_heads = 0;  // the largest number in any layer
+    int head_dim = 0;    // channels of a key; where layers differ, in layers without a window
+    int latent_dim = 0;  // the first channels of a key that are also the value, stored once; 0: none
     int n_ff = 0;
     int n_vocab = 0;
-    int context_length = 0;   // what the model was trained for, or reaches with RopeOptions
+    int context_length = 0;   // tokens the model was trained for, or reaches with RopeOptions
     int sliding_window = 0;   // 0: none
-    int n_window_layers = 0;  // how many layers have that window
+    int n_window_layers = 0;  // layers that have it
 };
 
 // Bytes of the cache of one sequence. Everything stored is counted; total is what is allocated.
 struct KvBytes {
     std::size_t key = 0;    // sealed keys: codes, scales, means
     std::size_t value = 0;  // sealed values: codes, scales
-    std::size_t exact = 0;  // 16-bit keys and values of the open pages and the sinks, smoothing vectors,
-                            // padding; and the state of recurrent layers
+    std::size_t exact = 0;  // 16-bit keys and values of open pages and sinks, smoothing vectors, padding,
+                            // and the states of recurrent layers
     std::size_t total() const { return key + value + exact; }
 };
 
 struct KvStats {
     KvBytes bytes;
-    std::size_t recurrent = 0;  // of bytes.exact: the state of recurrent layers, in f32 whatever the tokens
-    std::size_t f16_total = 0;  // what the same tokens take with an f16 cache, same pages, same windows
+    std::size_t recurrent = 0;         // the part of bytes.exact that is states of recurrent layers (f32)
+    std::size_t f16_total = 0;         // what an f16 cache of the same tokens, pages and windows takes
     double key_bits_per_element = 16;  // of sealed pages: everything stored / elements
     double value_bits_per_element = 16;
-    double key_share = 0.5;  // of the elements, those with the width of keys; a latent is most of them
+    double key_share = 0.5;  // the share of elements that have the keys' width; latents have it too
     double bits_per_element() const {
         return key_share * key_bits_per_element + (1 - key_share) * value_bits_per_element;
     }
@@ -94,29 +93,29 @@ struct KvStats {
 
 class Model : public std::enable_shared_from_this<Model> {
   public:
-    // Maps the file, checks it, and prepares the weights. Throws Error.
+    // Checks the file and prepares the weights. Throws Error.
     static std::shared_ptr<Model> load(const std::string& path, const ModelOptions& options = {});
     virtual ~Model() = default;
 
     virtual const ModelInfo& info() const = 0;
     virtual const ModelOptions& options() const = 0;
 
-    // Text to tokens. add_bos adds the model's own start token where the model wants one. With parse_special,
-    // names of control tokens in the text ("<|im_end|>") become those tokens.
+    // add_bos puts the start token first if the model uses one. With parse_special, names of control tokens
+    // in the text ("<|im_end|>") become those tokens.
     virtual std::vector<Token> tokenize(std::string_view text, bool add_bos, bool parse_special) const = 0;
-    // Bytes of one token: may be part of a character. Control tokens give "" unless render_special.
+    // The bytes of one token, perhaps a part of a character. Control tokens give "" unless render_special.
     virtual std::string token_bytes(Token token, bool render_special = false) const = 0;
     virtual bool is_end_of_generation(Token token) const = 0;
 
-    // What a cache of n_tokens would take, without making it (the same function that sizes the real one).
+    // What a cache of n_tokens takes. Computed by the function that sizes real ones; nothing is allocated.
     virtual KvStats plan(const KvSpec& spec, int n_tokens) const = 0;
 };
 
 // One sequence of tokens and its cache.
 class Session {
   public:
-    // context: the most tokens this session can hold; 0 means the model's own context length.
-    // Throws Error(kUnsupported) where the model's head size cannot take a width.
+    // context: the most tokens this session can hold; 0: the model's context_length.
+    // Throws Error(kUnsupported) if the model's head size does not support a width.
     static std::unique_ptr<Session> create(std::shared_ptr<Model> model, const KvSpec& spec, int context = 0);
     virtual ~Session() = default;
 
@@ -124,22 +123,20 @@ class Session {
     virtual int context() const = 0;
     virtual int length() const = 0;  // tokens held
 
-    // Appends tokens; afterwards logits() are those after the last one. progress is called between batches
-    // with the number of tokens done so far; returning false stops there (what was done stays). Returns
-    // tokens done.
+    // Appends tokens; logits() are then those after the last one. progress is called between batches with the
+    // number of tokens done; returning false stops there and keeps what was done. Returns the tokens done.
     using Progress = std::function<bool(int done)>;
     virtual int eval(std::span<const Token> tokens, const Progress& progress = {}) = 0;
     // (n_vocab). Valid until the next eval().
     virtual std::span<const float> logits() const = 0;
 
-    // Forgets the tokens from position n on. Returns the position to evaluate again from, at most n: a cache
-    // whose pages are still open (or exact) keeps all n; one that sealed the pages around n restarts from
-    // where the result is again what a fresh run gives; one of a model with recurrent layers keeps
-    // all tokens or none. length() equals the returned value afterwards.
+    // Forgets the tokens from position n on. Returns the new length(), at most n: the position from which
+    // evaluating again gives what a fresh run gives. All n tokens stay while the pages around n are open or
+    // exact; fewer once they are sealed. Models with recurrent layers keep all tokens or none.
     virtual int trim(int n) = 0;
     void clear() { trim(0); }
-    // A second session that continues from here. Sealed pages are shared, open pages and
-    // recurrent states are copied.
+    // A second session that continues from here. Sealed pages are shared; open pages and recurrent states are
+    // copied.
     virtual std::unique_ptr<Session> fork() const = 0;
 
     virtual KvStats stats() const = 0;

@@ -15,10 +15,10 @@ struct SamplingOptions {
     int top_k = 40;            // 0: off
     float top_p = 0.95f;       // 1: off
     float min_p = 0.05f;       // 0: off
-    float repeat_penalty =
-        1.0f;  // 1: off; divides positive logits of the last repeat_last tokens, multiplies negative ones
+    // Divides positive logits of the last repeat_last tokens and multiplies negative ones; 1: off.
+    float repeat_penalty = 1.0f;
     int repeat_last = 64;
-    std::uint64_t seed = 0;  // the same seed, logits and options give the same tokens on every machine
+    std::uint64_t seed = 0;  // the same seed, logits and options draw the same tokens on every machine
 };
 
 // Not thread-safe.
@@ -27,7 +27,8 @@ class Sampler {
     explicit Sampler(const SamplingOptions& options);
     // Order: repeat penalty, top-k, top-p, min-p, temperature, draw.
     Token sample(std::span<const float> logits);
-    // Tells the sampler of a token that the text now holds (prompt tokens too, for the penalty).
+    // Adds a token of the text to what the repeat penalty looks at: each sampled one, and those of the
+    // prompt.
     void accept(Token token);
 
   private:
