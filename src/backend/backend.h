@@ -83,20 +83,20 @@ struct AttentionParams {
     int window;            // tokens, 0: all
     bool chunked = false;  // the window begins at its own last multiple, a multiple of a page's tokens
     float soft_cap = 0;    // logits become cap * tanh(logit / cap); 0: none
-    // (n_heads) what a logit loses for each token that its key is further back; null: nothing
+    // (n_heads) what a logit loses per token of distance to its key; null: nothing
     const float* alibi_slopes = nullptr;
-    const float* query_scales = nullptr;  // (rows) what queries are multiplied with besides, or null
-    const float* sink_logits =
-        nullptr;  // (n_heads) of one more key, whose value is zero; null: there is none
+    const float* query_scales = nullptr;  // (rows) additional factors of the queries, or null
+    // (n_heads) the logit of one more key, whose value is zero; null: none
+    const float* sink_logits = nullptr;
 };
 
-// Columns that belong together, behind those of the part before.
+// A range of columns with one factor; it begins where the part before it ends.
 struct PartScale {
     int width;
     float factor;
 };
 
-// Where the vectors of heads are: that of row i and head h begins at i * row + h * head.
+// Where the vectors of heads begin: that of row i and head h at i * row + h * head.
 struct HeadStrides {
     std::ptrdiff_t row, head;
 };

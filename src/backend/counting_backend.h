@@ -19,7 +19,7 @@ struct BackendMemory {
     std::size_t total() const { return weights + buffers + scratch; }
 };
 
-// Buffers have memory behind them as soon as somebody asks for it; matrices have none. Weights that the CPU
+// Buffers get memory when somebody asks for their data; matrices never do. Weights that the CPU
 // backend would refuse are refused. Caches are not touched.
 class CountingBackend : public Backend {
   public:

@@ -1,4 +1,4 @@
-// A mixture of experts: many feed-forward blocks, of which each token takes a few.
+// A mixture of experts: many feed-forward blocks; each token uses a few.
 #pragma once
 
 #include "backend/activation.h"

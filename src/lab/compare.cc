@@ -178,7 +178,7 @@ class Comparer {
         options.repeats = settings_.repeats;
         options.fast_fill = true;
         const double cost = speed_cost(depth);
-        const auto doing = fmt::format("speed behind {} tokens", depth);
+        const auto doing = fmt::format("speed at depth {}", depth);
         bool go_on = true;
         for (const auto& together : split_by_memory(depth)) {
             options.specs = together;

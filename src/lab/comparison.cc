@@ -11,7 +11,7 @@ bool exceeds(const Mean& a, const Mean& b) {
     return a.value - b.value > 2 * std::hypot(a.stderr_, b.stderr_);
 }
 
-// The q quantile of values, linear between the two nearest ranks, moved by so many of its standard errors:
+// The q quantile of values, linear between the two nearest ranks, moved by a number of its standard errors:
 // how many of n values lie below the true quantile is binomial, so the rank has an error of sqrt(q (1 - q) /
 // n) whatever the distribution. values is not empty; it is left in another order.
 double quantile(std::vector<float>& values, double q, double errors = 0) {

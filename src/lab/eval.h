@@ -1,6 +1,6 @@
 // Tasks whose answers depend on what the cache kept: the same questions through several caches side by side.
 //
-// Every task comes down to the log-probabilities of given answers behind a prompt. Where a question has
+// Every task reduces to the log-probabilities of given answers after a prompt. Where a question has
 // several answers (hellaswag), the one with the highest mean per token wins. Where it has one (the others),
 // the answer counts as right if it is what greedy decoding would have written.
 #pragma once
@@ -37,7 +37,7 @@ std::span<const TaskInfo> known_tasks();
 const TaskInfo* find_task(std::string_view name);
 
 struct TaskOptions {
-    int items = 0;               // the first so many questions, per context; 0: the task's default
+    int items = 0;               // questions per context, from the first; 0: the task's default
     std::vector<int> contexts;   // tokens of a prompt with its answer; empty: the task's default
     std::vector<double> depths;  // where in the prompt the answer stands, 0 to 1; empty: five places
     int shots = -1;              // hellaswag, lambada: solved questions in front; -1: what fits the context
@@ -46,7 +46,7 @@ struct TaskOptions {
     std::string text;            // its contents
 };
 
-// One question, in tokens. The answers begin behind the prompt.
+// One question, in tokens. The answers follow the prompt.
 struct TaskItem {
     std::vector<Token> prompt;                // at least one
     std::vector<std::vector<Token>> answers;  // at least one, none of them empty
@@ -121,7 +121,7 @@ struct EvalProgress {
 // Return false to stop: the report so far is then the result.
 using EvalCallback = std::function<bool(const EvalProgress&)>;
 
-// Runs all items through each cache. Throws Error(kInvalidArgument) when a spec comes twice or there is none.
+// Runs all items through each cache. Throws Error(kInvalidArgument) if a spec occurs twice or there are none.
 EvalReport run_task(const std::shared_ptr<Model>& model, const Task& task, std::span<const KvSpec> specs,
                     const EvalCallback& callback = {});
 

@@ -13,7 +13,7 @@ struct Interval {
 // A share of n > 0 trials: Wilson's interval, which stays inside [0, 1] and is not empty at 0 and n.
 Interval share_interval(int successes, int n);
 
-// The difference of two shares of the same n > 0 trials, of which `gained` succeeded only now and `lost` only
+// The difference of two shares of the same n > 0 trials; `gained` succeeded only now and `lost` only
 // before (McNemar's table). Agresti and Min (2005): half a trial is added to each of the table's four cells,
 // so that no flip at all does not read as certainty.
 Interval share_change_interval(int gained, int lost, int n);

@@ -162,7 +162,7 @@ class Chooser {
     const LayerCosts& costs_;
     std::vector<LayerGroup> groups_;
     double exact_bits_;  // of an element, with 16 bits everywhere
-    // What a side adds to that with so many bits in each group: layers may have unequal numbers of elements.
+    // What a side adds to that with a width for each group: layers may differ in their number of elements.
     std::map<std::pair<Side, int>, std::vector<double>> bits_;
     std::vector<KvWidths> widths_;  // of each group
 };

@@ -66,7 +66,7 @@ struct Choice {
 void check_budget(const Model& model, double max_bits);
 
 // The cheapest widths layer by layer: the fewest bits whose expected divergence is at most max_kld, or the
-// least divergence with at most so many bits per element (of sealed pages, everything counted, mean of keys
+// least divergence with at most that many bits per element (of sealed pages, everything counted, mean of keys
 // and values over the layers). Groups of equal layers share their widths. What takes max_bits throws as
 // check_budget().
 Choice fewest_bits(const Model& model, const LayerCosts& costs, std::span<const LayerGroup> groups,

@@ -122,7 +122,7 @@ class Measurement {
         for (std::size_t i = 0; i < targets.size(); ++i) {
             if (std::isfinite(out.scores[i].nll)) continue;
             fail(ErrorCode::kFormat,
-                 "{} gives logits that are not finite, first behind token {} of chunk {}: the weights may be "
+                 "{} gives logits that are not finite, first after token {} of chunk {}: the weights may be "
                  "damaged",
                  plan_.lanes[lane]->name(), position_ + static_cast<int>(i), done_);
         }

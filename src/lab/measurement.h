@@ -1,4 +1,4 @@
-// The arithmetic behind perplexity.h, apart from models, so that it can be tested without one.
+// The arithmetic of perplexity.h, without models, so that it can be tested on its own.
 //
 // Several lanes read the same chunks of tokens side by side: all of them one batch, then that batch is
 // scored, then the next. So only one batch of states and one block of logits are held at a time, however long

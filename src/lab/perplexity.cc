@@ -38,7 +38,7 @@ void check(const Model& model, const PerplexityOptions& options) {
     for (const Model* m : {&model, static_cast<const Model*>(options.base.get())}) {
         if (!m || options.context <= m->info().context_length) continue;
         fail(ErrorCode::kInvalidArgument,
-             "context is {}: {} was made for {} tokens, and predicts nothing sensible behind them. Give a "
+             "context is {}: {} was made for {} tokens and predicts nothing sensible beyond them. Give a "
              "smaller context",
              options.context, m->info().path, m->info().context_length);
     }

@@ -22,7 +22,7 @@ namespace kvsplit::lab {
 struct PerplexityOptions {
     std::vector<KvSpec> specs;  // at least one; compared with f16 as soon as that is among them
     int context = 2048;         // tokens per chunk, at most what the model was made for
-    int chunks = 0;             // the first so many; 0: all whole chunks of the text
+    int chunks = 0;             // how many, from the beginning; 0: all whole chunks of the text
     int batch = 512;            // tokens evaluated at a time
 
     // Measures the noise floor where f16 is among the specs: what a change that is harmless, f32 keys and

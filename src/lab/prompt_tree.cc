@@ -134,7 +134,7 @@ void PromptReader::add_rows(AnswerScore& score, std::span<const Token> tokens,
             const RowScore r = score_row(std::span(logits_).subspan(row * n_vocab, n_vocab), target);
             score.nll += r.nll;
             // Greedy decoding writes the answer if and only if each of its tokens is the most likely one
-            // behind the answer's own earlier tokens: as long as it has, those are what it has written.
+            // after the answer's own earlier tokens: as long as it has, those are what it has written.
             score.greedy = score.greedy && r.top == target;
         }
     }

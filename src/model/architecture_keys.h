@@ -21,7 +21,7 @@ class ArchitectureKeys {
     // From 1 to `most`.
     int count(const std::string& name, int most) const;
     int count_or(const std::string& name, int most, int absent) const;
-    // From 0 to `most`: where 0 means that there is none.
+    // From 0 to `most`; 0 means absent.
     int size_or(const std::string& name, int most, int absent) const;
     // A per-layer array of equal numbers is as good as the number; zeros are passed over, flags() tells where
     // they are. Throws Error(kUnsupported) for unequal ones.

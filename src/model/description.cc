@@ -13,8 +13,7 @@
 namespace kvsplit {
 namespace {
 
-// One number for each layer. Layers that have none, of which nobody asks, get that of the layer that has
-// most.
+// One number per layer. Layers without any get the largest number; nobody reads theirs.
 std::vector<int> counts_of_layers(const ArchitectureKeys& in, const std::string& name, int n, int most) {
     std::vector<int> counts = in.counts(name, n, most);
     std::ranges::replace(counts, 0, *std::ranges::max_element(counts));
@@ -42,7 +41,7 @@ void describe_heads(const gguf::File& file, const ArchitectureKeys& in, ModelDes
     d.attention_scale = 1.0f / std::sqrt(static_cast<float>(d.head_dim));
 }
 
-// Of so many channels of a head.
+// Pairs among the channels of a head that rotate.
 int rope_pairs(const ArchitectureKeys& in, const std::string& name, int head_dim, int absent) {
     const int rotated = in.count_or(name, head_dim, absent);
     if (rotated % 2 != 0) fail(ErrorCode::kFormat, "{}: an odd {}", in.file().path(), name);
@@ -63,7 +62,7 @@ void describe_widths(const ArchitectureKeys& in, ModelDescription& d) {
 }
 
 void describe_common(const gguf::File& file, const ArchitectureKeys& in, ModelDescription& d) {
-    // Layers that only guess further tokens stand behind the others.
+    // Layers that only predict further tokens come after the others.
     d.n_layers = in.count("block_count", 1024) - in.size_or("nextn_predict_layers", 1024, 0);
     if (d.n_layers < 1) in.refuse("nextn_predict_layers", "models of such layers alone");
     d.n_embd = in.count("embedding_length", 1 << 20);

@@ -76,17 +76,17 @@ struct ModelDescription {
     std::string architecture;
     int n_layers = 0;
     int n_embd = 0;
-    // What most layers have, or those that have most; what each layer has is in `heads`.
-    int n_heads = 0;  // of queries
+    // The most frequent or largest figure where layers differ; `heads` has each layer's own.
+    int n_heads = 0;  // query heads
     int n_kv_heads = 0;
     int head_dim = 0;
     std::vector<LayerHeads> heads;  // (n_layers)
     // (n_layers) Whose keys and values a layer reads, its own or an earlier layer's; empty: each its own.
     std::vector<int> kv_layers;
     int n_ff = 0;
-    std::vector<int> layer_ff;  // (n_layers) in its place where layers differ, or none
+    std::vector<int> layer_ff;  // (n_layers) replaces n_ff where layers differ; else empty
     int n_vocab = 0;
-    int context_length = 0;  // what the model reaches, stretched or not
+    int context_length = 0;  // tokens, after any stretching
 
     // A block is x + f(norm(x)), with post-norms x + norm(f(norm(x))), without pre-norms x + norm(f(x)).
     NormKind norm = NormKind::kRms;
@@ -129,7 +129,7 @@ struct ModelDescription {
     std::string_view shared_suffix = "_shexp";  // of its tensors' names
     float mixture_scale = 1.0f;                 // of the sum of it and the others
 
-    int n_embd_per_layer = 0;  // of a token's further embeddings, one for each layer; 0: there are none
+    int n_embd_per_layer = 0;  // width of a token's additional embeddings, one per layer; 0: none
     float embedding_scale = 1.0f;
     float attention_scale = 1.0f;
     float residual_scale = 1.0f;  // of what a block adds

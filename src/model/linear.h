@@ -8,13 +8,13 @@
 
 namespace kvsplit {
 
-// The numbers of a norm; null for those that it has not: ones, zeros.
+// A norm's parameters. A null gain stands for ones, a null bias for zeros.
 struct NormWeights {
     std::unique_ptr<Buffer> gain, bias;  // (dim)
 };
 
-// A matrix with a bias where the file has one. Tensors of some files (NVFP4) have a scale each, of what their
-// rows make.
+// A matrix with its bias, if the file has one. In some files (NVFP4) each tensor has a scale for its rows'
+// results.
 struct Linear {
     std::unique_ptr<WeightMatrix> matrix;
     std::unique_ptr<Buffer> bias;   // (matrix->rows()) or null

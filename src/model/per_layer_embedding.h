@@ -12,7 +12,7 @@
 namespace kvsplit {
 
 // Rows of a tensor that stays in the file and is read as rows are asked for: a table that is larger than all
-// other weights together, of which a token needs one row. The file must outlive it. Thread-safe.
+// other weights together; a token needs one row. The file must outlive it. Thread-safe.
 class FileTable {
   public:
     // Throws Error(kUnsupported) for a type that cannot be read.

@@ -31,7 +31,7 @@ class RecurrentPass {
         return convolved_;
     }
 
-    // The first product is [z | x | b | c | dt], of which the convolution takes x, b and c.
+    // The first product is [z | x | b | c | dt]; the convolution takes x, b and c.
     const float* mamba2(float eps) {
         const int dim = block_.n_inner, width = block_.n_convolved();
         convolve(dim, Activation::kSilu);
@@ -67,8 +67,7 @@ class RecurrentPass {
         return out_;
     }
 
-    // The first product is [query | key | value | z | beta | alpha], of which the convolution takes the first
-    // three.
+    // The first product is [query | key | value | z | beta | alpha]; the convolution takes the first three.
     const float* delta_rule(float eps) {
         const int dim = block_.n_inner, width = block_.n_convolved(), heads = block_.n_heads;
         const int groups = block_.n_groups, n_key = block_.n_state, keys = groups * n_key;

@@ -26,7 +26,7 @@ struct RecurrentBlock {
     int n_groups = 1;   // of heads that share what the state is written and read with: query and key heads
     int n_state = 0;    // elements of the state for each of the n_inner channels: channels of a key
     int n_step = 0;     // Mamba: channels that all steps are made of
-    bool norm = false;  // Mamba-2: of each group, behind the gate; Mamba: of steps, b and c
+    bool norm = false;  // Mamba-2: of each group, after the gate; Mamba: of steps, b and c
     bool tiled_heads = false;     // delta rule: value head h reads key head h % n_groups
     bool steps_by_group = false;  // delta rule: [beta | alpha] group by group
 

@@ -57,7 +57,7 @@ Scaling scaling_of(const ArchitectureKeys& keys, int context_length, const RopeO
     return s;
 }
 
-// A tensor of divisors, one for each pair; empty if there is none.
+// A tensor of divisors, one per pair; empty if absent.
 std::vector<double> divisors(const gguf::File& file, const char* name, int n_pairs) {
     const gguf::Tensor* t = file.find_tensor(name);
     if (!t) return {};
@@ -86,7 +86,7 @@ struct Yarn {
 
     Yarn(const ArchitectureKeys& keys, int n_pairs, double base, const Scaling& scaling, bool whole_pairs)
         : extrapolation(keys.number_or("rope.scaling.yarn_ext_factor", 1)) {
-        // The pair that turns so many times.
+        // The pair that turns `turns` times within the trained context.
         const auto pair = [&](double turns) {
             const double tokens = scaling.original_context / (turns * 2 * std::numbers::pi);
             return n_pairs * std::log(tokens) / std::log(base);

@@ -313,7 +313,8 @@ void TensorLoader::require_all_used(int n_layers) const {
         if (t.name.starts_with("rope_")) continue;  // read where the rotation is described
         // Of activations, for processors that compute with 4-bit ones.
         if (t.name.ends_with(".input_scale")) continue;
-        fail(ErrorCode::kUnsupported, "{}: tensor '{}' is none that this build knows of architecture '{}'",
+        fail(ErrorCode::kUnsupported,
+             "{}: tensor '{}' is unknown for architecture '{}'; the file may be newer than this build",
              file_.path(), gguf::printable(t.name),
              gguf::printable(file_.get_string("general.architecture")));
     }

@@ -26,22 +26,22 @@ class TensorLoader {
     Linear linear(std::int64_t cols, const std::vector<Part>& parts);
     // The parts, or one tensor `whole` that holds all of them.
     Linear linear(std::int64_t cols, const std::string& whole, const std::vector<Part>& parts);
-    // A tensor that has pieces of so many rows for each of n_groups: the first piece of all groups, the
-    // second, ..., and below them other parts.
+    // A tensor with `pieces` (their rows) for each of n_groups, reordered: the first piece of all groups, the
+    // second, ..., then the parts `below`.
     Linear sorted(std::int64_t cols, const std::string& name, const std::vector<std::int64_t>& pieces,
                   int n_groups, const std::vector<Part>& below);
-    // Parts of so many rows for each expert, as Backend::load_experts stacks them.
+    // Parts, each with its rows per expert, as Backend::load_experts stacks them.
     std::unique_ptr<WeightMatrix> experts(std::int64_t cols, const std::vector<Part>& parts, int n_experts);
-    // Of a tensor with rows [first | second] for each of n_heads, one matrix for each head: of its first rows
-    // (cols, first), transposed, and of its second ones (second, cols).
+    // For a tensor with rows [first | second] for each of n_heads, two matrices per head: its first rows,
+    // transposed to (cols, first), and its second rows (second, cols).
     struct HeadParts {
         std::unique_ptr<WeightMatrix> first_transposed, second;
     };
     HeadParts head_parts(const std::string& name, std::int64_t cols, std::int64_t first, std::int64_t second,
                          int n_heads);
-    // A tensor that is left in the file.
+    // A tensor whose rows stay in the file.
     std::unique_ptr<FileTable> table(const std::string& name, std::int64_t rows, std::int64_t cols);
-    // Scales (n_experts, parts) of what each part's rows make, or null.
+    // Scales (n_experts, parts) of the results of each part's rows, or null.
     std::unique_ptr<Buffer> expert_scale(const std::vector<Part>& parts, int n_experts);
     // Their biases, stacked likewise, or null.
     std::unique_ptr<Buffer> expert_bias(const std::vector<Part>& parts, int n_experts);
@@ -52,7 +52,7 @@ class TensorLoader {
     float number(const std::string& tensor);
     // Its n numbers.
     std::unique_ptr<Buffer> vector(const std::string& tensor, std::int64_t n);
-    // Each of its n numbers so many times.
+    // Each of its n numbers, repeated `times` times.
     std::unique_ptr<Buffer> repeated(const std::string& tensor, std::int64_t n, std::int64_t times);
     // (cols, rows) of a tensor of `rows` rows of `cols` numbers.
     std::unique_ptr<Buffer> transposed(const std::string& tensor, std::int64_t rows, std::int64_t cols);

@@ -117,8 +117,8 @@ std::unique_ptr<LatentWeights> load_latent(TensorLoader& load, const ModelDescri
     return w;
 }
 
-// Of queries and keys of length 1, of which queries are divided by the root of their channels besides: the
-// RMS norm leaves the length of a vector at that root.
+// Gains after which an RMS norm yields keys of length 1 and queries of length 1 / sqrt(channels): the norm
+// alone yields sqrt(channels).
 std::unique_ptr<Buffer> unit_gain(Backend& backend, const RecurrentBlock& r) {
     const auto half = static_cast<std::size_t>(r.n_groups) * static_cast<std::size_t>(r.n_state);
     auto gain = backend.allocate(2 * half);

@@ -18,7 +18,7 @@ struct ExpertWeights {
     std::unique_ptr<WeightMatrix> up, down;                // as Mixture has them
     std::unique_ptr<Buffer> up_scale, down_scale, up_bias, down_bias;  // likewise, or null
     Linear latent_in, latent_out;               // (n_expert_embd, n_embd) and back, or without matrices
-    Linear shared_up, shared_down;              // the expert of all tokens; without matrices if there is none
+    Linear shared_up, shared_down;              // the shared expert; without matrices if none
     std::unique_ptr<WeightMatrix> shared_gate;  // (1, n_embd) or null
 };
 

@@ -236,7 +236,7 @@ TEST(Measurement, NanIsAnErrorThatNamesTheCacheAndThePlace) {
     } catch (const Error& error) {
         EXPECT_EQ(error.code(), ErrorCode::kFormat);
         EXPECT_EQ(std::string(error.what()),
-                  "given gives logits that are not finite, first behind token 14 of chunk 2: the weights may "
+                  "given gives logits that are not finite, first after token 14 of chunk 2: the weights may "
                   "be damaged");
     }
 }

@@ -167,8 +167,8 @@ TEST(LoadErrors, LayersThatShareKeysAndValues) {
         return refusal([&](Json& spec) { spec["metadata"][key] = value; }, ErrorCode::kFormat, {},
                        "gemma4_e2b");
     };
-    EXPECT_SAYS(with("attention.shared_kv_layers", 6), "leaves none that layer 0 could read");
-    EXPECT_SAYS(with("attention.shared_kv_layers", 4), "leaves none that layer 2 could read");
+    EXPECT_SAYS(with("attention.shared_kv_layers", 6), "leaves no layer whose cache layer 0 could read");
+    EXPECT_SAYS(with("attention.shared_kv_layers", 4), "leaves no layer whose cache layer 2 could read");
     EXPECT_SAYS(with("attention.shared_kv_layers", 7), "must be between 1 and 6");
     EXPECT_SAYS(with("attention.shared_kv_layers", 2), "blk.3.attn_k_norm.weight");
     EXPECT_SAYS(with("embedding_length_per_layer_input", 16),
@@ -184,7 +184,7 @@ TEST(LoadErrors, LatentAttention) {
                 "'blk.0.attn_kv_b.weight': has shape 96 x 512, the model's metadata asks for 96 x 384");
     EXPECT_SAYS(refusal([](Json& spec) { spec["metadata"]["attention.key_length_mla"] = 32; },
                         ErrorCode::kFormat, {}, "deepseek2"),
-                "keys of 32 of which 32 rotate");
+                "keys of 32, 32 of them rotating");
     EXPECT_SAYS(refusal([](Json& spec) { spec["metadata"]["attention.kv_lora_rank"] = 64; },
                         ErrorCode::kFormat, {}, "deepseek2"),
                 "'blk.0.attn_kv_a_mqa.weight'");

@@ -1,7 +1,7 @@
-// Questions of a file behind solved ones of the same file.
+// Questions of a file after solved ones of the same file.
 //
-// A question alone is shorter than the exact part of a cache, so that every cache would read the same. Solved
-// questions in front make the cache as long as one likes, in the way that benchmarks are usually run.
+// A question alone is shorter than the exact part of a cache, so every cache would read the same. Solved
+// questions in front make the cache as long as wanted, and benchmarks are usually run that way.
 #pragma once
 
 #include <string_view>
@@ -11,9 +11,9 @@
 
 namespace kvsplit::lab {
 
-// The first so many questions as items. The solved ones, the same for all, come from the end of the list, so
-// that the questions asked stay the same whatever their number. Sets task.shots and task.items. Throws
-// Error(kInvalidArgument) where questions run short.
+// The first options.items questions as items. The solved ones, the same for all, come from the end of the
+// list, so the questions asked do not depend on their number. Sets task.shots and task.items. Throws
+// Error(kInvalidArgument) if there are too few questions.
 void add_few_shot_items(Task& task, const Model& model, const std::vector<Question>& questions,
                         const TaskOptions& options, int context, std::string_view file,
                         const TaskCallback& callback);

@@ -16,7 +16,7 @@ using Asked = FilledPrompt::Asked;
          context, task.info.name);
 }
 
-// Pieces of at least `context` tokens together, each counted as it stands behind another.
+// Pieces of at least `context` tokens together, each counted as it follows another.
 Pieces gather(const Task& task, const Model& model, const FilledPrompt& prompt, int context,
               std::size_t most) {
     const auto count = [&](const std::string& text) {

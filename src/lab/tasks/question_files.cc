@@ -15,7 +15,7 @@ constexpr int kEndings = 4, kLinesPerQuestion = 2 + kEndings;
 class Lines {
   public:
     Lines(std::string_view text, std::string_view name) : text_(text), name_(name) {
-        // Empty lines at the end are nobody's.
+        // Empty lines at the end belong to no question.
         while (!text_.empty() && (text_.back() == '\n' || text_.back() == '\r')) text_.remove_suffix(1);
     }
 
@@ -54,8 +54,7 @@ Question passage_question(std::string passage, const std::string& place) {
     passage.resize(end == passage.npos ? 0 : end + 1);
     const std::size_t space = passage.rfind(' ');
     if (space == passage.npos || is_blank(std::string_view(passage).substr(0, space))) {
-        fail(ErrorCode::kFormat, "{}: \"text\" needs at least two words, the last of which is predicted",
-             place);
+        fail(ErrorCode::kFormat, "{}: \"text\" needs at least two words: the last one is predicted", place);
     }
     Question question{place, passage.substr(0, space), {passage.substr(space)}};
     return question;

@@ -44,7 +44,7 @@ void set_windows(const ArchitectureKeys& in, ModelDescription& d, int window, in
 void rotate_windows_alone(ModelDescription& d);
 // Queries, keys and values are cut off where the file says so.
 void set_clamp(const ArchitectureKeys& in, ModelDescription& d);
-// The mixture of experts that the file describes, where it says nothing `defaults`: in all layers behind the
+// The mixture of experts that the file describes, with `defaults` for absent keys, in all layers after the
 // leading dense ones.
 void set_experts(const ArchitectureKeys& in, ModelDescription& d, const Routing& defaults);
 // Sizes of the heads of latent attention, in place of what other files say of heads.

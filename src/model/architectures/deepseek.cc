@@ -47,8 +47,8 @@ std::span<const Architecture> deepseek_family() { return kDeepSeek; }
 
 void set_latent_attention(const ArchitectureKeys& in, ModelDescription& d) {
     LatentAttention& l = d.latent;
-    // Files with one tensor for keys and values (attn_kv_b) describe the heads that it makes, others the
-    // latent's and beside them those.
+    // Files with one tensor for keys and values (attn_kv_b) give the sizes of the heads it makes. Others give
+    // those of the latent, and the heads' sizes under names that end in _mla.
     const bool whole = first_layer_has(in, "attn_kv_b.weight");
     const auto length = [&](const std::string& name) {
         return whole ? in.count_or(name, codec::kMaxHeadDim, d.n_embd / d.n_heads)
@@ -64,7 +64,7 @@ void set_latent_attention(const ArchitectureKeys& in, ModelDescription& d) {
     d.n_kv_heads = 1;
     if (l.n_plain < 1 || d.head_dim > codec::kMaxHeadDim) {
         fail(ErrorCode::kFormat,
-             "{}: a latent of {} channels, and keys of {} of which {} rotate, are out of range",
+             "{}: a latent of {} channels with keys of {}, {} of them rotating, is out of range",
              in.file().path(), l.kv_rank, key, n_rotary);
     }
     d.attention_scale = 1.0f / std::sqrt(static_cast<float>(key));

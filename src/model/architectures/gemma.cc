@@ -1,4 +1,4 @@
-// Google's Gemma models: scaled embeddings, GELU, from the second on norms behind the blocks and windows.
+// Google's Gemma models: scaled embeddings, GELU, norms after the blocks and windows from Gemma 2 on.
 #include <fmt/format.h>
 
 #include <cmath>
@@ -50,7 +50,7 @@ void share_keys_and_values(const ArchitectureKeys& in, ModelDescription& d) {
             while (from >= 0 && d.window(from) != d.window(i)) --from;
             if (from < 0)
                 in.reject("attention.shared_kv_layers",
-                          fmt::format("leaves none that layer {} could read", i));
+                          fmt::format("leaves no layer whose cache layer {} could read", i));
             d.heads[static_cast<std::size_t>(i)].n_kv = d.heads_of(from).n_kv;
         }
         d.kv_layers.push_back(from);

@@ -95,7 +95,7 @@ void describe_nemotron_h(const ArchitectureKeys& in, ModelDescription& d) {
     d.n_expert_embd = in.size_or("moe_latent_size", kMaxChannels, 0);
 }
 
-// A layer of attention closes each group of so many, unless the file names the others.
+// Every n-th layer attends, unless the file lists the recurrent ones.
 void set_delta_rule(const ArchitectureKeys& in, ModelDescription& d) {
     const std::vector<bool> recurrent = in.flags("attention.recurrent_layers", d.n_layers);
     const int period = in.count_or("full_attention_interval", 1 << 20, 4);

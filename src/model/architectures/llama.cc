@@ -230,7 +230,7 @@ void describe_granite(const ArchitectureKeys& in, ModelDescription& d) {
     if (!in.flag_or("rope.scaling.finetuned", true)) d.n_rope_pairs = 0;
 }
 
-// What files made before the keys existed mean are the values of MiniCPM-2B.
+// Files made before these keys existed are MiniCPM-2B's: its values are the defaults.
 void describe_minicpm(const ArchitectureKeys& in, ModelDescription& d) {
     set_scales(in, d, 12.0, 1.4 / std::sqrt(double(d.n_layers)), d.n_embd / 256.0);
 }
