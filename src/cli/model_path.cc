@@ -6,6 +6,8 @@
 #ifdef KVSPLIT_HAS_FETCH
 #include "fetch/address.h"
 #include "fetch/fetch.h"
+#include "fetch/redact.h"
+#include "gguf/gguf.h"
 #endif
 
 namespace kvsplit::cli {
@@ -23,14 +25,32 @@ namespace {
 class DownloadLine {
   public:
     void update(const fetch::Progress& progress) {
-        const bool checks = progress.stage == fetch::Progress::Stage::kCheck;
-        const std::string label = fmt::format("{} {}", checks ? "checking" : "loading", progress.file);
+        const std::string label = fmt::format("{} {}", verb(progress.stage), progress.file);
         if (label != label_) line_.emplace(label_ = label);
         const double total = static_cast<double>(progress.total), done = static_cast<double>(progress.done);
         line_->update(total > 0 ? done / total : 0, format_bytes(done));
     }
 
+    // Before something else is printed.
+    void clear() {
+        if (line_) line_->clear();
+    }
+
   private:
+    static std::string_view verb(fetch::Progress::Stage stage) {
+        switch (stage) {
+            case fetch::Progress::Stage::kDownload:
+                return "loading";
+            case fetch::Progress::Stage::kCheck:
+                return "checking";
+            case fetch::Progress::Stage::kWait:
+                return "waiting for another program, which loads";
+            case fetch::Progress::Stage::kPause:
+                return "waiting before another try:";
+        }
+        return "";
+    }
+
     std::string label_;
     std::optional<ProgressLine> line_;
 };
@@ -42,22 +62,26 @@ std::string local_model(const std::string& path) {
     const InterruptGuard interrupt;
     DownloadLine line;
     fetch::Options options = fetch::Options::from_environment();
-    options.on_progress = [&](const fetch::Progress& progress) {
+    options.reports.on_progress = [&](const fetch::Progress& progress) {
         line.update(progress);
         return !interrupt.raised();
     };
-    options.on_note = [](const std::string& text) { note("{}", text); };
+    options.reports.on_note = [&](const std::string& text) {
+        line.clear();
+        note("{}", text);
+    };
+    options.check = [](const std::string& file) { gguf::File{file}; };
     try {
         return fetch::fetch_model(path, options);
     } catch (const Error& error) {
         if (error.code() != ErrorCode::kCancelled) throw;
         fail(ErrorCode::kCancelled, "{}: stopped; what was loaded is kept, run the command again to go on",
-             path);
+             fetch::redacted(path));
     }
 }
 #else
 std::string local_model(const std::string& path) {
-    if (path.starts_with("hf:") || path.starts_with("https://") || path.starts_with("http://")) {
+    if (path.starts_with("hf:") || path.find("://") != std::string::npos) {
         fail(ErrorCode::kUnsupported,
              "{}: this program was built without downloads; load the file with another program, or build "
              "again with "

@@ -1,13 +1,34 @@
 #include "fetch/address.h"
 
 #include <algorithm>
+#include <cctype>
 
 #include "base/error.h"
 
 namespace kvsplit::fetch {
 
+namespace {
+
+constexpr std::string_view kHub = "hf:";
+
+std::string with_slashes(std::string_view text) {
+    std::string out;
+    for (std::size_t at = 0; at < text.size();) {
+        const bool slash = text.substr(at, 3) == "%2F" || text.substr(at, 3) == "%2f";
+        out += slash ? '/' : text[at];
+        at += slash ? 3 : 1;
+    }
+    return out;
+}
+
+}  // namespace
+
 bool is_remote(std::string_view path) {
-    return path.starts_with("hf:") || path.starts_with("https://") || path.starts_with("http://");
+    if (path.starts_with(kHub)) return true;
+    const std::string_view scheme = path.substr(0, path.find("://"));
+    const auto plain = [](unsigned char c) { return std::isalnum(c) || c == '+' || c == '-' || c == '.'; };
+    return scheme.size() > 1 && scheme.size() < path.size() &&
+           std::all_of(scheme.begin(), scheme.end(), plain);
 }
 
 bool is_safe_file_name(std::string_view name) {
@@ -22,21 +43,32 @@ bool is_safe_file_name(std::string_view name) {
 }
 
 std::optional<HubAddress> parse_hub_address(std::string_view path) {
-    if (!path.starts_with("hf:")) return std::nullopt;
-    const std::string_view rest = path.substr(3);
+    if (!path.starts_with(kHub)) return std::nullopt;
+    std::string_view rest = path.substr(kHub.size());
+    if (rest.starts_with("//")) rest.remove_prefix(2);
     HubAddress address;
     const std::size_t owner_end = rest.find('/');
-    const std::size_t repo_end = owner_end == rest.npos ? rest.npos : rest.find_first_of("/:", owner_end + 1);
+    const std::size_t repo_end =
+        owner_end == rest.npos ? rest.npos : rest.find_first_of("/:@", owner_end + 1);
     address.repository = rest.substr(0, repo_end);
-    const bool named = owner_end != rest.npos && is_safe_file_name(address.repository);
-    if (named && repo_end != rest.npos) {
-        (rest[repo_end] == '/' ? address.file : address.wanted) = rest.substr(repo_end + 1);
+    bool good = owner_end != rest.npos && is_safe_file_name(address.repository);
+    rest.remove_prefix(std::min(repo_end, rest.size()));
+    if (rest.starts_with('@')) {
+        const std::size_t end = std::min(rest.find_first_of("/:"), rest.size());
+        address.revision = with_slashes(rest.substr(1, end - 1));
+        good = good && is_safe_file_name(address.revision);
+        rest.remove_prefix(end);
     }
-    const bool empty_end = repo_end != rest.npos && address.file.empty() && address.wanted.empty();
-    const bool odd_wish = !address.wanted.empty() && !is_safe_file_name(address.wanted);
-    if (!named || empty_end || odd_wish || (!address.file.empty() && !is_safe_file_name(address.file))) {
+    if (!rest.empty()) {
+        std::string& chosen = rest.front() == '/' ? address.file : address.wanted;
+        chosen = rest.substr(1);
+        good = good && is_safe_file_name(chosen);
+    }
+    if (!good || address.wanted.find('/') != rest.npos) {
         fail(ErrorCode::kInvalidArgument,
-             "{}: say hf:OWNER/REPOSITORY/FILE.gguf, or hf:OWNER/REPOSITORY to have a file chosen", path);
+             "{}: say hf:OWNER/REPOSITORY/FILE.gguf, or hf:OWNER/REPOSITORY[:TYPE] to have a file chosen; "
+             "@REVISION may follow the repository",
+             path);
     }
     return address;
 }

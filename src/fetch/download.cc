@@ -1,17 +1,19 @@
 #include "fetch/download.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <charconv>
-#include <chrono>
-#include <thread>
+#include <optional>
+#include <tuple>
+#include <utility>
 
 #include "base/error.h"
+#include "base/split_name.h"
+#include "fetch/contents.h"
+#include "fetch/file_lock.h"
+#include "fetch/part_file.h"
+#include "fetch/remote_file.h"
+#include "fetch/retry.h"
 #include "fetch/sha256.h"
 
 namespace kvsplit::fetch {
@@ -19,243 +21,225 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kTries = 5;  // in a row without a byte
-constexpr int kMaxRedirections = 10;
+constexpr std::size_t kHead = 1024;   // bytes that show what it is, if no GGUF file
+constexpr int kMaxNewBeginnings = 5;  // a file that changes all the time is not loaded
 
-std::uint64_t to_number(const std::string& text) {
-    std::uint64_t number = 0;
-    std::from_chars(text.data(), text.data() + text.size(), number);
-    return number;
-}
-
-// An ETag without its quotes and its mark of weakness.
-std::string bare_etag(std::string etag) {
-    if (etag.starts_with("W/")) etag.erase(0, 2);
-    if (etag.size() >= 2 && etag.front() == '"' && etag.back() == '"') etag = etag.substr(1, etag.size() - 2);
-    return etag;
-}
-
-// "https://host" of an URL.
-std::string origin_of(const std::string& url) {
-    const auto host = url.find("://");
-    return url.substr(0, url.find('/', host == std::string::npos ? 0 : host + 3));
-}
-
-// Eight letters that stand for an identity.
-std::string mark_of(const std::string& identity) {
-    std::uint32_t hash = 0x811c9dc5;
-    for (const char c : identity) hash = (hash ^ static_cast<std::uint8_t>(c)) * 0x01000193;
-    return fmt::format("{:08x}", hash);
-}
-
-// The unfinished file: locked, so that two programs do not write into one.
-class PartFile {
+class Download {
   public:
-    explicit PartFile(std::string path) : path_(std::move(path)) {
-        fd_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-        if (fd_ < 0) fail(ErrorCode::kIo, "{}: cannot write: {}", path_, errno_text(errno));
-        if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
-            ::close(fd_);
-            fail(ErrorCode::kIo, "{}: another program is loading this file", path_);
+    Download(Http& http, const Order& order, const Reports& reports, bool locked)
+        : http_(http), order_(order), reports_(reports), locked_(locked), shown_(order.url.shown()) {}
+
+    void run() {
+        if (const std::string mark = find_part(order_.target); !mark.empty()) {
+            part_.emplace(order_.target, mark, locked_);
         }
-        size_ = static_cast<std::uint64_t>(std::max<off_t>(::lseek(fd_, 0, SEEK_END), 0));
+        Retry retry(order_.first_pause, shown_, reports_);
+        for (int beginnings = 0; !whole_;) {
+            const Reply reply = request();
+            if (whole_) break;
+            if (begin_anew_) {
+                if (part_) drop_part();
+                remote_ = {};
+                if (++beginnings > kMaxNewBeginnings) {
+                    fail(ErrorCode::kIo, "{}: the file changes while it is loaded; try again later", shown_);
+                }
+                continue;
+            }
+            if (size() > furthest_) retry.start_anew();
+            furthest_ = std::max(furthest_, size());
+            if (!retry.pause_after(reply, progress(Progress::Stage::kDownload, size())))
+                give_up(reply, retry);
+        }
+        finish();
     }
-    ~PartFile() { ::close(fd_); }
-    PartFile(const PartFile&) = delete;
-    PartFile& operator=(const PartFile&) = delete;
 
-    const std::string& path() const { return path_; }
-    std::uint64_t size() const { return size_; }
+  private:
+    std::uint64_t size() const { return part_ ? part_->size() : 0; }
 
-    void clear() {
-        if (::ftruncate(fd_, 0) != 0) fail(ErrorCode::kIo, "{}: cannot write: {}", path_, errno_text(errno));
-        ::lseek(fd_, 0, SEEK_SET);
-        size_ = 0;
+    Progress progress(Progress::Stage stage, std::uint64_t done) const {
+        return {stage, order_.target.filename().string(), done, remote_.bytes};
+    }
+    bool report(Progress::Stage stage, std::uint64_t done) const {
+        return reports_.on_progress(progress(stage, done));
     }
 
-    // False, with errno, where the disk refuses.
-    bool append(const char* data, std::size_t n) {
-        while (n > 0) {
-            const ssize_t written = ::write(fd_, data, n);
-            if (written < 0 && errno == EINTR) continue;
-            if (written < 0) return false;
-            data += written;
-            n -= static_cast<std::size_t>(written);
-            size_ += static_cast<std::uint64_t>(written);
+    void drop_part() {
+        part_->discard();
+        part_.reset();
+    }
+
+    // One try. Sets whole_ when the file is there, begin_anew_ when the part cannot be resumed.
+    Reply request() {
+        begin_anew_ = false;
+        head_.clear();
+        if (part_ && !part_->is_of_known_version()) drop_part();
+        const Http::Sink sink{[&](const Reply& reply) { return begin(reply); },
+                              [&](const char* data, std::size_t n) { return take(data, n); }};
+        const Reply reply = http_.get_file(order_.url, {size(), remote_.if_range}, sink,
+                                           [&] { return report(Progress::Stage::kDownload, size()); });
+        if (begin_anew_) return reply;
+        if (reply.status == 416 && size() > 0) {
+            // All of it was loaded before, or it is another file now.
+            const auto remote = describe(reply);
+            const bool same = remote && mark_of(remote->identity) == part_->mark() && remote->bytes == size();
+            (same ? whole_ : begin_anew_) = true;
+            if (same) remote_ = *remote;
+        } else if (reply.is_whole()) {
+            if (!is_model_) refuse_contents();
+            whole_ = true;
+        }
+        return reply;
+    }
+
+    // The head of an answer has come: false where what follows does not continue the part that there is.
+    bool begin(const Reply& reply) {
+        const auto remote = describe(reply);
+        content_type_ = reply.header("content-type");
+        // Otherwise the server knows no ranges, or has another file now.
+        const bool goes_on = reply.status == 206 && size() > 0;
+        if (!remote || remote->begin != (goes_on ? size() : 0) || (goes_on && !is_same(*remote))) {
+            begin_anew_ = true;
+            return false;
+        }
+        answer_ = *remote;
+        is_model_ = goes_on;
+        if (goes_on) {
+            // What was asked with If-Range may be answered without the version's name.
+            if (answer_.identity.empty())
+                std::tie(answer_.identity, answer_.if_range) = std::tie(remote_.identity, remote_.if_range);
+            remote_ = answer_;
+            require_room();
         }
         return true;
     }
 
-  private:
-    std::string path_;
-    int fd_ = -1;
-    std::uint64_t size_ = 0;
-};
+    bool is_same(const RemoteFile& remote) const {
+        if (remote.identity.empty()) return !remote_.if_range.empty();
+        return mark_of(remote.identity) == part_->mark();
+    }
 
-class Download {
-  public:
-    Download(Http& http, const RemoteFile& remote, const fs::path& target, const OnProgress& on_progress)
-        : http_(http),
-          remote_(remote),
-          target_(target),
-          on_progress_(on_progress),
-          part_(fmt::format("{}.{}.part", target.string(), mark_of(remote.identity))) {}
-
-    void run() {
-        // Without an identity nobody knows whether it is still the same file.
-        if (remote_.identity.empty() || (remote_.bytes > 0 && part_.size() > remote_.bytes)) part_.clear();
-        require_room();
-        for (int tries = 0; !is_whole();) {
-            const std::uint64_t before = part_.size();
-            const Reply reply = request();
-            if (reply.is_whole()) {
-                whole_ = true;
-                if (remote_.bytes > 0 && part_.size() != remote_.bytes) break;
-                continue;
-            }
-            if (reply.no_ranges && before > 0) {
-                part_.clear();
-                continue;
-            }
-            if (reply.status >= 400 && reply.status < 500 && reply.status != 408 && reply.status != 429) {
-                refuse(remote_.url, reply);
-            }
-            tries = part_.size() > before ? 0 : tries + 1;
-            if (tries == kTries) give_up(reply);
-            wait(std::chrono::seconds(1 << tries));
+    bool take(const char* data, std::size_t n) {
+        if (is_model_) {
+            store(data, n);
+            return true;
         }
-        check();
-        std::error_code error;
-        fs::rename(part_.path(), target_, error);
-        if (error) fail(ErrorCode::kIo, "{}: cannot write: {}", target_.string(), error.message());
+        head_.append(data, n);
+        if (is_gguf(head_)) {
+            if (part_) drop_part();  // not sooner: a sign-in page is no reason to lose it
+            remote_ = answer_;
+            require_room();
+            part_.emplace(order_.target, mark_of(remote_.identity), locked_);
+            part_->clear();
+            store(head_.data(), head_.size());
+            head_.clear();
+            is_model_ = true;
+        } else if (head_.size() >= kHead) {
+            refuse_contents();
+        }
+        return true;
     }
 
-  private:
-    bool is_whole() const {
-        return whole_ || (remote_.bytes > 0 && !remote_.identity.empty() && part_.size() == remote_.bytes);
-    }
-
-    bool report(Progress::Stage stage, std::uint64_t done) const {
-        return on_progress_({stage, target_.filename().string(), done, remote_.bytes});
-    }
-
-    Reply request() {
-        int refused = 0;  // errno of the disk
-        const auto write = [&](const char* data, std::size_t size) {
-            if (!part_.append(data, size)) refused = errno;
-            return refused == 0;
-        };
-        const auto keep_on = [&] { return report(Progress::Stage::kDownload, part_.size()); };
-        Reply reply = http_.get_from(remote_.url, part_.size(), write, keep_on);
-        if (refused) fail(ErrorCode::kIo, "{}: cannot write: {}", part_.path(), errno_text(refused));
-        return reply;
+    void store(const char* data, std::size_t n) {
+        try {
+            part_->append(data, n);
+        } catch (const Error&) {
+            require_room();  // says how much is missing, if that is why
+            throw;
+        }
     }
 
     void require_room() const {
+        const fs::path folder = order_.target.parent_path();
+        const std::uint64_t left = remote_.bytes - std::min(size(), remote_.bytes);
         std::error_code error;
-        const auto room = fs::space(target_.parent_path(), error).available;
-        const std::uint64_t left = remote_.bytes > part_.size() ? remote_.bytes - part_.size() : 0;
+        const auto room = fs::space(folder, error).available;
         if (error || left <= room) return;
         fail(ErrorCode::kIo,
-             "{}: {} bytes are still to be loaded, and the disk has room for {}: free some, or set "
+             "{}: {} bytes are still to be loaded, and the disk of {} has room for {}: free some, or set "
              "KVSPLIT_CACHE to a folder on another disk",
-             target_.string(), left, room);
+             order_.target.filename().string(), left, folder.string(), room);
     }
 
-    [[noreturn]] void give_up(const Reply& reply) const {
-        const std::string why = reply.failure.empty() ? fmt::format("HTTP {}", reply.status) : reply.failure;
+    [[noreturn]] void refuse_contents() const {
+        fail(ErrorCode::kFormat, "{}: what came is {}", shown_, describe_contents(head_, content_type_));
+    }
+
+    [[noreturn]] void give_up(const Reply& reply, const Retry& retry) const {
+        if (retry.tries() == 0 || size() == 0) refuse(shown_, reply, order_.access);
         fail(ErrorCode::kIo,
-             "{}: the download stopped after {} bytes: {}; run the command again to go on from there",
-             remote_.url, part_.size(), why);
+             "{}: the download stopped after {} bytes: {}; run the command again to go on from there", shown_,
+             size(), reason_of(reply));
     }
 
-    void wait(std::chrono::milliseconds time) const {
-        constexpr std::chrono::milliseconds kStep{100};
-        for (; time.count() > 0; time -= kStep) {
-            if (!report(Progress::Stage::kDownload, part_.size())) fail(ErrorCode::kCancelled, "stopped");
-            std::this_thread::sleep_for(kStep);
+    void finish() {
+        if (remote_.bytes > 0 && size() != remote_.bytes) {
+            discard(fmt::format("{} bytes, but the server states {}", size(), remote_.bytes));
+        }
+        if (remote_.bytes == 0) check_end();
+        if (!remote_.sha256.empty()) {
+            const std::string found = sha256_of_file(
+                part_->path(), [&](std::uint64_t done) { return report(Progress::Stage::kCheck, done); });
+            if (found.empty()) fail(ErrorCode::kCancelled, "stopped");
+            if (found != remote_.sha256) {
+                discard(fmt::format("SHA-256 {}, but the server states {}", found, remote_.sha256));
+            }
+        }
+        part_->move_to(order_.target);
+        remove_other_parts(order_.target);
+    }
+
+    // Of a connection that simply ends nobody knows whether it ended too early.
+    void check_end() {
+        // A part of a model that is cut into several cannot be read alone.
+        if (!order_.check || parse_split_name(order_.target.string())) return;
+        try {
+            order_.check(part_->path());
+        } catch (const Error& error) {
+            if (error.code() != ErrorCode::kFormat) throw;
+            discard(fmt::format("{} bytes, which are not all: {}", size(), error.what()));
         }
     }
 
-    void check() {
-        if (remote_.bytes > 0 && part_.size() != remote_.bytes) {
-            discard(fmt::format("{} bytes, but the server states {}", part_.size(), remote_.bytes));
-        }
-        if (remote_.sha256.empty()) return;
-        const std::string found = sha256_of_file(
-            part_.path(), [&](std::uint64_t done) { return report(Progress::Stage::kCheck, done); });
-        if (found.empty()) fail(ErrorCode::kCancelled, "stopped");
-        if (found != remote_.sha256) {
-            discard(fmt::format("SHA-256 {}, but the server states {}", found, remote_.sha256));
-        }
-    }
-
-    [[noreturn]] void discard(const std::string& why) const {
-        ::unlink(part_.path().c_str());
+    [[noreturn]] void discard(const std::string& why) {
+        drop_part();
         fail(ErrorCode::kFormat,
-             "{}: what was loaded has {}; it is deleted, run the command again to load it anew", remote_.url,
-             why);
+             "{}: what was loaded has {}; it is deleted, run the command again to load it anew", shown_, why);
     }
 
     Http& http_;
-    const RemoteFile& remote_;
-    const fs::path& target_;
-    const OnProgress& on_progress_;
-    PartFile part_;
-    bool whole_ = false;
+    const Order& order_;
+    const Reports& reports_;
+    const bool locked_;
+    const std::string shown_;
+    std::optional<PartFile> part_;
+    RemoteFile remote_;         // what the part is of
+    RemoteFile answer_;         // what the latest answer is of
+    std::string content_type_;  // of that answer
+    std::string head_;          // its first bytes, until they show what it is
+    std::uint64_t furthest_ = 0;
+    bool is_model_ = false, whole_ = false, begin_anew_ = false;
 };
 
 }  // namespace
 
-void refuse(const std::string& url, const Reply& reply) {
-    if (reply.status == 404) fail(ErrorCode::kNotFound, "{}: there is no such file (HTTP 404)", url);
-    if (reply.status == 401 || reply.status == 403) {
-        fail(ErrorCode::kIo,
-             "{}: access is refused (HTTP {}): a name may be misspelt; for a private or gated model accept "
-             "its "
-             "terms on its page and set HF_TOKEN to a token of yours",
-             url, reply.status);
-    }
-    if (reply.status >= 400) fail(ErrorCode::kIo, "{}: the server answers HTTP {}", url, reply.status);
-    fail(ErrorCode::kIo, "{}: {}", url, reply.failure);
-}
-
-RemoteFile inspect(Http& http, const std::string& url, const OnProgress& on_progress) {
-    const std::string name = url.substr(url.find_last_of('/') + 1);
-    const auto keep_on = [&] { return on_progress({Progress::Stage::kDownload, name, 0, 0}); };
-    RemoteFile remote;
-    remote.url = url;
-    std::string at = url;
-    for (int i = 0; i < kMaxRedirections; ++i) {
-        const Reply reply = http.head(at, keep_on);
-        if (reply.status < 200 || reply.status >= 400) {
-            // Storage behind a redirection may know GET alone; then nothing is known of the file.
-            if (i > 0 && (reply.status == 403 || reply.status == 405)) return remote;
-            refuse(at, reply);
-        }
-        // A hub states the file's own hash and size beside the redirection to its storage.
-        const std::string linked = bare_etag(reply.header("x-linked-etag"));
-        const bool redirected = reply.status >= 300;
-        if (!linked.empty() || !redirected) {
-            remote.identity = linked.empty() ? bare_etag(reply.header("etag")) : linked;
-            if (is_sha256(remote.identity)) remote.sha256 = remote.identity;
-            if (remote.identity.empty()) remote.identity = reply.header("last-modified");
-            remote.bytes = to_number(reply.header(linked.empty() ? "content-length" : "x-linked-size"));
-            return remote;
-        }
-        const std::string location = reply.header("location");
-        at = location.starts_with("/") ? origin_of(at) + location : location;
-    }
-    fail(ErrorCode::kIo, "{}: more than {} redirections", url, kMaxRedirections);
-}
-
-void download(Http& http, const RemoteFile& remote, const fs::path& target, const OnProgress& on_progress) {
+void download(Http& http, const Order& order, const Reports& reports) {
+    const fs::path& target = order.target;
     std::error_code error;
     fs::create_directories(target.parent_path(), error);
-    if (error)
-        fail(ErrorCode::kIo, "{}: cannot make this folder: {}", target.parent_path().string(),
-             error.message());
-    Download(http, remote, target, on_progress).run();
+    if (error) fail_to_write(target.parent_path().string(), error.value());
+    bool told = false;
+    const FileLock lock(target.string() + ".lock", [&] {
+        if (!std::exchange(told, true)) {
+            reports.on_note(
+                fmt::format("{}: another program is loading this file; waiting for it", target.string()));
+        }
+        if (!reports.on_progress(
+                {Progress::Stage::kWait, target.filename().string(), largest_part(target), 0})) {
+            fail(ErrorCode::kCancelled, "stopped");
+        }
+    });
+    if (is_gguf_file(target.string())) return;  // the other program has it now
+    Download(http, order, reports, lock.held()).run();
 }
 
 }  // namespace kvsplit::fetch

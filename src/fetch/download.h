@@ -1,44 +1,31 @@
 // Download of one file: resumed where it was broken off, checked, and in its place only when it is whole.
 #pragma once
 
-#include <cstdint>
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <string>
 
 #include "fetch/http.h"
+#include "fetch/progress.h"
+#include "fetch/refusal.h"
+#include "fetch/url.h"
 
 namespace kvsplit::fetch {
 
-struct Progress {
-    enum class Stage { kDownload, kCheck };
-    Stage stage = Stage::kDownload;
-    std::string file;         // its name alone
-    std::uint64_t done = 0;   // bytes
-    std::uint64_t total = 0;  // 0: not known
-};
-// Returning false stops: Error(kCancelled) is thrown, and what was loaded stays for the next time.
-using OnProgress = std::function<bool(const Progress&)>;
-
-// What the server says of a file before it is loaded.
-struct RemoteFile {
-    std::string url;
-    std::string sha256;       // "" if the server does not say
-    std::string identity;     // changes when the contents do; "" if the server does not say
-    std::uint64_t bytes = 0;  // 0: not known
+struct Order {
+    Url url;
+    std::filesystem::path target;
+    Access access;
+    std::chrono::milliseconds first_pause{1000};      // between tries
+    std::function<void(const std::string&)> check{};  // as in Options
 };
 
-// Asks for a file without loading it. Throws Error: kNotFound for 404, kIo with what to do for other refusals
-// and for networks that do not answer.
-RemoteFile inspect(Http& http, const std::string& url, const OnProgress& on_progress);
-
-// Throws the Error for a reply that is none.
-[[noreturn]] void refuse(const std::string& url, const Reply& reply);
-
-// Loads the file to `target`, whose folder is made, by way of a file beside it that ends in ".part". Waits
-// and tries again when the connection breaks. Throws Error: kIo (no answer, no room on the disk, ...) and
-// kFormat where the contents are not what the server stated; the wrong file is deleted then.
-void download(Http& http, const RemoteFile& remote, const std::filesystem::path& target,
-              const OnProgress& on_progress);
+// Loads a GGUF file to its target, whose folder is made, by way of a file beside it that ends in ".part".
+// While another program loads the same file it waits, and is done when that one is. Broken connections and
+// answers that may be better in a moment (503, 429, ...) are tried again. Throws Error: kNotFound and kIo for
+// refusals, networks that stay silent and full disks; kFormat where the server sends anything but a GGUF
+// file, or not what it stated, which is then deleted; kCancelled.
+void download(Http& http, const Order& order, const Reports& reports);
 
 }  // namespace kvsplit::fetch

@@ -2,26 +2,26 @@
 
 #include <fmt/format.h>
 
-#include <cctype>
-#include <cstdlib>
 #include <fstream>
-#include <nlohmann/json.hpp>
+#include <utility>
 #include <vector>
 
+#include "base/ascii.h"
 #include "base/error.h"
 #include "base/split_name.h"
 #include "fetch/address.h"
 #include "fetch/choice.h"
+#include "fetch/contents.h"
+#include "fetch/download.h"
+#include "fetch/hub.h"
+#include "fetch/part_file.h"
+#include "fetch/place.h"
+#include "fetch/redact.h"
 
 namespace kvsplit::fetch {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string environment(const char* name) {
-    const char* value = std::getenv(name);
-    return value ? value : "";
-}
 
 // A file's name and those of the other parts, if it is cut into several.
 std::vector<std::string> all_parts(const std::string& file) {
@@ -35,113 +35,146 @@ std::vector<std::string> all_parts(const std::string& file) {
 class Fetcher {
   public:
     explicit Fetcher(const Options& options)
-        : options_(options), http_(options.token, options.endpoint + "/") {}
+        : options_(options),
+          hub_(options.endpoint, !options.token.empty()),
+          http_({options.token, parse_url(options.endpoint + "/").text, options.stall}) {}
 
     std::string from_hub(const HubAddress& address) {
-        const fs::path folder = fs::path(options_.cache) / "hf" / address.repository;
+        const fs::path folder = hub_folder(options_.cache, address);
         const std::string file = address.file.empty() ? choose(address, folder) : address.file;
         for (const std::string& part : all_parts(file)) {
-            load(fmt::format("{}/{}/resolve/main/{}", options_.endpoint, address.repository, escaped(part)),
-                 folder / part);
+            const fs::path target = folder / hub_file(part);
+            if (!is_there(target)) load({hub_.file_url(address, part), target, hub_.access(address)});
         }
-        return (folder / file).string();
+        return use(folder / hub_file(file));
     }
 
-    std::string from_url(const std::string& url) {
-        const std::string place = url.substr(url.find("://") + 3);
-        const std::size_t query = place.find_first_of("?#");
-        const std::string name = place.substr(0, query);
-        if (!is_safe_file_name(name) || name.find('/') == std::string::npos) {
-            fail(ErrorCode::kInvalidArgument, "{}: this URL names no file", url);
+    std::string from_url(const std::string& text) {
+        const Url url = hub_.direct(parse_url(text));
+        if (url.file().empty() && url.query.empty()) {
+            fail(ErrorCode::kInvalidArgument, "{}: this address names no file", url.shown());
         }
-        const fs::path folder = fs::path(options_.cache) / "url";
-        const std::string rest = query == std::string::npos ? "" : place.substr(query);
-        const std::string scheme = url.substr(0, url.find("://") + 3);
-        for (const std::string& part : all_parts(name)) load(scheme + part + rest, folder / part);
-        return (folder / name).string();
+        const fs::path cache = options_.cache;
+        const auto old = old_url_file(cache, text);
+        const auto parts = all_parts(url.path), old_parts = all_parts(old ? old->string() : "");
+        for (std::size_t n = 0; n < parts.size(); ++n) {
+            const Url part_url = url.with_path(parts[n]);
+            const fs::path target = url_file(cache, part_url);
+            if (old && n < old_parts.size()) adopt(old_parts[n], target);
+            if (!is_there(target)) load({part_url, target, hub_.access(url)});
+        }
+        return use(url_file(cache, url));
     }
 
   private:
-    // Bytes that an URL's path cannot hold as they are.
-    static std::string escaped(const std::string& path) {
-        std::string out;
-        for (const char c : path) {
-            const auto byte = static_cast<unsigned char>(c);
-            const bool plain =
-                std::isalnum(byte) || std::string_view("-._~/").find(c) != std::string_view::npos;
-            out += plain ? std::string(1, c) : fmt::format("%{:02X}", byte);
-        }
-        return out;
-    }
-
-    void load(const std::string& url, const fs::path& target) {
-        if (fs::exists(target)) return;
-        download(http_, inspect(http_, url, options_.on_progress), target, options_.on_progress);
-    }
-
-    // The file of a repository for which none was named. What was chosen once stays, and needs no network.
-    std::string choose(const HubAddress& address, const fs::path& folder) {
-        const fs::path note =
-            folder / fmt::format(".chosen{}{}", address.wanted.empty() ? "" : "-", address.wanted);
-        std::ifstream in(note);
-        if (std::string known; std::getline(in, known) && is_safe_file_name(known)) return known;
-        const std::string chosen = choose_file(list_files(address.repository), address);
-        if (options_.on_note) options_.on_note(fmt::format("{}: {}", address.repository, chosen));
+    // Whether the cache has the file. What is no model, such as pages that earlier versions kept, goes.
+    bool is_there(const fs::path& target) {
         std::error_code error;
-        fs::create_directories(folder, error);
-        std::ofstream(note) << chosen << '\n';
+        if (!fs::is_regular_file(target, error)) return false;
+        if (is_gguf_file(target.string())) return true;
+        std::ifstream file(target, std::ios::binary);
+        if (!file) fail(ErrorCode::kIo, "{}: cannot be read", target.string());
+        options_.reports.on_note(fmt::format("{} is not a GGUF file; loading it again", target.string()));
+        fs::remove(target, error);
+        return false;
+    }
+
+    // Moves a file to where it is kept today.
+    void adopt(const fs::path& old, const fs::path& target) {
+        std::error_code error;
+        if (fs::exists(target, error) || !fs::is_regular_file(old, error)) return;
+        fs::create_directories(target.parent_path(), error);
+        fs::rename(old, target, error);
+        // Folders that are empty now; their names may hold a password.
+        for (fs::path at = old.parent_path(); !error && at.filename() != "url"; at = at.parent_path()) {
+            fs::remove(at, error);
+        }
+    }
+
+    void load(Order order) {
+        if (!std::exchange(swept_, true)) sweep();
+        order.first_pause = options_.first_pause;
+        order.check = options_.check;
+        asked_ = true;
+        download(http_, order, options_.reports);
+    }
+
+    void sweep() {
+        const Removed removed = remove_stale_parts(options_.cache);
+        if (removed.files == 0) return;
+        options_.reports.on_note(
+            fmt::format("removed unfinished downloads that were untouched for two weeks: {} files, {} bytes",
+                        removed.files, removed.bytes));
+    }
+
+    std::string use(const fs::path& file) {
+        if (!asked_) options_.reports.on_note(fmt::format("using {}, loaded before", file.string()));
+        return file.string();
+    }
+
+    bool has_all(const fs::path& folder, const std::string& file) const {
+        for (const std::string& part : all_parts(file)) {
+            if (!is_gguf_file((folder / hub_file(part)).string())) return false;
+        }
+        return true;
+    }
+
+    // The file of a repository for which none was named. What was chosen and loaded once stays, and needs no
+    // network.
+    std::string choose(const HubAddress& address, const fs::path& folder) {
+        const std::string wish = address.wanted.empty() ? "" : "-" + address.wanted;
+        const fs::path record = folder / (".choice" + lower_ascii(wish));
+        // Earlier versions' records may be of side files.
+        for (const fs::path& path : {record, folder / (".chosen" + wish)}) {
+            std::ifstream in(path);
+            std::string known;
+            if (!std::getline(in, known) || !is_safe_file_name(known) || !has_all(folder, known)) continue;
+            if (path == record || !is_side_file(known)) return known;
+        }
+        const std::string chosen = choose_file(list(address, folder), address);
+        if (asked_) {
+            options_.reports.on_note(fmt::format("{}: {}", address.repository, chosen));
+            std::error_code error;
+            fs::create_directories(folder, error);
+            std::ofstream(record) << chosen << '\n';
+        }
         return chosen;
     }
 
-    std::vector<std::string> list_files(const std::string& repository) {
-        const std::string url = fmt::format("{}/api/models/{}", options_.endpoint, repository);
-        const auto keep_on = [&] {
-            return options_.on_progress({Progress::Stage::kDownload, repository, 0, 0});
-        };
-        const Reply reply = http_.get(url, keep_on);
-        if (!reply.is_whole()) refuse(url, reply);
-        std::vector<std::string> files;
-        const auto json = nlohmann::json::parse(reply.body, nullptr, false);
-        if (const auto list = json.is_object() ? json.find("siblings") : json.end();
-            json.is_object() && list != json.end() && list->is_array()) {
-            for (const auto& entry : *list) {
-                if (!entry.is_object()) continue;
-                if (const auto name = entry.find("rfilename"); name != entry.end() && name->is_string()) {
-                    files.push_back(*name);
-                }
+    // The repository's files; those in the cache where the hub does not answer.
+    std::vector<std::string> list(const HubAddress& address, const fs::path& folder) {
+        try {
+            asked_ = true;
+            return hub_.list_files(http_, address, options_.first_pause, options_.reports);
+        } catch (const Error& error) {
+            if (error.code() == ErrorCode::kCancelled) throw;
+            std::vector<std::string> files;
+            std::error_code none;
+            for (fs::recursive_directory_iterator at(folder, none), end; !none && at != end;
+                 at.increment(none)) {
+                const std::string name = fs::relative(at->path(), folder, none).string();
+                if (at->is_regular_file(none) && has_all(folder, name)) files.push_back(name);
             }
+            if (files.empty()) throw;
+            asked_ = false;
+            options_.reports.on_note(fmt::format("{}; choosing among the files loaded before", error.what()));
+            return files;
         }
-        return files;
     }
 
     const Options& options_;
+    Hub hub_;
     Http http_;
+    bool asked_ = false;  // a server, for this model
+    bool swept_ = false;
 };
 
 }  // namespace
 
-Options Options::from_environment() {
-    Options options;
-    const std::string own = environment("KVSPLIT_CACHE"), shared = environment("XDG_CACHE_HOME"),
-                      home = environment("HOME");
-    options.cache = !own.empty()      ? own
-                    : !shared.empty() ? shared + "/kvsplit"
-                    : !home.empty()   ? home + "/.cache/kvsplit"
-                                      : "";
-    if (options.cache.empty()) {
-        fail(ErrorCode::kNotFound, "there is no folder for downloads: set HOME or KVSPLIT_CACHE");
-    }
-    if (const std::string endpoint = environment("HF_ENDPOINT"); !endpoint.empty())
-        options.endpoint = endpoint;
-    while (options.endpoint.ends_with('/')) options.endpoint.pop_back();
-    options.token = environment("HF_TOKEN");
-    return options;
-}
-
 std::string fetch_model(const std::string& path, const Options& options) {
     if (!is_remote(path)) return path;
-    Fetcher fetcher(options);
     const auto address = parse_hub_address(path);
+    Fetcher fetcher(options);
     return address ? fetcher.from_hub(*address) : fetcher.from_url(path);
 }
 

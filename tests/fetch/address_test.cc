@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "fetch/choice.h"
 #include "fetch/sha256.h"
 #include "gguf/gguf_writer.h"
 #include "kvsplit/error.h"
@@ -11,9 +10,10 @@ namespace kvsplit::fetch {
 namespace {
 
 TEST(Address, KindsOfPaths) {
-    for (const char* path : {"hf:a/b", "https://a/b.gguf", "http://a/b.gguf"})
+    for (const char* path : {"hf:a/b", "https://a/b.gguf", "http://a/b.gguf", "HTTPS://a/b", "ftp://a/b",
+                             "file:///a", "s3://a/b"})
         EXPECT_TRUE(is_remote(path)) << path;
-    for (const char* path : {"", "a.gguf", "/hf:/a", "hf/a/b.gguf", "https"})
+    for (const char* path : {"", "a.gguf", "/hf:/a", "hf/a/b.gguf", "https", "://a", "a/b://c", "https:/a"})
         EXPECT_FALSE(is_remote(path)) << path;
     EXPECT_FALSE(parse_hub_address("https://a/b.gguf"));
 }
@@ -26,9 +26,33 @@ TEST(Address, Repositories) {
     EXPECT_EQ(file->wanted, "");
     EXPECT_EQ(parse_hub_address("hf:owner/repo")->file, "");
     EXPECT_EQ(parse_hub_address("hf:owner/repo:Q4_K_M")->wanted, "Q4_K_M");
-    for (const char* bad : {"hf:", "hf:owner", "hf:owner/", "hf:/repo", "hf:../repo", "hf:owner/..",
-                            "hf:owner/repo/", "hf:owner/repo:", "hf:owner/repo/../x", "hf:owner/repo//x",
-                            "hf:owner/repo/.x", "hf:owner/repo:../x", "hf:owner/re\npo"}) {
+    EXPECT_EQ(parse_hub_address("hf://owner/repo/x.gguf")->file, "x.gguf");
+    const auto revision = parse_hub_address("hf:owner/repo@refs%2Fpr%2F1:Q8_0");
+    EXPECT_EQ(revision->repository, "owner/repo");
+    EXPECT_EQ(revision->revision, "refs/pr/1");
+    EXPECT_EQ(revision->wanted, "Q8_0");
+    EXPECT_EQ(parse_hub_address("hf:owner/repo@v2/sub/x.gguf")->file, "sub/x.gguf");
+    EXPECT_EQ(parse_hub_address("hf:owner/repo@v2")->revision, "v2");
+    for (const char* bad : {"hf:",
+                            "hf:owner",
+                            "hf:owner/",
+                            "hf:/repo",
+                            "hf:../repo",
+                            "hf:owner/..",
+                            "hf:owner/repo/",
+                            "hf:owner/repo:",
+                            "hf:owner/repo/../x",
+                            "hf:owner/repo//x",
+                            "hf:owner/repo/.x",
+                            "hf:owner/repo:../x",
+                            "hf:owner/re\npo",
+                            "hf:owner/repo:a/b",
+                            "hf:owner/repo@",
+                            "hf:owner/repo@/x.gguf",
+                            "hf:owner/repo@..",
+                            "hf:owner/repo@a%2F..",
+                            "hf://",
+                            "hf:owner@v2/repo@"}) {
         EXPECT_THROW(parse_hub_address(bad), Error) << bad;
     }
 }
@@ -38,21 +62,6 @@ TEST(Address, FileNamesStayInTheirFolder) {
     for (const char* bad : {"", "/a", "a/", "a//b", "..", "a/../b", ".a", "a\\b", "a\x01"}) {
         EXPECT_FALSE(is_safe_file_name(bad)) << bad;
     }
-}
-
-TEST(Choice, TheUsualCompromise) {
-    const std::vector<std::string> files{"README.md",      "m-Q2_K.gguf",        "m-Q8_0.gguf",
-                                         "m-Q4_K_M.gguf",  "mmproj-Q4_K_M.gguf", "m-F16.gguf",
-                                         "m.imatrix.gguf", "../m-Q4_K_M.gguf",   "m-IQ4_XS.gguf"};
-    EXPECT_EQ(choose_file(files, {"o/r", "", ""}), "m-Q4_K_M.gguf");
-    EXPECT_EQ(choose_file(files, {"o/r", "", "q8_0"}), "m-Q8_0.gguf");
-    EXPECT_EQ(choose_file({"m-Q8_0.gguf", "m-F16.gguf"}, {"o/r", "", ""}), "m-Q8_0.gguf");
-    EXPECT_EQ(choose_file({"odd.gguf"}, {"o/r", "", ""}), "odd.gguf");
-    EXPECT_EQ(choose_file({"m-Q4_K_M-00002-of-00002.gguf", "m-Q4_K_M-00001-of-00002.gguf", "m-Q8_0.gguf"},
-                          {"o/r", "", ""}),
-              "m-Q4_K_M-00001-of-00002.gguf");
-    EXPECT_THROW(choose_file(files, {"o/r", "", "Q3_K"}), Error);
-    EXPECT_THROW(choose_file({"README.md"}, {"o/r", "", ""}), Error);
 }
 
 TEST(Sha256, OfAFile) {

@@ -1,0 +1,34 @@
+// What a download tells its caller while it runs.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+namespace kvsplit::fetch {
+
+struct Progress {
+    enum class Stage {
+        kDownload,
+        kCheck,  // the SHA-256 is computed
+        kWait,   // another program loads the same file
+        kPause,  // before another try
+    };
+    Stage stage = Stage::kDownload;
+    std::string file;         // its name alone
+    std::uint64_t done = 0;   // bytes
+    std::uint64_t total = 0;  // 0: not known
+};
+
+// Called about ten times a second, on the thread that loads. Returning false stops: Error(kCancelled) is
+// thrown, and what was loaded stays for the next time.
+using OnProgress = std::function<bool(const Progress&)>;
+using OnNote = std::function<void(const std::string&)>;
+
+// Both must be set.
+struct Reports {
+    OnProgress on_progress;
+    OnNote on_note;  // what was decided for the user
+};
+
+}  // namespace kvsplit::fetch
