@@ -113,8 +113,10 @@ kvsplit_status kvsplit_model_get_info(const kvsplit_model* model, kvsplit_model_
 
 /* ---- Text ---- */
 
-/* Tokens of text[0, length). add_bos: begin with the model's start token, if it wants one. parse_special:
- * names of control tokens in the text become those tokens. */
+/* Tokens of text[0, length), a text that is to be continued. parse_special: names of control tokens in the
+ * text become those tokens. add_bos: the model's start token comes first, if the model wants one; it is not
+ * doubled where the text begins with it (which takes parse_special). No end token is ever appended, even
+ * where the model's file asks for one. */
 kvsplit_status kvsplit_tokenize(const kvsplit_model* model, const char* text, size_t length, int add_bos,
                                 int parse_special, kvsplit_token* tokens, size_t capacity, size_t* count);
 

@@ -100,8 +100,10 @@ class Model : public std::enable_shared_from_this<Model> {
     virtual const ModelInfo& info() const = 0;
     virtual const ModelOptions& options() const = 0;
 
-    // add_bos puts the start token first if the model uses one. With parse_special, names of control tokens
-    // in the text ("<|im_end|>") become those tokens.
+    // Splits a text that is to be continued or scored into tokens. add_bos puts the start token first if the
+    // model uses one, unless the text begins with it. With parse_special, names of control tokens in the text
+    // ("<|im_end|>") become those tokens. An end token is never appended, even if the file asks for one
+    // (tokenizer.ggml.add_eos_token): after it the model would have nothing to continue.
     virtual std::vector<Token> tokenize(std::string_view text, bool add_bos, bool parse_special) const = 0;
     // The bytes of one token, perhaps a part of a character. Control tokens give "" unless render_special.
     virtual std::string token_bytes(Token token, bool render_special = false) const = 0;

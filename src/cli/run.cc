@@ -46,6 +46,14 @@ std::string format_prompt(const RunArgs& args, std::string prompt) {
     return format.render(input);
 }
 
+// A start token that the text brings along is not doubled: says so, since other programs double it.
+void note_start_token(const Model& model, std::string_view text) {
+    const auto start = model.tokenize("", true, false);  // the start token, or nothing
+    if (start.empty()) return;
+    const std::string name = model.token_bytes(start.front(), true);
+    if (text.starts_with(name)) note("the text begins with the start token {}: no second one is added", name);
+}
+
 Json to_json(const Generation& g, const Session& session, const SamplingOptions& sampling) {
     const KvStats stats = session.stats();
     Json out{{"text", g.text},
@@ -77,7 +85,9 @@ int run(RunArgs& args) {
     Sampler sampler(args.sampling.options);
     const std::string raw_prompt = read_prompt(args);
     const auto model = args.model.load(args.kv.expected(), args.context);
-    const auto tokens = model->tokenize(format_prompt(args, raw_prompt), true, true);
+    const std::string prompt = format_prompt(args, raw_prompt);
+    if (prompt == raw_prompt) note_start_token(*model, prompt);
+    const auto tokens = model->tokenize(prompt, true, true);
     if (tokens.empty()) throw UsageError("the prompt is empty");
     const auto session = Session::create(model, args.kv.resolve(model), args.context);
 

@@ -7,8 +7,19 @@
 #include "base/error.h"
 #include "text/bpe.h"
 #include "text/spm.h"
+#include "text/utf8.h"
 
 namespace kvsplit::text {
+namespace {
+
+// White space before the token does not count: some chat templates write a line break first.
+bool begins_with(const std::vector<Fragment>& fragments, Token token) {
+    std::size_t i = 0;
+    while (i < fragments.size() && fragments[i].token != token && strip(fragments[i].text).empty()) ++i;
+    return i < fragments.size() && fragments[i].token == token;
+}
+
+}  // namespace
 
 std::unique_ptr<Tokenizer> Tokenizer::create(const gguf::File& file) { return create(VocabData::read(file)); }
 
@@ -27,9 +38,12 @@ std::vector<Token> Tokenizer::encode(std::string_view text, bool add_bos, bool p
     std::vector<Token> out;
     out.reserve(text.size() / 3 + 2);
     const VocabData& data = vocab_.data();
-    if (add_bos && data.add_bos && data.bos != kNoToken) out.push_back(data.bos);
+    const std::vector<Fragment> fragments = special_.split(text, parse_special);
+    if (add_bos && data.add_bos && data.bos != kNoToken && !begins_with(fragments, data.bos)) {
+        out.push_back(data.bos);
+    }
     bool after_special = true;
-    for (const Fragment& fragment : special_.split(text, parse_special)) {
+    for (const Fragment& fragment : fragments) {
         if (fragment.token != kNoToken) {
             out.push_back(fragment.token);
         } else {
@@ -37,7 +51,6 @@ std::vector<Token> Tokenizer::encode(std::string_view text, bool add_bos, bool p
         }
         after_special = fragment.token != kNoToken;
     }
-    if (add_bos && data.add_eos && data.eos != kNoToken) out.push_back(data.eos);
     return out;
 }
 

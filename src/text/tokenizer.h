@@ -1,7 +1,8 @@
 // Tokenizer: text to tokens and back, as the model file says.
 //
-// Two kinds: byte-level BPE (tokenizer.ggml.model "gpt2") and SentencePiece BPE ("llama"). Where the file
-// leaves something open, the behaviour is llama.cpp's, so that both give the same tokens for the same file.
+// The kinds, by tokenizer.ggml.model: byte-level BPE ("gpt2"), BPE of characters ("gemma4", and "gpt2" with
+// some pre-tokenizers) and SentencePiece BPE ("llama"). Where the file leaves something open, the behaviour
+// is llama.cpp's, so that both give the same tokens for the same file.
 #pragma once
 
 #include <cstddef>
@@ -31,10 +32,11 @@ class Tokenizer {
     Tokenizer(const Tokenizer&) = delete;
     Tokenizer& operator=(const Tokenizer&) = delete;
 
-    // Any bytes are accepted; those that are not UTF-8 become byte tokens. add_bos adds the start token (and
-    // the end token) where the model wants one. With parse_special, names of control tokens become those
-    // tokens; user-defined tokens always do. Takes O(n log n). Throws Error(kInvalidArgument) for a text of
-    // more than kMaxTextBytes.
+    // Any bytes are accepted; those that are not UTF-8 become byte tokens. With parse_special, names of
+    // control tokens become those tokens; user-defined tokens always do. add_bos puts the start token in
+    // front where the model wants one and the text does not begin with it, white space aside. Nothing is ever
+    // appended, whatever the file says of end tokens and separators: the text is to be continued. Takes O(n
+    // log n). Throws Error(kInvalidArgument) for a text of more than kMaxTextBytes.
     std::vector<Token> encode(std::string_view text, bool add_bos, bool parse_special) const;
 
     // The bytes that a token stands for: maybe part of a character. Control and unknown tokens give "" unless

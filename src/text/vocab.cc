@@ -84,7 +84,6 @@ VocabData VocabData::read(const gguf::File& file) {
     data.ignore_merges = traits.ignore_merges;
     data.add_bos = file.get_bool_or("tokenizer.ggml.add_bos_token", spm || traits.add_bos);
     if (traits.whole_line_breaks) data.add_bos = true;  // files of Gemma 4 say no, and mean yes
-    data.add_eos = file.get_bool_or("tokenizer.ggml.add_eos_token", false);
     data.add_space_prefix = spm && file.get_bool_or("tokenizer.ggml.add_space_prefix", true);
     return data;
 }

@@ -47,7 +47,6 @@ struct VocabData {
     Token fim_rep = kNoToken;
     Token fim_sep = kNoToken;
     bool add_bos = false;
-    bool add_eos = false;
     bool add_space_prefix = false;  // SPM only
     bool ignore_merges = false;     // a word that is a token is that token, whatever the merges say
 

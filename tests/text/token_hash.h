@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "text/encode_as_llama_cpp.h"
 #include "text/tokenizer.h"
 
 namespace kvsplit::test {
@@ -32,8 +33,8 @@ inline std::string short_hash(const std::vector<Token>& tokens) {
 
 // Of a text's tokens without special ones followed by those with them.
 inline std::string hash_of_both(const text::Tokenizer& tokenizer, const std::string& text) {
-    auto tokens = tokenizer.encode(text, true, false);
-    const auto special = tokenizer.encode(text, true, true);
+    auto tokens = encode_as_llama_cpp(tokenizer, text, false);
+    const auto special = encode_as_llama_cpp(tokenizer, text, true);
     tokens.insert(tokens.end(), special.begin(), special.end());
     return short_hash(tokens);
 }

@@ -6,6 +6,7 @@
 #include <iostream>
 #include <string>
 
+#include "text/encode_as_llama_cpp.h"
 #include "text/tokenizer.h"
 
 std::string from_hex(const std::string& hex) {
@@ -15,6 +16,8 @@ std::string from_hex(const std::string& hex) {
     }
     return out;
 }
+
+using kvsplit::test::encode_as_llama_cpp;
 
 int main(int argc, char** argv) {
     if (argc != 2) {
@@ -26,8 +29,8 @@ int main(int argc, char** argv) {
         const auto tokenizer = kvsplit::text::Tokenizer::create(file);
         for (std::string line; std::getline(std::cin, line);) {
             const std::string text = from_hex(line);
-            std::cout << fmt::format("{}|{}\n", fmt::join(tokenizer->encode(text, true, false), " "),
-                                     fmt::join(tokenizer->encode(text, true, true), " "));
+            std::cout << fmt::format("{}|{}\n", fmt::join(encode_as_llama_cpp(*tokenizer, text, false), " "),
+                                     fmt::join(encode_as_llama_cpp(*tokenizer, text, true), " "));
         }
     } catch (const std::exception& e) {
         std::cerr << e.what() << '\n';

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <random>
 #include <thread>
@@ -116,14 +117,36 @@ TEST(SpmTokenizer, WithoutByteTokensOneUnknownForEachCharacter) {
     EXPECT_EQ(Tokenizer::create(v.data)->encode("a你a", false, false), (std::vector<Token>{1, 1}));
 }
 
-TEST(Tokenizer, StartAndEndTokens) {
+TEST(Tokenizer, StartToken) {
     TinyVocab v = tiny_spm();
     EXPECT_EQ(Tokenizer::create(v.data)->encode("", true, false), (std::vector<Token>{1}));
     EXPECT_EQ(Tokenizer::create(v.data)->encode("", false, false), (std::vector<Token>{}));
-    v.data.add_eos = true;
-    EXPECT_EQ(Tokenizer::create(v.data)->encode("", true, false), (std::vector<Token>{1, 2}));
-    v.data.bos = v.data.eos = kNoToken;
+    v.data.bos = kNoToken;
     EXPECT_EQ(Tokenizer::create(v.data)->encode("", true, false), (std::vector<Token>{}));
+}
+
+TEST(Tokenizer, AStartTokenInTheTextIsNotDoubled) {
+    for (TinyVocab v : {tiny_spm(), tiny_bpe()}) {
+        v.data.add_bos = true;
+        const std::string name(v.data.tokens[static_cast<std::size_t>(v.data.bos)]);
+        const auto n_starts = [&](const std::string& text, bool add_bos, bool parse_special) {
+            const auto tokens = Tokenizer::create(v.data)->encode(text, add_bos, parse_special);
+            return std::count(tokens.begin(), tokens.end(), v.data.bos);
+        };
+        EXPECT_EQ(n_starts(name + "the", true, true), 1);
+        EXPECT_EQ(n_starts("\n " + name + "the", true, true), 1);
+        EXPECT_EQ(n_starts("\n\n" + name + "the", true, true), 1);  // user-defined white space
+        EXPECT_EQ(n_starts(name + name, true, true), 2);            // as it is written
+        EXPECT_EQ(n_starts("the" + name, true, true), 2);
+        EXPECT_EQ(n_starts("<tag>" + name, true, true), 2);
+        EXPECT_EQ(n_starts(name, true, false), 1);  // where it is mere text
+        EXPECT_EQ(n_starts(name, false, true), 1);
+        v.data.types[static_cast<std::size_t>(v.data.bos)] = test::kUserDefined;
+        EXPECT_EQ(n_starts(name, true, false), 1);
+        v.data.add_bos = false;
+        EXPECT_EQ(n_starts(name + "the", true, true), 1);
+        EXPECT_EQ(n_starts("the", true, true), 0);
+    }
 }
 
 TEST(Tokenizer, SpecialTokensShowOnlyWhenAsked) {

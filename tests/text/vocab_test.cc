@@ -190,6 +190,25 @@ TEST(VocabMetadata, StartTokensByPreTokenizer) {
               [](const Tokenizer& t) { EXPECT_FALSE(t.adds_bos()); });
 }
 
+// Fine-tunes are often saved with tokenizers that close every text.
+TEST(VocabMetadata, NothingIsAppendedWhateverTheFileAsks) {
+    GgufWriter w;
+    w.add("tokenizer.ggml.model", "llama").add("tokenizer.ggml.add_space_prefix", false);
+    w.add_array("tokenizer.ggml.tokens", std::vector<std::string>{"<unk>", "<s>", "</s>", "a", "<sep>"});
+    w.add_array("tokenizer.ggml.token_type", std::vector<std::int32_t>{2, 3, 3, 1, 3});
+    w.add("tokenizer.ggml.seperator_token_id", std::uint32_t{4});
+    w.add("tokenizer.ggml.add_eos_token", true).add("tokenizer.ggml.add_sep_token", true);
+    with_file(w, [](const Tokenizer& t) {
+        EXPECT_EQ(t.encode("a", true, false), (std::vector<Token>{1, 3}));
+        EXPECT_EQ(t.encode("a", true, true), (std::vector<Token>{1, 3}));
+        EXPECT_EQ(t.encode("", true, false), (std::vector<Token>{1})) << "what stands before every text";
+    });
+    w.add("tokenizer.ggml.add_bos_token", false);
+    with_file(w, [](const Tokenizer& t) {
+        EXPECT_EQ(t.encode("", true, false), std::vector<Token>{}) << "an end token is no start token";
+    });
+}
+
 // Gemma 4: merges over characters, U+2581 for spaces, bytes by name, line feeds whole.
 TEST(VocabMetadata, Gemma4) {
     std::vector<std::string> tokens{"<pad>", "<eos>", "<bos>", "</s>", "<|tool_response>", "<turn|>"};
