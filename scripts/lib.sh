@@ -20,7 +20,7 @@ BUILD_NEEDS=(
     "git | command git | the commit that --version prints"
     "ccache | command ccache | makes the second build quick"
     "libfmt-dev | library fmt | text formatting"
-    "libpcre2-dev | library libpcre2-8 | Unicode classes for tokenizers"
+    "libpcre2-dev | library libpcre2-8 | patterns of tokenizers (10.40 or newer)"
     "libcli11-dev | header CLI/CLI.hpp | command-line options"
     "nlohmann-json3-dev | header nlohmann/json.hpp | JSON"
     "libcurl4-openssl-dev | library libcurl | downloads of models"

@@ -12,6 +12,7 @@
 #include "cli/output.h"
 #include "cli/version.h"
 #include "kvsplit/error.h"
+#include "text/unicode_classes.h"
 
 namespace kvsplit::cli {
 namespace {
@@ -50,8 +51,9 @@ std::string compiler_text() {
 }
 
 std::string version_text() {
-    return fmt::format("kvsplit {}\ncommit   {}\ncompiler {}\ncpu      {}, {} kernels", version(), commit(),
-                       compiler_text(), cpu_model_name(), isa_name(choose_isa()));
+    return fmt::format("kvsplit {}\ncommit   {}\ncompiler {}\ncpu      {}, {} kernels\nunicode  {}",
+                       version(), commit(), compiler_text(), cpu_model_name(), isa_name(choose_isa()),
+                       text::unicode_version());
 }
 
 int report(std::string_view message, int exit_code) {

@@ -4,12 +4,12 @@
 #include <pcre2.h>
 
 #include <algorithm>
-#include <array>
+#include <optional>
 
 #include "base/check.h"
 #include "base/error.h"
 #include "gguf/printable.h"
-#include "text/utf8.h"
+#include "text/unicode_classes.h"
 
 namespace kvsplit::text {
 namespace {
@@ -32,22 +32,6 @@ std::string expand_spaces(std::string_view pattern) {
             in_class = c == '[' || (in_class && c != ']');
             out += c;
         }
-    }
-    return out;
-}
-
-// A copy with each byte that is not part of a character replaced by one that is a symbol: offsets stay.
-std::string with_symbols_for_broken_bytes(std::string_view text) {
-    std::string out;
-    out.reserve(text.size());
-    while (!text.empty()) {
-        const Utf8Step step = next_utf8(text);
-        if (step.state == Utf8State::kCharacter) {
-            out += text.substr(0, step.length);
-        } else {
-            out.append(step.length, '\x01');
-        }
-        text.remove_prefix(step.length);
     }
     return out;
 }
@@ -153,10 +137,9 @@ PreTokenizer::PreTokenizer(std::string_view name, std::string_view source) : tra
 PreTokenizer::~PreTokenizer() = default;
 
 std::vector<std::string_view> PreTokenizer::split(std::string_view text) const {
-    const bool broken = !is_utf8(text);
-    const std::string copy = broken ? with_symbols_for_broken_bytes(text) : std::string{};
+    const std::optional<std::string> copy = with_stand_ins(text);
     std::vector<std::string_view> pieces, next;
-    if (!text.empty()) pieces.push_back(broken ? std::string_view{copy} : text);
+    if (!text.empty()) pieces.push_back(copy ? std::string_view{*copy} : text);
     const Matcher matcher;
     for (std::size_t i = 0; i < patterns_.size(); ++i) {
         next.clear();
@@ -165,9 +148,9 @@ std::vector<std::string_view> PreTokenizer::split(std::string_view text) const {
         }
         pieces.swap(next);
     }
-    if (broken) {
+    if (copy) {
         for (std::string_view& piece : pieces) {
-            piece = text.substr(static_cast<std::size_t>(piece.data() - copy.data()), piece.size());
+            piece = text.substr(static_cast<std::size_t>(piece.data() - copy->data()), piece.size());
         }
     }
     return pieces;

@@ -45,7 +45,7 @@ class PreTokenizer {
     const Traits& traits() const { return traits_; }
 
     // Views into text, none empty, that make up all of text. Any bytes are accepted: a byte that is not part
-    // of a character counts as a symbol.
+    // of a character counts as a symbol. Classes of characters are those of unicode_version().
     std::vector<std::string_view> split(std::string_view text) const;
 
   private:

@@ -8,34 +8,6 @@ bool is_space(char32_t c) {
            c == 0x3000;
 }
 
-Utf8Step next_utf8(std::string_view text) {
-    const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
-    const std::uint8_t first = byte(0);
-    if (first < 0x80) return {Utf8State::kCharacter, 1, first};
-    if (first < 0xc2 || first > 0xf4) return {Utf8State::kBroken, 1, 0};
-    const std::size_t length = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-    // The second byte's range is what rules out overlong forms, surrogates and numbers beyond U+10FFFF.
-    const std::uint8_t low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
-    const std::uint8_t high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
-    char32_t code_point = first & (0x7fu >> length);
-    for (std::size_t i = 1; i < length; ++i) {
-        if (i == text.size()) return {Utf8State::kUnfinished, i, 0};
-        if (byte(i) < (i == 1 ? low : 0x80) || byte(i) > (i == 1 ? high : 0xbf))
-            return {Utf8State::kBroken, i, 0};
-        code_point = (code_point << 6) | (byte(i) & 0x3fu);
-    }
-    return {Utf8State::kCharacter, length, code_point};
-}
-
-bool is_utf8(std::string_view text) {
-    while (!text.empty()) {
-        const Utf8Step step = next_utf8(text);
-        if (step.state != Utf8State::kCharacter) return false;
-        text.remove_prefix(step.length);
-    }
-    return true;
-}
-
 void append_utf8(char32_t c, std::string& out) {
     const auto put = [&](char32_t byte) { out += static_cast<char>(byte); };
     if (c < 0x80) {

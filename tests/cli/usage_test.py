@@ -39,7 +39,7 @@ class Help(unittest.TestCase):
         done = kvsplit("--version")
         self.assertEqual(done.returncode, 0)
         self.assertRegex(done.stdout, r"^kvsplit \d+\.\d+\.\d+\n")
-        for word in ["commit", "compiler", "cpu"]:
+        for word in ["commit", "compiler", "cpu", "unicode"]:
             self.assertIn(word, done.stdout)
 
 

@@ -11,6 +11,15 @@ namespace {
 
 constexpr const char* kBad = "\xef\xbf\xbd";
 
+bool is_utf8(std::string_view text) {
+    while (!text.empty()) {
+        const Utf8Step step = next_utf8(text);
+        if (step.state != Utf8State::kCharacter) return false;
+        text.remove_prefix(step.length);
+    }
+    return true;
+}
+
 TEST(StreamDecoder, HoldsPartialCharactersBack) {
     StreamDecoder d;
     EXPECT_EQ(d.push("a\xf0\x9f"), "a");

@@ -89,7 +89,7 @@ TEST(TokenVectors, SmallModels) {
 
 TEST(PreTokenizer, SplitsAsTheTokenizersPackageDoes) {
     const auto golden = test::read_golden("tokens/splits.json");
-    for (const char* family : {"gpt-2", "smollm", "llama-bpe", "qwen2"}) {
+    for (const char* family : {"gpt-2", "smollm", "llama-bpe", "qwen2", "deepseek-v3"}) {
         const PreTokenizer pretokenizer(family, "test");
         for (std::size_t i = 0; i < golden["texts"].size(); ++i) {
             const std::string text = test::from_hex(golden["texts"][i]);
