@@ -111,7 +111,6 @@ class Evaluator {
     Value visit(const expr::Test& node);
     Value visit(const expr::Conditional& node);
     Arguments evaluate(const CallArguments& arguments);
-    Value apply_filter(const expr::Filter& node, const Value& value);
     Value call_with_caller(const expr::Call& node, const Value* caller);
 
     Runtime& runtime_;
