@@ -8,6 +8,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <span>
 
 #include "backend/random_weights.h"
 #include "gguf/blocks.h"
@@ -238,20 +239,33 @@ TEST_P(MatmulTypes, AccumulateAddsToTheOutput) {
     }
 }
 
-TEST_P(MatmulTypes, HostileBytesDoNotCrash) {
+// Infinities and NaNs in weights and activations stay where they are: packing changes no weight, and products
+// with other activations do not notice.
+TEST_P(MatmulTypes, HostileBytesStayInTheirPlaces) {
     std::mt19937 rng(6);
     Weights w(GetParam(), 33, 256, rng);
-    for (std::uint8_t& byte : w.data)
-        byte = static_cast<std::uint8_t>(rng() % 4 ? rng() : 0xff);  // infinities, NaNs
+    for (std::uint8_t& byte : w.data) byte = static_cast<std::uint8_t>(rng() % 4 ? rng() : 0xff);
+    w.dequantize();
     std::vector<float> x = random_rows(9, w.cols, rng);
+    const std::vector<float> others(x.begin() + 3 * w.cols, x.end());
     x[5] = std::numeric_limits<float>::infinity();
     x[300] = std::numeric_limits<float>::quiet_NaN();
     x[700] = 1e-40f;
+    const auto expect_same = [](std::span<const float> got, std::span<const float> expected) {
+        for (std::size_t i = 0; i < expected.size(); ++i)
+            EXPECT_TRUE(got[i] == expected[i] || (std::isnan(got[i]) && std::isnan(expected[i]))) << i;
+    };
     for (const Activations activations : kActivations) {
         const PackedMatrix packed = w.pack(activations);
-        for (const CpuIsa isa : available_isas()) multiply(packed, x, isa);
-        std::vector<float> row(256);
-        for (int r = 0; r < w.rows; ++r) packed.get_row(r, row.data());
+        std::vector<float> row(size(w.cols));
+        for (int r = 0; r < w.rows; ++r) {
+            packed.get_row(r, row.data());
+            expect_same(row, std::span(w.values).subspan(size(r) * row.size(), row.size()));
+        }
+        for (const CpuIsa isa : available_isas()) {
+            const std::vector<float> all = multiply(packed, x, isa);
+            expect_same(std::span(all).subspan(3 * size(w.rows)), multiply(packed, others, isa));
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 #include "codec/grid.h"
 #include "codec/pages.h"
 #include "codec/reference.h"
+#include "codec/smoothing.h"
 
 namespace kvsplit::codec {
 namespace {
@@ -215,26 +216,40 @@ TEST(Page, LatentsHaveAMean) {
     }
 }
 
-// Every step that an ablation leaves out costs something where it matters, and nothing breaks without it.
+// The squared error of a page's keys at 4 bits, each channel's weighted by a query's square there: what
+// logits suffer.
+double key_error(PageKind kind, const KvCodec& codec, const std::vector<float>& query_squares) {
+    constexpr int kDim = 64;
+    const auto tokens = make_tokens(kind, kDim, 7);
+    const auto open = testing::open_keys(tokens, kDim);
+    const std::uint16_t* const first_pages[] = {open.data()};
+    const PageLayout layout = page_layout({4, 4}, head_shape(kDim), 1, 0, codec);
+    std::vector<float> smoothing(kDim, 1.0f), keys(tokens.size());
+    if (codec.smoothing) compute_smoothing(layout.head.key, query_squares, first_pages, 0, smoothing);
+    std::vector<std::uint8_t> page(layout.bytes);
+    encode_key_page(layout, 0, open.data(), smoothing.data(), page.data());
+    decode_key_page(layout, 0, page.data(), smoothing.data(), keys.data());
+    double sum = 0;
+    for (std::size_t i = 0; i < keys.size(); ++i)
+        sum += query_squares[i % kDim] * std::pow(keys[i] - f16_to_f32(tokens[i]), 2);
+    return sum;
+}
+
+// Every step that an ablation leaves out makes keys better where it matters, and nothing breaks without it.
 TEST(Page, StepsOfTheRecipe) {
-    const auto error = [](PageKind kind, const KvCodec& codec) {
-        const auto tokens = make_tokens(kind, 64, 7);
-        const PageLayout layout = page_layout({4, 4}, head_shape(64), 1, 0, codec);
-        const std::vector<float> smoothing(64, 1.0f);
-        std::vector<std::uint8_t> page(layout.bytes);
-        std::vector<float> keys(tokens.size());
-        encode_key_page(layout, 0, testing::open_keys(tokens, 64).data(), smoothing.data(), page.data());
-        decode_key_page(layout, 0, page.data(), smoothing.data(), keys.data());
-        double sum = 0;
-        for (std::size_t i = 0; i < keys.size(); ++i) sum += std::pow(keys[i] - f16_to_f32(tokens[i]), 2);
-        return sum;
-    };
-    KvCodec no_mean, no_rotation, no_search;
-    no_mean.mean = no_rotation.rotation = no_search.search = false;
-    EXPECT_GT(error(PageKind::kBiases, no_mean), 10 * error(PageKind::kBiases, {}));
-    EXPECT_GT(error(PageKind::kNormal, no_search), 1.02 * error(PageKind::kNormal, {}));
-    EXPECT_GT(error(PageKind::kOutliers, no_rotation), 0);
-    EXPECT_TRUE(std::isfinite(error(PageKind::kHuge, no_rotation)));
+    const std::vector<float> even(64, 1.0f);
+    std::vector<float> uneven = even;
+    for (std::size_t c = 0; c < uneven.size(); c += 8) uneven[c] = 100;
+    KvCodec no_mean, no_rotation, no_search, no_smoothing;
+    no_mean.mean = no_rotation.rotation = no_search.search = no_smoothing.smoothing = false;
+    EXPECT_GT(key_error(PageKind::kBiases, no_mean, even), 1000 * key_error(PageKind::kBiases, {}, even));
+    EXPECT_GT(key_error(PageKind::kNormal, no_search, even), 1.1 * key_error(PageKind::kNormal, {}, even));
+    EXPECT_GT(key_error(PageKind::kOutliers, no_rotation, even),
+              10 * key_error(PageKind::kOutliers, {}, even));
+    EXPECT_GT(key_error(PageKind::kNormal, no_smoothing, uneven),
+              2 * key_error(PageKind::kNormal, {}, uneven));
+    for (const KvCodec& codec : {no_mean, no_rotation, no_search, no_smoothing})
+        EXPECT_TRUE(std::isfinite(key_error(PageKind::kHuge, codec, even)));
 }
 
 TEST(Page, Hadamard) {

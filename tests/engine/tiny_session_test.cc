@@ -6,7 +6,7 @@
 #include <cstring>
 #include <random>
 
-#include "engine/hidden.h"
+#include "engine/states.h"
 #include "engine/tiny_model.h"
 #include "gguf/cut.h"
 #include "kvsplit/error.h"
@@ -14,26 +14,14 @@
 namespace kvsplit {
 namespace {
 
+using test::same_bits;
+using test::states;
+
 std::vector<Token> random_tokens(const Model& model, int n) {
     std::mt19937 rng(7);
     std::vector<Token> tokens(static_cast<std::size_t>(n));
     for (Token& t : tokens) t = static_cast<Token>(rng() % static_cast<unsigned>(model.info().n_vocab));
     return tokens;
-}
-
-std::vector<float> states(Session& session, const Model& model, std::span<const Token> tokens,
-                          std::size_t step) {
-    const auto width = static_cast<std::size_t>(model.info().n_embd);
-    std::vector<float> hidden(tokens.size() * width);
-    for (std::size_t i = 0; i < tokens.size(); i += step) {
-        const std::size_t n = std::min(step, tokens.size() - i);
-        eval_hidden(session, tokens.subspan(i, n), {hidden.data() + i * width, n * width});
-    }
-    return hidden;
-}
-
-bool same_bits(std::span<const float> a, std::span<const float> b) {
-    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
 }
 
 class TinySessionThreads : public testing::TestWithParam<const char*> {

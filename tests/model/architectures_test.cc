@@ -2,12 +2,14 @@
 // files agree with llama.cpp).
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 #include <set>
 #include <span>
 
-#include "engine/hidden.h"
+#include "engine/states.h"
 #include "kvsplit/model.h"
 #include "model/description.h"
 #include "model/rope_options.h"
@@ -19,13 +21,7 @@ namespace {
 // Logits (tokens, n_vocab), evaluated in pieces of `step`.
 std::vector<float> logits_of(const std::shared_ptr<Model>& model, std::span<const Token> tokens,
                              const KvSpec& spec, std::size_t step) {
-    const auto width = static_cast<std::size_t>(model->info().n_embd);
-    const auto session = Session::create(model, spec);
-    std::vector<float> hidden(tokens.size() * width);
-    for (std::size_t i = 0; i < tokens.size(); i += step) {
-        const std::size_t n = std::min(step, tokens.size() - i);
-        eval_hidden(*session, tokens.subspan(i, n), {hidden.data() + i * width, n * width});
-    }
+    const std::vector<float> hidden = states(*Session::create(model, spec), *model, tokens, step);
     std::vector<float> logits(tokens.size() * static_cast<std::size_t>(model->info().n_vocab));
     project_logits(*model, hidden, logits);
     return logits;
@@ -37,16 +33,29 @@ double logsumexp(std::span<const float> row) {
     return std::log(sum);
 }
 
-// Mean KL divergence of the rows from those of `exact`, in nats.
-double divergence(std::span<const float> exact, std::span<const float> other, std::size_t n_vocab) {
-    double sum = 0;
+// The KL divergence of each row from that of `exact`, in nats.
+std::vector<double> divergences(std::span<const float> exact, std::span<const float> other,
+                                std::size_t n_vocab) {
+    std::vector<double> out;
     for (std::size_t at = 0; at < exact.size(); at += n_vocab) {
         const auto p = exact.subspan(at, n_vocab), q = other.subspan(at, n_vocab);
         const double p_sum = logsumexp(p), q_sum = logsumexp(q);
+        double sum = 0;
         for (std::size_t i = 0; i < n_vocab; ++i)
             sum += std::exp(p[i] - p_sum) * ((p[i] - p_sum) - (q[i] - q_sum));
+        out.push_back(sum);
     }
-    return sum * static_cast<double>(n_vocab) / static_cast<double>(exact.size());
+    return out;
+}
+
+double mean(std::span<const double> values) {
+    return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+double median(std::vector<double> values) {
+    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+    std::nth_element(values.begin(), middle, values.end());
+    return *middle;
 }
 
 class ArchitectureTest : public testing::TestWithParam<std::string> {
@@ -96,22 +105,27 @@ TEST_P(ArchitectureTest, AgreesWithTransformers) {
     EXPECT_LE(largest_difference(longer, golden_.stretched_positions, golden_.stretched_logits), 1e-3);
 }
 
-// Mean KL divergence over tokens of which the last third read codes. Random layers hand on all of an error,
-// so that it grows with their number.
+// Random layers hand on all of an error, so that it grows with their number.
 TEST_P(ArchitectureTest, CodedCachesDivergeLittle) {
+    constexpr std::ptrdiff_t kFirstCoded = 128;  // the position from which tokens read codes
     const auto n_vocab = static_cast<std::size_t>(model_->info().n_vocab);
-    const std::vector<float> exact = logits({32, 32}, golden_.tokens.size());
-    const double k8v4 = divergence(exact, logits({8, 4}, golden_.tokens.size()), n_vocab);
-    const double k4v4 = divergence(exact, logits({4, 4}, golden_.tokens.size()), n_vocab);
-    // A token between two experts changes sides, and random experts have nothing in common.
-    const double slack = golden_.spec.at("metadata").contains("expert_count") ? 8 : 1;
+    const std::size_t n = golden_.tokens.size();
+    const std::vector<float> exact = logits({32, 32}, n);
+    const auto k8v4 = divergences(exact, logits({8, 4}, n), n_vocab);
+    const auto k4v4 = divergences(exact, logits({4, 4}, n), n_vocab);
     // Every channel of a latent cache is part of a key: two widths promise no more than the narrower one.
-    const double wide_keys = model_->info().latent_dim > 0 ? 2e-3 : 1e-3;
-    EXPECT_LE(k8v4, slack * wide_keys * model_->info().n_layers);
-    EXPECT_LE(k4v4, slack * 2e-3 * model_->info().n_layers);
-    EXPECT_GT(k4v4, 0);
-    RecordProperty("k8v4", std::to_string(k8v4));
-    RecordProperty("k4v4", std::to_string(k4v4));
+    const int layers = model_->info().n_layers;
+    const double few = (model_->info().latent_dim > 0 ? 2e-3 : 1e-3) * layers, more = 2e-3 * layers;
+    // A token between two experts changes sides, and random experts have nothing in common: a few such tokens
+    // make up the mean. With k8v4 most tokens keep their experts, so the median needs no slack.
+    const double slack = golden_.spec.at("metadata").contains("expert_count") ? 8 : 1;
+    EXPECT_LE(mean(k8v4), slack * few);
+    EXPECT_LE(mean(k4v4), slack * more);
+    EXPECT_GT(mean(k4v4), 0);
+    const std::vector<double> coded(k8v4.begin() + kFirstCoded, k8v4.end());
+    EXPECT_LE(median(coded), few * static_cast<double>(n) / static_cast<double>(coded.size()));
+    RecordProperty("k8v4", std::to_string(mean(k8v4)));
+    RecordProperty("k4v4", std::to_string(mean(k4v4)));
 }
 
 TEST_P(ArchitectureTest, BatchSplitsGiveTheSameBits) {

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 
-namespace kvsplit::testing {
+namespace kvsplit::test {
 namespace {
 
 class Reader {
@@ -54,4 +54,4 @@ LogitsGolden read_logits_golden(const std::string& path) {
     return golden;
 }
 
-}  // namespace kvsplit::testing
+}  // namespace kvsplit::test

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace kvsplit::testing {
+namespace kvsplit::test {
 
 // Logits of transformers, with keys and values in f32. Measured positions are first .. tokens.size() - 1; n
 // is their number.
@@ -28,4 +28,4 @@ struct LogitsGolden {
 // Throws Error where the file is missing or is not such a golden.
 LogitsGolden read_logits_golden(const std::string& path);
 
-}  // namespace kvsplit::testing
+}  // namespace kvsplit::test

@@ -26,8 +26,8 @@
 namespace kvsplit {
 namespace {
 
-using testing::LogitsGolden;
-using testing::read_logits_golden;
+using test::LogitsGolden;
+using test::read_logits_golden;
 
 constexpr double kSureMargin = 0.05;  // logits; closer calls than that may go either way
 constexpr int kRowsAtOnce = 16;       // positions projected together: (16, n_vocab) f32

@@ -6,13 +6,16 @@
 #include <iterator>
 #include <span>
 
-#include "engine/hidden.h"
 #include "engine/model_impl.h"
+#include "engine/states.h"
 #include "kvsplit/error.h"
 #include "test_models.h"
 
 namespace kvsplit {
 namespace {
+
+using test::same_bits;
+using test::states;
 
 const KvSpec kSpecs[] = {{16, 16}, {8, 4}, {4, 8}, {16, 4}};
 
@@ -24,22 +27,6 @@ std::vector<Token> text_tokens(const Model& model, std::size_t n) {
     EXPECT_GE(tokens.size(), n);
     tokens.resize(n);
     return tokens;
-}
-
-// States after the last norm of all tokens, evaluated in pieces of `step`.
-std::vector<float> states(Session& session, const Model& model, std::span<const Token> tokens,
-                          std::size_t step) {
-    const auto width = static_cast<std::size_t>(model.info().n_embd);
-    std::vector<float> hidden(tokens.size() * width);
-    for (std::size_t i = 0; i < tokens.size(); i += step) {
-        const std::size_t n = std::min(step, tokens.size() - i);
-        eval_hidden(session, tokens.subspan(i, n), {hidden.data() + i * width, n * width});
-    }
-    return hidden;
-}
-
-bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
 class SessionTest : public testing::TestWithParam<bool> {

@@ -3,18 +3,13 @@
 
 #include <gtest/gtest.h>
 
-#include <cstring>
 #include <span>
 
-#include "engine/hidden.h"
+#include "engine/states.h"
 #include "kvsplit/model.h"
 #include "model/tiny_models.h"
 
 namespace kvsplit::test {
-
-inline bool same_bits(std::span<const float> a, std::span<const float> b) {
-    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
-}
 
 class TinySession : public testing::TestWithParam<const char*> {
   protected:
@@ -28,9 +23,7 @@ class TinySession : public testing::TestWithParam<const char*> {
     }
     // Hidden states of tokens that the session has not seen.
     std::vector<float> states(Session& session, std::span<const Token> tokens) const {
-        std::vector<float> hidden(tokens.size() * static_cast<std::size_t>(model_->info().n_embd));
-        eval_hidden(session, tokens, hidden);
-        return hidden;
+        return test::states(session, *model_, tokens, tokens.size());
     }
 
     // With each of these caches: batches, a fork and a session that was cut give the bits of one whole batch.
