@@ -13,7 +13,7 @@
 
 #include "backend/activation.h"
 #include "backend/mixture.h"
-#include "backend/recurrence.h"
+#include "backend/recurrence_ops.h"
 #include "cache/kv_cache.h"
 #include "gguf/gguf.h"
 

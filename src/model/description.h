@@ -9,7 +9,7 @@
 
 #include "backend/backend.h"
 #include "gguf/gguf.h"
-#include "model/recurrence.h"
+#include "model/recurrent_layers.h"
 #include "model/rope.h"
 
 namespace kvsplit {

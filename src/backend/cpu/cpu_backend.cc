@@ -10,7 +10,7 @@
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/load_matrix.h"
 #include "backend/cpu/matmul.h"
-#include "backend/cpu/recurrence.h"
+#include "backend/cpu/parallel_recurrence.h"
 #include "base/check.h"
 #include "base/error.h"
 

@@ -6,7 +6,7 @@
 
 #include <cstddef>
 
-#include "backend/recurrence.h"
+#include "backend/recurrence_ops.h"
 
 namespace kvsplit::cpu {
 

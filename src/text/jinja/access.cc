@@ -4,10 +4,10 @@
 #include <array>
 
 #include "text/jinja/arguments.h"
-#include "text/jinja/error.h"
 #include "text/jinja/iterators.h"
 #include "text/jinja/methods.h"
 #include "text/jinja/runtime.h"
+#include "text/jinja/template_error.h"
 #include "text/jinja/text_search.h"
 #include "text/utf8.h"
 

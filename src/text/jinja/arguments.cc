@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "text/jinja/error.h"
 #include "text/jinja/operators.h"
+#include "text/jinja/template_error.h"
 
 namespace kvsplit::text::jinja {
 

@@ -3,10 +3,10 @@
 
 #include "base/html.h"
 #include "text/jinja/access.h"
-#include "text/jinja/error.h"
-#include "text/jinja/format.h"
 #include "text/jinja/operators.h"
+#include "text/jinja/python_format.h"
 #include "text/jinja/runtime.h"
+#include "text/jinja/template_error.h"
 
 namespace kvsplit::text::jinja {
 namespace {

@@ -7,11 +7,11 @@
 #include "base/html.h"
 #include "text/jinja/access.h"
 #include "text/jinja/arguments.h"
-#include "text/jinja/error.h"
-#include "text/jinja/format.h"
 #include "text/jinja/numbers.h"
+#include "text/jinja/python_format.h"
 #include "text/jinja/runtime.h"
 #include "text/jinja/show.h"
+#include "text/jinja/template_error.h"
 #include "text/jinja/text_search.h"
 #include "text/utf8.h"
 

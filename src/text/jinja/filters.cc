@@ -3,9 +3,9 @@
 #include <unordered_map>
 
 #include "text/jinja/arguments.h"
-#include "text/jinja/error.h"
 #include "text/jinja/runtime.h"
 #include "text/jinja/show.h"
+#include "text/jinja/template_error.h"
 
 namespace kvsplit::text::jinja {
 namespace {

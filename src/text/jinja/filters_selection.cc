@@ -5,12 +5,12 @@
 #include "text/jinja/access.h"
 #include "text/jinja/arguments.h"
 #include "text/jinja/attribute_path.h"
-#include "text/jinja/error.h"
 #include "text/jinja/filters.h"
 #include "text/jinja/iterators.h"
 #include "text/jinja/operators.h"
 #include "text/jinja/predicates.h"
 #include "text/jinja/runtime.h"
+#include "text/jinja/template_error.h"
 
 namespace kvsplit::text::jinja {
 namespace {

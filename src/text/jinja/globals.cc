@@ -7,10 +7,10 @@
 
 #include "text/jinja/access.h"
 #include "text/jinja/arguments.h"
-#include "text/jinja/error.h"
 #include "text/jinja/iterators.h"
 #include "text/jinja/runtime.h"
 #include "text/jinja/show.h"
+#include "text/jinja/template_error.h"
 
 namespace kvsplit::text::jinja {
 namespace {

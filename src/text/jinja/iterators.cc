@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include "text/jinja/error.h"
 #include "text/jinja/operators.h"
 #include "text/jinja/show.h"
+#include "text/jinja/template_error.h"
 #include "text/jinja/text_search.h"
 #include "text/utf8.h"
 

@@ -8,8 +8,8 @@
 #include <charconv>
 #include <optional>
 
-#include "text/jinja/error.h"
 #include "text/jinja/numbers.h"
+#include "text/jinja/template_error.h"
 #include "text/utf8.h"
 
 namespace kvsplit::text::jinja {

@@ -4,8 +4,8 @@
 
 #include "text/jinja/access.h"
 #include "text/jinja/arguments.h"
-#include "text/jinja/error.h"
 #include "text/jinja/operators.h"
+#include "text/jinja/template_error.h"
 
 namespace kvsplit::text::jinja {
 namespace {

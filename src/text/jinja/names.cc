@@ -4,10 +4,10 @@
 
 #include <algorithm>
 
-#include "text/jinja/error.h"
 #include "text/jinja/filters.h"
 #include "text/jinja/predicates.h"
 #include "text/jinja/symbols.h"
+#include "text/jinja/template_error.h"
 #include "text/jinja/walk.h"
 
 namespace kvsplit::text::jinja {

@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "text/jinja/error.h"
-#include "text/jinja/format.h"
 #include "text/jinja/numbers.h"
+#include "text/jinja/python_format.h"
 #include "text/jinja/runtime.h"
+#include "text/jinja/template_error.h"
 
 namespace kvsplit::text::jinja {
 namespace {

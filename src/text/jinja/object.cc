@@ -1,7 +1,7 @@
 #include "text/jinja/object.h"
 
 #include "text/jinja/arguments.h"
-#include "text/jinja/error.h"
+#include "text/jinja/template_error.h"
 
 namespace kvsplit::text::jinja {
 

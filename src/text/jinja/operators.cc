@@ -4,9 +4,9 @@
 #include <cmath>
 
 #include "text/jinja/access.h"
-#include "text/jinja/error.h"
 #include "text/jinja/object.h"
 #include "text/jinja/runtime.h"
+#include "text/jinja/template_error.h"
 #include "text/jinja/text_search.h"
 
 namespace kvsplit::text::jinja {

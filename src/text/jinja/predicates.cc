@@ -4,11 +4,11 @@
 
 #include "text/jinja/access.h"
 #include "text/jinja/arguments.h"
-#include "text/jinja/error.h"
 #include "text/jinja/filters.h"
 #include "text/jinja/operators.h"
 #include "text/jinja/runtime.h"
 #include "text/jinja/show.h"
+#include "text/jinja/template_error.h"
 #include "text/jinja/unicode.h"
 
 namespace kvsplit::text::jinja {

@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "text/jinja/error.h"
 #include "text/jinja/object.h"
+#include "text/jinja/template_error.h"
 #include "text/jinja/value.h"
 
 namespace kvsplit::text::jinja {

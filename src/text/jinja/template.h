@@ -12,9 +12,9 @@
 #include <string_view>
 
 #include "text/jinja/ast.h"
-#include "text/jinja/error.h"
-#include "text/jinja/json.h"
+#include "text/jinja/json_values.h"
 #include "text/jinja/runtime.h"
+#include "text/jinja/template_error.h"
 
 namespace kvsplit::text::jinja {
 

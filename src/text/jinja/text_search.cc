@@ -4,8 +4,8 @@
 #include <cstring>
 #include <limits>
 
-#include "text/jinja/error.h"
 #include "text/jinja/runtime.h"
+#include "text/jinja/template_error.h"
 #include "text/utf8.h"
 
 namespace kvsplit::text::jinja {

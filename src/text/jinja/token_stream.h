@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "text/jinja/error.h"
 #include "text/jinja/lexer.h"
+#include "text/jinja/template_error.h"
 
 namespace kvsplit::text::jinja {
 

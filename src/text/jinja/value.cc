@@ -4,9 +4,9 @@
 #include <cmath>
 #include <functional>
 
-#include "text/jinja/error.h"
 #include "text/jinja/object.h"
 #include "text/jinja/operators.h"
+#include "text/jinja/template_error.h"
 #include "text/utf8.h"
 
 namespace kvsplit::text::jinja {

@@ -1,14 +1,14 @@
-#include "text/jinja/json.h"
+#include "text/jinja/json_values.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 
-#include "text/jinja/error.h"
 #include "text/jinja/numbers.h"
 #include "text/jinja/operators.h"
 #include "text/jinja/runtime.h"
+#include "text/jinja/template_error.h"
 #include "text/utf8.h"
 
 namespace kvsplit::text::jinja {

@@ -1,4 +1,4 @@
-#include "text/jinja/error.h"
+#include "text/jinja/template_error.h"
 
 namespace kvsplit::text::jinja {
 namespace {

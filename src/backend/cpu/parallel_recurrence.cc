@@ -1,4 +1,4 @@
-#include "backend/cpu/recurrence.h"
+#include "backend/cpu/parallel_recurrence.h"
 
 #include <algorithm>
 

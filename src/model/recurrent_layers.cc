@@ -1,4 +1,4 @@
-#include "model/recurrence.h"
+#include "model/recurrent_layers.h"
 
 namespace kvsplit {
 namespace {
