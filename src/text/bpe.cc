@@ -106,16 +106,20 @@ void BpeTokenizer::encode_text(std::string_view text, bool, std::vector<Token>& 
     }
 }
 
-// The token that is this word, where such tokens go before merges; else kNoToken.
+// The token that is this word, where such tokens go before merges; else kNoToken. Text never becomes a
+// control token, even if that is called like a word.
 Token BpeTokenizer::whole_word(std::string_view word, Scratch& scratch) const {
     const PreTokenizer::Traits& traits = pretokenizer_.traits();
     const bool line_breaks =
         traits.whole_line_breaks && word.find_first_not_of('\n') == std::string_view::npos;
     if (!vocab_.data().ignore_merges && !line_breaks) return kNoToken;
-    if (of_characters_) return vocab_.find(word);
-    scratch.text.clear();
-    for (const char c : word) scratch.text += alphabet().text[static_cast<std::uint8_t>(c)];
-    return vocab_.find(scratch.text);
+    if (!of_characters_) {
+        scratch.text.clear();
+        for (const char c : word) scratch.text += alphabet().text[static_cast<std::uint8_t>(c)];
+        word = scratch.text;
+    }
+    const Token token = vocab_.find(word);
+    return token == kNoToken || is_control(token) ? kNoToken : token;
 }
 
 // The word's bytes or characters as a list of parts.

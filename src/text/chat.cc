@@ -50,46 +50,46 @@ constexpr std::string_view kPlainStop = "\nUser:";
 constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kNames = {
     {{"<|im_end|>", "chatml"}, {"<end_of_turn>", "gemma"}, {"<|eot_id|>", "llama3"}, {kPlainStop, "plain"}}};
 
+// What templates are asked with, and how much work they get for it: a fraction of a second.
+constexpr std::string_view kQuestion = "Hi", kAnswer = "kvsplit's stand-in for an answer",
+                           kReasoning = "kvsplit's stand-in for a reasoning",
+                           kSystem = "kvsplit's stand-in for a system prompt";
+constexpr std::size_t kProbeWork = 20'000'000;
+
 std::shared_ptr<const jinja::Template> make_template(std::string_view source, const std::string& name) {
     return std::make_shared<const jinja::Template>(source, name);
 }
 
-Json prepared_message(const Json& message) {
-    if (!message.is_object()) fail(ErrorCode::kInvalidArgument, "messages: an object is expected");
-    Json out = Json::object(), reasoning;
-    for (const char* key : {"reasoning_content", "thinking", "reasoning"})
-        if (reasoning.is_null() && message.contains(key)) reasoning = message[key];
-    if (!reasoning.is_null()) out["thinking"] = reasoning;
-    for (const auto& [key, value] : message.items())
-        if (!value.is_null()) out[key] = value;
-    if (!reasoning.is_null()) out["reasoning_content"] = reasoning;
-    return out;
+jinja::RenderOptions probe_options() {
+    jinja::RenderOptions options;
+    options.limits.work = kProbeWork;
+    return options;
+}
+
+// The text between two others, the first of which may be left out by a prompt that ends with it.
+std::string_view between(std::string_view text, std::size_t begin, std::size_t end) {
+    return begin <= end && end != text.npos ? text.substr(begin, end - begin) : std::string_view{};
 }
 
 }  // namespace
 
-Json template_variables(const ChatInput& input) {
-    if (!input.messages.is_array()) fail(ErrorCode::kInvalidArgument, "messages: an array is expected");
-    Json messages = Json::array();
-    for (const Json& message : input.messages) messages.push_back(prepared_message(message));
-    Json out{{"messages", std::move(messages)},
-             {"tools", input.tools},
-             {"documents", input.documents},
-             {"add_generation_prompt", input.add_generation_prompt}};
-    out.update(input.variables);
-    return out;
-}
-
-Json chat_message(std::string_view role, std::string_view content) {
-    return {{"role", role}, {"content", content}};
-}
-
 ChatFormat ChatFormat::of_model(const gguf::File& file) {
     ChatFormat out;
     out.read_tokens(file);
-    const std::string broken = out.read_templates(file);
-    if (!out.templates_.contains("")) out.guess(file, broken);
-    out.find_stop();
+    std::string broken = out.read_templates(file);
+    out.is_own_ = out.templates_.contains("");
+    if (out.is_own_) {
+        try {
+            ChatInput first;
+            first.messages.push_back(chat_message("user", kQuestion));
+            out.render(first, probe_options());
+        } catch (const jinja::TemplateError& error) {
+            broken = error.what();
+            out.is_own_ = false;
+        }
+    }
+    if (!out.is_own_) out.guess(broken);
+    out.learn();
     return out;
 }
 
@@ -97,8 +97,17 @@ ChatFormat ChatFormat::of_template(const gguf::File& file, std::string_view sour
     ChatFormat out;
     out.read_tokens(file);
     out.templates_[""] = make_template(source, name);
-    out.find_stop();
+    out.source_ = source;
+    out.learn();
     return out;
+}
+
+bool ChatFormat::fall_back(const jinja::TemplateError& error) {
+    if (!is_own_) return false;
+    is_own_ = false;
+    guess(error.what());
+    learn();
+    return true;
 }
 
 // The names that transformers gives to special tokens.
@@ -110,6 +119,7 @@ void ChatFormat::read_tokens(const gguf::File& file) {
          {"sep_token", "tokenizer.ggml.seperator_token_id"},
          {"pad_token", "tokenizer.ggml.padding_token_id"},
          {"mask_token", "tokenizer.ggml.mask_token_id"}}};
+    is_gemma_ = file.get_string_or("general.architecture", "").starts_with("gemma");
     if (!file.has("tokenizer.ggml.tokens")) return;
     const auto tokens = file.get_string_array("tokenizer.ggml.tokens");
     for (const auto& [name, key] : kTokens) {
@@ -117,7 +127,14 @@ void ChatFormat::read_tokens(const gguf::File& file) {
         if (id >= 0 && static_cast<std::size_t>(id) < tokens.size())
             tokens_[name] = tokens[static_cast<std::size_t>(id)];
     }
-    if (file.has("tokenizer.ggml.model")) adds_bos_ = VocabData::read(file).add_bos;
+    const auto has_token = [&](std::string_view text) {
+        return std::ranges::find(tokens, text) != tokens.end();
+    };
+    has_chatml_tokens_ = has_token("<|im_start|>") && has_token("<|im_end|>");
+    if (!file.has("tokenizer.ggml.model")) return;
+    const Vocab vocab(VocabData::read(file));
+    adds_bos_ = vocab.data().add_bos;
+    guard_ = TextGuard(vocab);
 }
 
 std::string ChatFormat::read_templates(const gguf::File& file) {
@@ -131,6 +148,7 @@ std::string ChatFormat::read_templates(const gguf::File& file) {
         if (strip(source).empty()) continue;
         try {
             templates_[name] = make_template(source, file.path() + ": " + key);
+            if (is_default) source_ = source;
         } catch (const jinja::TemplateError& error) {
             if (is_default) broken = error.what();
         }
@@ -138,57 +156,106 @@ std::string ChatFormat::read_templates(const gguf::File& file) {
     return broken;
 }
 
-void ChatFormat::guess(const gguf::File& file, const std::string& broken) {
-    const auto tokens = file.has("tokenizer.ggml.tokens") ? file.get_string_array("tokenizer.ggml.tokens")
-                                                          : std::vector<std::string_view>{};
-    const auto has_token = [&](std::string_view text) {
-        return std::find(tokens.begin(), tokens.end(), text) != tokens.end();
-    };
+void ChatFormat::guess(const std::string& broken) {
     is_stated_ = !broken.empty();
     const std::string why = broken.empty() ? "the model has no chat template"
                                            : "the model's chat template cannot be used (" + broken + ")";
-    if (file.get_string_or("general.architecture", "").starts_with("gemma")) {
-        templates_[""] = make_template(kGemma, "Gemma's chat format");
+    std::string_view source = kPlain;
+    std::string name = "the plain chat format";
+    stop_.clear();
+    if (is_gemma_) {
+        source = kGemma;
+        name = "Gemma's chat format";
         notice_ = why + ": using Gemma's format";
-    } else if (has_token("<|im_start|>") && has_token("<|im_end|>")) {
-        templates_[""] = make_template(kChatMl, "the ChatML format");
+    } else if (has_chatml_tokens_) {
+        source = kChatMl;
+        name = "the ChatML format";
         notice_ = why + ": using ChatML, for which it has tokens";
     } else {
-        templates_[""] = make_template(kPlain, "the plain chat format");
         stop_ = kPlainStop;
         notice_ = why + ": using plain \"User:\" and \"Assistant:\" lines";
     }
+    templates_[""] = make_template(source, name);
+    source_ = source;
 }
 
-// What the template writes behind an answer, up to the end of its line.
-void ChatFormat::find_stop() {
-    if (!stop_.empty()) return;
-    constexpr std::string_view kAnswer = "kvsplit's stand-in for an answer";
-    constexpr std::size_t kLongestStop = 64;
-    ChatInput probe;
-    probe.messages = {chat_message("user", "Hi"), chat_message("assistant", kAnswer)};
-    probe.add_generation_prompt = false;
+std::optional<std::string> ChatFormat::probe(const Json& messages, bool add_generation_prompt) const {
+    ChatInput input;
+    input.messages = messages;
+    input.add_generation_prompt = add_generation_prompt;
     try {
-        const std::string text = render(probe);
-        const std::size_t at = text.rfind(kAnswer);
-        if (at == text.npos) return;
-        const std::string_view rest = strip_left(std::string_view(text).substr(at + kAnswer.size()));
-        const std::string_view end = strip(rest.substr(0, rest.find('\n')));
-        if (end.size() <= kLongestStop) stop_ = end;
+        return render(input, probe_options());
     } catch (const jinja::TemplateError&) {
-        // It wants more than a plain conversation has; the end-of-generation tokens must do.
+        return std::nullopt;  // it wants more than a plain conversation has
     }
+}
+
+void ChatFormat::learn() {
+    takes_system_ = true;
+    const auto with_system = probe({chat_message("system", kSystem), chat_message("user", kQuestion)}, true);
+    takes_system_ = (with_system && with_system->find(kSystem) != std::string::npos) ||
+                    !probe(Json::array({chat_message("user", kQuestion)}), true);
+    find_end();
+    find_answers();
+}
+
+// What the template writes behind an answer: a token, or a text up to the end of the line.
+void ChatFormat::find_end() {
+    end_text_ = stop_;
+    end_token_ = kNoToken;
+    if (!stop_.empty()) return;
+    constexpr std::size_t kLongestStop = 64;
+    const Json user = chat_message("user", kQuestion), answer = chat_message("assistant", kAnswer);
+    const auto after = [&](const std::string& text) {
+        const std::size_t at = text.rfind(kAnswer);
+        return at == text.npos ? std::string{} : std::string(strip_left(text.substr(at + kAnswer.size())));
+    };
+    const std::string last = after(probe({user, answer}, false).value_or(""));
+    // Some templates end an answer only where another turn follows.
+    for (const std::string& rest :
+         {last, last.empty() ? after(probe({user, answer, user}, true).value_or("")) : ""}) {
+        if (const std::string_view token = guard_.token_at_start(rest); !token.empty()) {
+            end_text_ = token;
+            end_token_ = guard_.token(token);
+            return;
+        }
+    }
+    const std::string_view end = strip(std::string_view(last).substr(0, last.find('\n')));
+    if (end.size() <= kLongestStop) end_text_ = stop_ = end;
+}
+
+void ChatFormat::find_answers() {
+    answers_ = AnswerFormat::find(source_, guard_);
+    if (!answers_.marks.empty()) return;
+    const Json user = chat_message("user", kQuestion);
+    Json answer = chat_message("assistant", kAnswer);
+    answer["reasoning_content"] = kReasoning;
+    const auto prompt = probe(Json::array({user}), true), text = probe({user, answer}, false);
+    if (!prompt || !text) return;
+    const std::size_t reasoning = text->find(kReasoning), content = text->rfind(kAnswer);
+    if (reasoning == text->npos || content == text->npos) return;
+    const bool opened = text->starts_with(*prompt);
+    std::string_view before = opened ? between(*text, prompt->size(), reasoning) : std::string_view{};
+    if (opened && strip(before).empty()) before = *prompt;
+    const auto tags =
+        AnswerFormat::of_tags(before, between(*text, reasoning + kReasoning.size(), content), guard_);
+    answers_.marks = tags.marks;
 }
 
 std::string_view ChatFormat::name() const {
     for (const auto& [stop, name] : kNames)
-        if (stop_ == stop) return name;
+        if (end_text_ == stop) return name;
     return "template";
 }
 
 std::string ChatFormat::render(const ChatInput& input, const jinja::RenderOptions& options) const {
+    ChatInput folded;
+    if (!takes_system_) {
+        folded = input;
+        folded.messages = fold_system_message(input.messages);
+    }
     Json variables = tokens_;
-    variables.update(template_variables(input));
+    variables.update(template_variables(takes_system_ ? input : folded));
     auto chosen = templates_.find("");
     const bool has_tools = input.tools.is_array() && !input.tools.empty();
     if (const auto it = templates_.find("tool_use"); has_tools && it != templates_.end()) chosen = it;
@@ -197,6 +264,10 @@ std::string ChatFormat::render(const ChatInput& input, const jinja::RenderOption
     const std::string bos = adds_bos_ ? tokens_.value("bos_token", "") : "";
     if (!bos.empty() && prompt.starts_with(bos)) prompt.erase(0, bos.size());
     return prompt;
+}
+
+std::string ChatFormat::render_marked(const ChatInput& input, const jinja::RenderOptions& options) const {
+    return render(protect(input, guard_), options);
 }
 
 }  // namespace kvsplit::text

@@ -103,7 +103,7 @@ void SpmTokenizer::encode_chunk(std::string_view chunk, Scratch& scratch, std::v
         const std::uint32_t size = part(left).size + part(right).size;
         if (size > vocab_.max_token_bytes()) return false;
         const Token token = vocab_.find({part(left).text, size});
-        if (token == kNoToken) return false;
+        if (token == kNoToken || is_control(token)) return false;
         queue.push_back({vocab_.score(token), left, right, size});
         return true;
     };
@@ -131,7 +131,7 @@ void SpmTokenizer::encode_chunk(std::string_view chunk, Scratch& scratch, std::v
 }
 
 void SpmTokenizer::emit(std::string_view text, std::vector<Token>& out) const {
-    if (const Token token = vocab_.find(text); token != kNoToken) {
+    if (const Token token = vocab_.find(text); token != kNoToken && !is_control(token)) {
         out.push_back(token);
         return;
     }

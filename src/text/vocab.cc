@@ -201,10 +201,8 @@ void Vocab::settle_marked_tokens() {
         if (token != kNoToken) attrs_[static_cast<std::size_t>(token)] = attr;
         return token;
     };
-    // The marks of the "harmony" format are always read and shown.
-    for (const char* name : {"<|channel|>", "<|message|>", "<|start|>", "<|constrain|>"}) {
-        set(name, kAttrUserDefined);
-    }
+    // These are always read and shown.
+    for (const std::string_view name : kHarmonyMarks) set(name, kAttrUserDefined);
     // Where there are tokens that close an answer or a call, <|end|> closes a message only.
     const bool calls = find("<|call|>") != kNoToken || find("<|calls|>") != kNoToken;
     const bool closes = find("<|return|>") != kNoToken || find("<|flush|>") != kNoToken;

@@ -1,6 +1,7 @@
 // VocabData: a tokenizer's tables as the model file states them. Vocab: the same, checked and indexed.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -27,6 +28,11 @@ enum TokenAttr : std::uint8_t {
     kAttrStripLeft = 64,    // swallows white space before it
     kAttrStripRight = 128,  // swallows white space after it
 };
+
+// What messages of the "harmony" format are made of. User-defined tokens, whatever the file says, and yet
+// marks of the chat format: text of people must not become them.
+inline constexpr std::array<std::string_view, 4> kHarmonyMarks = {"<|channel|>", "<|message|>", "<|start|>",
+                                                                  "<|constrain|>"};
 
 // Plain and unchecked. The views must outlive every object made from it.
 struct VocabData {

@@ -75,6 +75,68 @@ TEST(ChatFormat, ATemplateThatCannotBeRead) {
     EXPECT_EQ(with_template(" \n").name(), "plain");
 }
 
+// One that renders nothing, not even a greeting, is no better.
+TEST(ChatFormat, ATemplateThatCannotBeUsed) {
+    for (const char* source :
+         {"{{ raise_exception('always') }}", "{{ messages[0].nothing.more }}",
+          "{% for x in range(99999) %}{% for y in range(99999) %}{% endfor %}{% endfor %}"}) {
+        const ChatFormat broken = with_template(source);
+        EXPECT_EQ(broken.name(), "plain");
+        EXPECT_TRUE(broken.is_stated());
+        EXPECT_NE(broken.notice().find("cannot be used"), std::string::npos) << broken.notice();
+    }
+}
+
+// Where the vocabulary has the end of a turn as a token, its text is text.
+TEST(ChatFormat, TheEndOfAnAnswerAsAToken) {
+    GgufWriter w;
+    add_vocabulary(w).add("tokenizer.chat_template",
+                          "{% for m in messages %}{{ m.role }}: {{ m.content }}</s>\n{% endfor %}");
+    EXPECT_EQ(format_of(w).stop(), "");
+    EXPECT_EQ(format_of(w).end_token(), 2);
+    // It may come only where another turn follows.
+    GgufWriter later;
+    add_vocabulary(later).add(
+        "tokenizer.chat_template",
+        "{% for m in messages %}{{ m.content }}{{ '' if loop.last else '</s>' }}{% endfor %}");
+    EXPECT_EQ(format_of(later).end_token(), 2);
+    EXPECT_EQ(with_template("{{ messages[0].content }}</s>").end_token(), kNoToken);
+}
+
+TEST(ChatFormat, SystemMessagesWithoutARole) {
+    const Json messages = Json::array({chat_message("system", "Be brief."), chat_message("user", "Hi")});
+    for (const char* source : {"{% if messages[0].role == 'system' %}{{ raise_exception('no') }}{% endif "
+                               "%}{{ messages[0].content }}",
+                               "{% for m in messages if m.role == 'user' %}{{ m.content }}{% endfor %}"}) {
+        const ChatFormat format = with_template(source);
+        EXPECT_FALSE(format.takes_system());
+        EXPECT_EQ(format.notice(), "");
+        EXPECT_EQ(format.render(input_of(messages)), "Be brief.\n\nHi");
+        Json parts = messages;
+        parts[1]["content"] = Json::array({Json{{"type", "text"}, {"text", "Hi"}}});
+        EXPECT_EQ(fold_system_message(parts)[0]["content"].dump(),
+                  R"([{"type":"text","text":"Be brief.\n\n"},{"type":"text","text":"Hi"}])");
+    }
+    EXPECT_TRUE(with_template("{{ messages[0].content }}{{ messages[-1].content }}").takes_system());
+    EXPECT_EQ(fold_system_message(Json::array({messages[0]})), Json::array({messages[0]}));
+}
+
+TEST(ChatFormat, AnswersOfATemplate) {
+    const auto marks = [](const char* source) {
+        std::string out;
+        const ChatFormat format = with_template(source);
+        for (const AnswerMark& mark : format.answers().marks) out += mark.text + " ";
+        return out;
+    };
+    EXPECT_EQ(marks("{{ messages[-1].content }}"), "");
+    EXPECT_EQ(marks("{{ messages[-1].content.split('</think>')[-1] }}"), "<think> </think> ");
+    // Tags that are not known are seen where they stand.
+    EXPECT_EQ(marks("{% for m in messages %}[{{ m.role }}] "
+                    "{% if m.reasoning_content %}(ponder) {{ m.reasoning_content }} (/ponder)\n{% endif %}"
+                    "{{ m.content }}\n{% endfor %}{% if add_generation_prompt %}[assistant] {% endif %}"),
+              "(ponder) (/ponder) ");
+}
+
 TEST(ChatFormat, TheEndOfAnAnswer) {
     const auto stop_of = [](const std::string& after) {
         return with_template("{% for m in messages %}{{ m.content }}" + after + "{% endfor %}").stop();
@@ -83,7 +145,6 @@ TEST(ChatFormat, TheEndOfAnAnswer) {
     EXPECT_EQ(stop_of("\n<|eot_id|>"), "<|eot_id|>");
     EXPECT_EQ(stop_of("\n"), "");
     EXPECT_EQ(stop_of("{{ 'x' * 99 }}"), "");
-    EXPECT_EQ(with_template("{{ raise_exception('always') }}").stop(), "");
     EXPECT_EQ(with_template("{{ messages[0].content }}").stop(), "");
     EXPECT_EQ(with_template("{% for m in messages %}{{ m.content }}<|eot_id|>{% endfor %}").name(), "llama3");
     EXPECT_EQ(with_template("{{ messages }}").name(), "template");
