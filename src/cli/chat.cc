@@ -1,7 +1,5 @@
 // kvsplit chat: a conversation in the model's own format. The cache lives through all turns; a turn evaluates
 // only what is new.
-#include "text/chat.h"
-
 #include <unistd.h>
 
 #include <array>
@@ -9,12 +7,14 @@
 #include <optional>
 
 #include "base/error.h"
+#include "cli/answer_printer.h"
 #include "cli/commands.h"
 #include "cli/generate.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "gguf/gguf.h"
+#include "text/conversation.h"
 
 namespace kvsplit::cli {
 namespace {
@@ -82,19 +82,17 @@ class Chat {
           sampler_(args.sampling.options),
           model_(read_and_load(args)),
           spec_(args.kv.resolve(model_)),
-          format_(args.chat_template.format(gguf::File(args.model.path))),
+          conversation_(*model_, args.chat_template.format(gguf::File(args.model.path)),
+                        {args.system, args.chat_template.variables(), args.chat_template.parse_special()}),
           session_(Session::create(model_, spec_, args.context)),
           terminal_(::isatty(STDIN_FILENO) != 0) {
-        if (!format_.notice().empty()) note("{}", format_.notice());
-        if (!format_.stop().empty()) args_.limits.stops.push_back(format_.stop());
-        conversation_.variables = args.chat_template.variables();
-        reset();
+        note_format(conversation_.format(), args_.system);
     }
 
     void converse() {
         if (terminal_) {
             fmt::print(stderr, "{}, {} format, cache {}. /help lists the commands.\n", model_->info().name,
-                       format_.name(), spec_.name());
+                       conversation_.format().name(), spec_.name());
         }
         while (const auto message = read_message()) {
             if (message->empty()) continue;
@@ -110,10 +108,8 @@ class Chat {
 
   private:
     void reset() {
-        messages().clear();
-        if (!args_.system.empty()) add_message("system", args_.system);
+        conversation_.reset();
         session_->clear();
-        held_.clear();
         last_ = {};
     }
 
@@ -150,83 +146,60 @@ class Chat {
 
     // False when nobody reads the answers any more.
     bool answer(const std::string& message) {
-        const auto target = with_message(message);
-        const std::size_t keep = rewind(target);
-        if (target.size() > static_cast<std::size_t>(session_->context())) {
-            messages().erase(messages().size() - 1);
-            note(
-                "the conversation no longer fits into the context of {} tokens: /reset starts a new one, a "
-                "larger -c gives more room",
-                format_count(session_->context()));
-            return true;
-        }
+        const auto target = ask(message);
+        if (target.empty()) return true;
+        const auto length = static_cast<std::size_t>(session_->length());
+        std::size_t keep = conversation_.common_prefix(length);
+        if (keep < length) keep = static_cast<std::size_t>(session_->trim(static_cast<int>(keep)));
         const InterruptGuard interrupt;
+        AnswerPrinter printer(args_.chat_template.reasoning());
         last_ = generate(
-            *model_, *session_, sampler_, std::span(target).subspan(keep), args_.limits,
-            [&] { return interrupt.raised(); }, write_out);
-        held_ = target;
-        held_.insert(held_.end(), last_.tokens.begin(), last_.tokens.end());
-        add_message("assistant", last_.text);
-        if (!write_out("\n")) return false;
+            *model_, *session_, sampler_, target.subspan(keep), conversation_.splitter(),
+            args_.limits.with(conversation_.format()), [&] { return interrupt.raised(); },
+            [&](text::AnswerPart part, std::string_view text) { return printer.print(part, text); });
+        conversation_.answer(last_.answer);
+        if (!printer.finish() || !write_out("\n")) return false;
+        note_missing_content(last_);
         if (last_.reason == StopReason::kContext)
             note("the context is full: /reset starts a new conversation");
         if (last_.reason == StopReason::kInterrupted && terminal_) note("stopped");
         return last_.reason != StopReason::kClosed;
     }
 
-    // Adds the user's message; returns all tokens that the model shall have read when its answer begins.
-    // Where possible these are the tokens of the conversation as they were sampled, plus the new turn's:
-    // encoding an answer's text anew may give other tokens, and the cache would be lost from there on.
-    std::vector<Token> with_message(const std::string& message) {
-        const bool continues = !messages().empty() && messages().back()["role"] == "assistant" &&
-                               last_.reason != StopReason::kStop;
-        if (!continues) {
-            add_message("user", message);
-            return whole_conversation();
+    // The tokens that the model shall have read when its answer begins. None if the message cannot be put to
+    // it: then it is taken back, and the user told why.
+    std::span<const Token> ask(const std::string& message) {
+        const bool guessed = !conversation_.format().notice().empty();
+        std::span<const Token> target;
+        try {
+            target = conversation_.ask(message);
+        } catch (const text::jinja::TemplateError& error) {
+            note("{}. The message is taken back: ask another one, or /reset", error.what());
+            return {};
         }
-        // What follows the answer's text, found with a stand-in for the text.
-        constexpr std::string_view kStandIn = "\x01";
-        auto probe = conversation_;
-        probe.messages.erase(probe.messages.size() - 1);
-        const std::string before = format_.render(probe);
-        probe.messages.push_back(text::chat_message("assistant", kStandIn));
-        probe.messages.push_back(text::chat_message("user", message));
-        const std::string whole = format_.render(probe);
-        add_message("user", message);
-        if (!whole.starts_with(before + std::string(kStandIn))) return whole_conversation();
-        auto target = held_;
-        const auto rest = model_->tokenize(whole.substr(before.size() + kStandIn.size()), false, true);
-        target.insert(target.end(), rest.begin(), rest.end());
-        return target;
-    }
-
-    std::vector<Token> whole_conversation() const {
-        return model_->tokenize(format_.render(conversation_), true, true);
-    }
-
-    text::Json& messages() { return conversation_.messages; }
-    void add_message(std::string_view role, std::string_view content) {
-        messages().push_back(text::chat_message(role, content));
-    }
-
-    // Cuts the session back to what it shares with the target; returns how many tokens that is.
-    std::size_t rewind(const std::vector<Token>& target) {
-        const auto length = static_cast<std::size_t>(session_->length());
-        std::size_t same = 0;
-        while (same < length && same + 1 < target.size() && held_[same] == target[same]) ++same;
-        return same < length ? static_cast<std::size_t>(session_->trim(static_cast<int>(same))) : same;
+        if (!guessed) note_format(conversation_.format(), {});
+        if (target.empty()) {
+            note("the chat template makes an empty prompt of this message");
+        } else if (target.size() > static_cast<std::size_t>(session_->context())) {
+            note(
+                "the conversation no longer fits into the context of {} tokens: /reset starts a new one, a "
+                "larger -c gives more room",
+                format_count(session_->context()));
+        } else {
+            return target;
+        }
+        conversation_.take_back();
+        return {};
     }
 
     ChatArgs& args_;
     Sampler sampler_;
     std::shared_ptr<Model> model_;
     KvSpec spec_;
-    text::ChatFormat format_;
-    std::unique_ptr<Session> session_;
+    text::Conversation conversation_;
+    std::unique_ptr<Session> session_;  // holds the conversation's tokens: all, or all but the last
     bool terminal_;
     LineReader lines_;
-    text::ChatInput conversation_;
-    std::vector<Token> held_;  // the conversation's tokens; the session holds all, or all but the last
     Generation last_;
 };
 

@@ -31,50 +31,75 @@ bool prefill(Session& session, std::span<const Token> prompt, const std::functio
     return static_cast<std::size_t>(done) == prompt.size() && !stop_asked();
 }
 
-// From sampled tokens to text that can be shown.
-class TextMaker {
+// From sampled tokens to parts of an answer that can be shown.
+class AnswerMaker {
   public:
-    TextMaker(std::vector<std::string> stops, const TextSink& sink, std::string& text)
-        : stops_(std::move(stops)), sink_(sink), text_(text) {}
+    AnswerMaker(text::AnswerSplitter splitter, std::vector<std::string> stops, const AnswerSink& sink,
+                text::Answer& answer)
+        : splitter_(std::move(splitter)), stops_(std::move(stops)), sink_(sink), answer_(answer) {}
 
-    void push(std::string_view bytes) { show(stops_.push(decoder_.push(bytes))); }
+    void push(Token token, std::string_view bytes) { show(splitter_.push(token, bytes)); }
     void finish() {
-        show(stops_.push(decoder_.flush()));
-        if (!stops_.matched()) show(stops_.flush());
+        show(splitter_.finish());
+        end_part();
+        if (!stops_.matched()) answer_.before_content = splitter_.before_content();
     }
+    bool is_mark(Token token) const { return splitter_.is_mark(token); }
+    bool ended() const { return splitter_.ended(); }
     bool stopped() const { return stops_.matched(); }
     bool closed() const { return closed_; }
 
   private:
-    void show(const std::string& piece) {
-        if (piece.empty()) return;
-        text_ += piece;
-        if (!closed_) closed_ = !sink_(piece);
+    using Part = text::AnswerPart;
+
+    void show(const text::AnswerDeltas& deltas) {
+        for (const text::AnswerDelta& delta : deltas) {
+            if (delta.part != part_) end_part();
+            part_ = delta.part;
+            give(decoder_.push(delta.text));
+        }
+    }
+    // What was held back of the part.
+    void end_part() {
+        give(decoder_.flush());
+        if (part_ == Part::kContent && !stops_.matched()) write(stops_.flush());
+    }
+    void give(const std::string& text) { write(part_ == Part::kContent ? stops_.push(text) : text); }
+    void write(const std::string& text) {
+        if (text.empty()) return;
+        (part_ == Part::kContent ? answer_.content : answer_.reasoning) += text;
+        if (!closed_) closed_ = !sink_(part_, text);
     }
 
+    text::AnswerSplitter splitter_;
     text::StreamDecoder decoder_;
     text::StopMatcher stops_;
-    const TextSink& sink_;
-    std::string& text_;
+    const AnswerSink& sink_;
+    text::Answer& answer_;
+    Part part_ = Part::kContent;
     bool closed_ = false;
 };
 
-StopReason decode(const Model& model, Session& session, Sampler& sampler, int max_tokens,
-                  const std::function<bool()>& stop_asked, TextMaker& maker, Generation& out) {
+StopReason decode(const Model& model, Session& session, Sampler& sampler, const GenerationLimits& limits,
+                  const std::function<bool()>& stop_asked, AnswerMaker& maker, Generation& out) {
+    auto& tokens = out.answer.tokens;
     while (true) {
         if (stop_asked()) return StopReason::kInterrupted;
-        if (max_tokens >= 0 && static_cast<int>(out.tokens.size()) >= max_tokens) return StopReason::kLength;
-        if (out.evaluated < static_cast<int>(out.tokens.size())) {
+        if (limits.max_tokens >= 0 && static_cast<int>(tokens.size()) >= limits.max_tokens)
+            return StopReason::kLength;
+        if (out.evaluated < static_cast<int>(tokens.size())) {
             if (session.length() >= session.context()) return StopReason::kContext;
-            session.eval(std::span(&out.tokens.back(), 1));
+            session.eval(std::span(&tokens.back(), 1));
             ++out.evaluated;
             ++out.decode_steps;
         }
         const Token token = sampler.sample(session.logits());
-        if (model.is_end_of_generation(token)) return StopReason::kEnd;
+        const bool ends = model.is_end_of_generation(token) || token == limits.end;
+        if (ends && !maker.is_mark(token)) return StopReason::kEnd;
         sampler.accept(token);
-        out.tokens.push_back(token);
-        maker.push(model.token_bytes(token));
+        tokens.push_back(token);
+        maker.push(token, model.token_bytes(token));
+        if (maker.ended()) return StopReason::kEnd;
         if (maker.stopped()) return StopReason::kStop;
         if (maker.closed()) return StopReason::kClosed;
     }
@@ -100,9 +125,16 @@ std::string_view stop_reason_name(StopReason reason) {
     return "unknown";
 }
 
+GenerationLimits GenerationLimits::with(const text::ChatFormat& format) const {
+    GenerationLimits out = *this;
+    if (!format.stop().empty()) out.stops.push_back(format.stop());
+    out.end = format.end_token();
+    return out;
+}
+
 Generation generate(const Model& model, Session& session, Sampler& sampler, std::span<const Token> prompt,
-                    const GenerationLimits& limits, const std::function<bool()>& stop_asked,
-                    const TextSink& sink) {
+                    text::AnswerSplitter splitter, const GenerationLimits& limits,
+                    const std::function<bool()>& stop_asked, const AnswerSink& sink) {
     Generation out;
     const int before = session.length();
     auto start = Clock::now();
@@ -115,11 +147,26 @@ Generation generate(const Model& model, Session& session, Sampler& sampler, std:
     }
     for (const Token token : prompt) sampler.accept(token);
     start = Clock::now();
-    TextMaker maker(limits.stops, sink, out.text);
-    out.reason = decode(model, session, sampler, limits.max_tokens, stop_asked, maker, out);
+    AnswerMaker maker(std::move(splitter), limits.stops, sink, out.answer);
+    out.reason = decode(model, session, sampler, limits, stop_asked, maker, out);
     out.decode_seconds = seconds_since(start);
     maker.finish();
     return out;
+}
+
+void note_format(const text::ChatFormat& format, std::string_view system) {
+    if (!format.notice().empty()) note("{}", format.notice());
+    if (!system.empty() && !format.takes_system())
+        note("the chat template has no place for a system prompt: it opens the first message");
+}
+
+void note_missing_content(const Generation& g) {
+    if (!g.answer.content.empty() || g.answer.reasoning.empty()) return;
+    if (g.reason == StopReason::kLength || g.reason == StopReason::kContext) {
+        note("the answer ended while the model was still thinking: a larger -n or -c gives it more room");
+    } else if (g.reason == StopReason::kEnd) {
+        note("the model thought, and said nothing: --reasoning show tells what");
+    }
 }
 
 std::string speed_text(const Generation& g) {
@@ -127,7 +174,8 @@ std::string speed_text(const Generation& g) {
         "prompt: {} tokens in {:.2f} s, {:.1f} tokens/s\nanswer: {} tokens, {:.1f} tokens/s, ended "
         "by: {}\n",
         format_count(g.prompt_tokens), g.prefill_seconds, g.prefill_rate(),
-        format_count(static_cast<long long>(g.tokens.size())), g.decode_rate(), stop_reason_name(g.reason));
+        format_count(static_cast<long long>(g.answer.tokens.size())), g.decode_rate(),
+        stop_reason_name(g.reason));
 }
 
 }  // namespace kvsplit::cli

@@ -10,6 +10,7 @@
 #include "cli/output.h"
 #include "kvsplit/model.h"
 #include "kvsplit/sampler.h"
+#include "text/conversation.h"
 
 namespace kvsplit::cli {
 
@@ -24,15 +25,19 @@ enum class StopReason {
 std::string_view stop_reason_name(StopReason reason);  // "end", "length", ...
 
 struct GenerationLimits {
-    int max_tokens = -1;  // -1: until the answer or the context ends
-    std::vector<std::string> stops;
+    int max_tokens = -1;             // -1: until the answer or the context ends
+    std::vector<std::string> stops;  // in the content; reasoning may have them
+    Token end = kNoEnd;              // a token that ends the answer, beside the end-of-generation tokens
+    static constexpr Token kNoEnd = -1;
+
+    // With what ends answers in this format.
+    GenerationLimits with(const text::ChatFormat& format) const;
 };
 
 struct Generation {
-    std::string text;
-    std::vector<Token> tokens;  // generated, without the end-of-generation token
-    int evaluated = 0;          // how many of tokens the session holds: all, or all but the last
-    int prompt_tokens = 0;      // evaluated now
+    text::Answer answer;
+    int evaluated = 0;      // how many of the answer's tokens the session holds: all, or all but the last
+    int prompt_tokens = 0;  // evaluated now
     int decode_steps = 0;
     double prefill_seconds = 0, decode_seconds = 0;
     StopReason reason = StopReason::kEnd;
@@ -41,13 +46,19 @@ struct Generation {
     double decode_rate() const { return decode_seconds > 0 ? decode_steps / decode_seconds : 0; }
 };
 
-// Gets whole characters as they are made; false: nobody reads any more.
-using TextSink = std::function<bool(std::string_view)>;
+// Gets whole characters of a part as they are made; false: nobody reads any more.
+using AnswerSink = std::function<bool(text::AnswerPart, std::string_view)>;
 
-// prompt: the tokens to append to the session, at least one. Throws Error(kOutOfMemory) if they do not fit.
+// prompt: the tokens to append to the session, at least one. splitter: divides the answer. Throws
+// Error(kOutOfMemory) if the prompt does not fit.
 Generation generate(const Model& model, Session& session, Sampler& sampler, std::span<const Token> prompt,
-                    const GenerationLimits& limits, const std::function<bool()>& stop_asked,
-                    const TextSink& sink);
+                    text::AnswerSplitter splitter, const GenerationLimits& limits,
+                    const std::function<bool()>& stop_asked, const AnswerSink& sink);
+
+// What the user should know of a conversation's format: that it was guessed, where its system prompt goes.
+void note_format(const text::ChatFormat& format, std::string_view system);
+// Of an answer that is all reasoning.
+void note_missing_content(const Generation& generation);
 
 // Two lines for stderr: speeds and why it ended.
 std::string speed_text(const Generation& generation);

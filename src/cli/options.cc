@@ -352,6 +352,15 @@ void ChatTemplateArgs::add(CLI::App& command) {
             return text::Json::parse(text, nullptr, false).is_object() ? "" : "not a JSON object: " + text;
         })
         ->type_name("JSON");
+    command.add_flag("--parse-special", parse_special_,
+                     "names of control tokens in messages, such as <|im_end|>, become those tokens");
+    static const std::map<std::string, ShowReasoning> kReasoning{{"show", ShowReasoning::kAlways},
+                                                                 {"hide", ShowReasoning::kNever}};
+    command
+        .add_option("--reasoning", reasoning_,
+                    "show or hide what a model thinks before it answers; default: shown on a terminal only")
+        ->transform(CLI::CheckedTransformer(kReasoning).description(""))
+        ->type_name("show|hide");
 }
 
 text::ChatFormat ChatTemplateArgs::format(const gguf::File& model) const {

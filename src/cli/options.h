@@ -116,7 +116,14 @@ struct SamplingArgs {
     CLI::Option* seed_ = nullptr;
 };
 
-// How a conversation becomes a prompt.
+// What is shown of an answer's reasoning.
+enum class ShowReasoning {
+    kOnTerminals,  // where stdout is a terminal
+    kAlways,
+    kNever,
+};
+
+// How a conversation becomes a prompt, and what is shown of its answers.
 class ChatTemplateArgs {
   public:
     void add(CLI::App& command);
@@ -124,9 +131,13 @@ class ChatTemplateArgs {
     text::ChatFormat format(const gguf::File& model) const;
     // What the user sets of the template's variables: an object.
     text::Json variables() const;
+    bool parse_special() const { return parse_special_; }
+    ShowReasoning reasoning() const { return reasoning_; }
 
   private:
     std::string path_, variables_;
+    bool parse_special_ = false;
+    ShowReasoning reasoning_ = ShowReasoning::kOnTerminals;
 };
 
 // -n and -c, as run and chat have them; max_tokens holds the default.

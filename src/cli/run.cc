@@ -1,11 +1,12 @@
 // kvsplit run: answers one prompt.
+#include "cli/answer_printer.h"
 #include "cli/commands.h"
 #include "cli/generate.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "gguf/gguf.h"
-#include "text/chat.h"
+#include "text/conversation.h"
 
 namespace kvsplit::cli {
 namespace {
@@ -29,22 +30,12 @@ std::string read_prompt(const RunArgs& args) {
     return args.prompt == "-" ? read_text("-") : args.prompt;
 }
 
-// The prompt as the model reads it: a turn of a conversation where the file states a chat format.
-std::string format_prompt(const RunArgs& args, std::string prompt) {
-    if (args.raw) return prompt;
-    const auto format = args.chat_template.format(gguf::File(args.model.path));
-    if (!format.is_stated()) {
-        if (args.system.empty()) return prompt;
-        throw UsageError(
-            "-s: this model's file states no chat format, so there is no place for a system prompt");
-    }
-    if (!format.notice().empty()) note("{}", format.notice());
-    text::ChatInput input;
-    input.variables = args.chat_template.variables();
-    if (!args.system.empty()) input.messages.push_back(text::chat_message("system", args.system));
-    input.messages.push_back(text::chat_message("user", prompt));
-    return format.render(input);
-}
+// What the model reads, and how its answer is read.
+struct Reading {
+    std::vector<Token> tokens;
+    text::AnswerSplitter splitter;
+    GenerationLimits limits;
+};
 
 // A start token that the text brings along is not doubled: says so, since other programs double it.
 void note_start_token(const Model& model, std::string_view text) {
@@ -54,10 +45,33 @@ void note_start_token(const Model& model, std::string_view text) {
     if (text.starts_with(name)) note("the text begins with the start token {}: no second one is added", name);
 }
 
+// The prompt as it stands, as llama.cpp reads it: names of control tokens become these.
+Reading read_raw(const Model& model, std::string_view prompt, const GenerationLimits& limits) {
+    note_start_token(model, prompt);
+    return {model.tokenize(prompt, true, true), {}, limits};
+}
+
+// A turn of a conversation where the file states a chat format.
+Reading read_turn(const Model& model, const RunArgs& args, const std::string& prompt) {
+    if (args.raw) return read_raw(model, prompt, args.limits);
+    auto format = args.chat_template.format(gguf::File(args.model.path));
+    if (!format.is_stated()) {
+        if (args.system.empty()) return read_raw(model, prompt, args.limits);
+        throw UsageError(
+            "-s: this model's file states no chat format, so there is no place for a system prompt");
+    }
+    text::Conversation conversation(
+        model, std::move(format),
+        {args.system, args.chat_template.variables(), args.chat_template.parse_special()});
+    const auto tokens = conversation.ask(prompt);
+    note_format(conversation.format(), args.system);
+    return {{tokens.begin(), tokens.end()}, conversation.splitter(), args.limits.with(conversation.format())};
+}
+
 Json to_json(const Generation& g, const Session& session, const SamplingOptions& sampling) {
     const KvStats stats = session.stats();
-    Json out{{"text", g.text},
-             {"tokens", g.tokens.size()},
+    Json out{{"text", g.answer.content},
+             {"tokens", g.answer.tokens.size()},
              {"prompt_tokens", g.prompt_tokens},
              {"prefill_tokens_per_s", g.prefill_rate()},
              {"decode_tokens_per_s", g.decode_rate()},
@@ -66,6 +80,7 @@ Json to_json(const Generation& g, const Session& session, const SamplingOptions&
              {"saved_pct", stats.saved_pct()},
              {"stop_reason", stop_reason_name(g.reason)}};
     if (sampling.temperature > 0) out["seed"] = sampling.seed;
+    if (!g.answer.reasoning.empty()) out["reasoning"] = g.answer.reasoning;
     return out;
 }
 
@@ -77,6 +92,7 @@ void print_statistics(const Generation& g, const Session& session, const Samplin
         note("the context of {} tokens is full: choose a larger one with -c",
              format_count(session.context()));
     }
+    note_missing_content(g);
 }
 
 int run(RunArgs& args) {
@@ -85,16 +101,19 @@ int run(RunArgs& args) {
     Sampler sampler(args.sampling.options);
     const std::string raw_prompt = read_prompt(args);
     const auto model = args.model.load(args.kv.expected(), args.context);
-    const std::string prompt = format_prompt(args, raw_prompt);
-    if (prompt == raw_prompt) note_start_token(*model, prompt);
-    const auto tokens = model->tokenize(prompt, true, true);
-    if (tokens.empty()) throw UsageError("the prompt is empty");
+    Reading reading = read_turn(*model, args, raw_prompt);
+    if (reading.tokens.empty()) throw UsageError("the prompt is empty");
     const auto session = Session::create(model, args.kv.resolve(model), args.context);
 
     const InterruptGuard interrupt;
-    const auto sink = [&](std::string_view piece) { return args.json || write_out(piece); };
+    AnswerPrinter printer(args.chat_template.reasoning());
+    const auto sink = [&](text::AnswerPart part, std::string_view piece) {
+        return args.json || printer.print(part, piece);
+    };
     const auto result = generate(
-        *model, *session, sampler, tokens, args.limits, [&] { return interrupt.raised(); }, sink);
+        *model, *session, sampler, reading.tokens, std::move(reading.splitter), reading.limits,
+        [&] { return interrupt.raised(); }, sink);
+    printer.finish();
     if (args.json) {
         write_json(to_json(result, *session, args.sampling.options));
     } else {
@@ -121,7 +140,8 @@ void add_run(CLI::App& app, int& exit_code) {
         command.add_flag("--raw", args->raw, "continue the text as it stands, without the chat format");
     system->type_name("TEXT")->excludes(raw);
     args->chat_template.add(command);
-    raw->excludes(command.get_option("--chat-template"));
+    for (const char* option : {"--chat-template", "--parse-special"})
+        raw->excludes(command.get_option(option));
     add_length_options(command, args->limits.max_tokens, args->context);
     args->kv.add(command);
     args->sampling.add(command);

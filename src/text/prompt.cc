@@ -9,12 +9,13 @@ std::string prompt_text(const Prompt& prompt) {
 }
 
 std::vector<Token> tokenize(const Model& model, const Prompt& prompt, bool add_bos) {
-    std::vector<Token> out = model.tokenize("", add_bos, false);
+    std::vector<Token> out;
     for (const PromptPiece& piece : prompt) {
-        const auto tokens = model.tokenize(piece.text, false, piece.special);
+        const bool first = &piece == &prompt.front();
+        const auto tokens = model.tokenize(piece.text, add_bos && first, piece.special);
         out.insert(out.end(), tokens.begin(), tokens.end());
     }
-    return out;
+    return prompt.empty() ? model.tokenize("", add_bos, false) : out;
 }
 
 }  // namespace kvsplit::text

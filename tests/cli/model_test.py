@@ -64,7 +64,7 @@ class Run(unittest.TestCase):
     def test_chat_template_of_the_users(self):
         with tempfile.NamedTemporaryFile("w", suffix=".jinja") as file:
             file.write("{% if shout %}{{ messages[-1].content | upper }}{% else %}{{ messages[-1].content }}{% endif %}"
-                       "{{ raise_exception('no system prompt') if messages | length > 1 }}")
+                       "{{ raise_exception('no ' ~ messages[-1].content) if 'refuse' in messages[-1].content }}")
             file.flush()
             arguments = ["--chat-template", file.name, "-n", 4]
             raw, _ = run_json("-p", QUESTION, "--raw", "-n", 4)
@@ -72,9 +72,12 @@ class Run(unittest.TestCase):
             loud, _ = run_json("-p", QUESTION.upper(), "--raw", "-n", 4)
             kwargs = ["--chat-template-kwargs", '{"shout": true}']
             self.assertEqual(run_json("-p", QUESTION, *arguments, *kwargs)[0]["text"], loud["text"])
-            refused = kvsplit("run", "-m", program.MODEL, "-p", "Hi", "-s", "Be brief.", *arguments)
+            refused = kvsplit("run", "-m", program.MODEL, "-p", "refused", *arguments)
             self.assertEqual(refused.returncode, 1)
-            self.assertIn(f"{file.name}, line 1: no system prompt", refused.stderr)
+            self.assertIn(f"{file.name}, line 1: no refused", refused.stderr)
+            system = kvsplit("run", "-m", program.MODEL, "-p", "Hi", "-s", "Be brief.", *arguments)
+            self.assertEqual(system.returncode, 0)
+            self.assertIn("no place for a system prompt", system.stderr)
             said = kvsplit("chat", "-m", program.MODEL, *arguments, stdin=f"{QUESTION}\n".encode())
             self.assertEqual(said.stdout, raw["text"] + "\n")
 
