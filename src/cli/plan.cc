@@ -9,7 +9,7 @@
 #include "cli/model_path.h"
 #include "cli/options.h"
 #include "cli/output.h"
-#include "gguf/printable.h"
+#include "base/printable.h"
 
 namespace kvsplit::cli {
 namespace {
@@ -90,7 +90,7 @@ std::string facts(const Plan& plan, const PlanArgs& args) {
     const auto line = [&](std::string_view label, const std::string& value) {
         out += fmt::format("{:<16}{}\n", label, value);
     };
-    line("model", fmt::format("{}, {}", gguf::printable(i.name.empty() ? args.path : i.name), i.weight_type));
+    line("model", fmt::format("{}, {}", printable(i.name.empty() ? args.path : i.name), i.weight_type));
     line("layers", layers);
     line("heads", i.latent_dim > 0 ? fmt::format("{} for queries, which share {}", i.n_heads, latent_text(i))
                                    : fmt::format("{} for queries, which share {} for keys and values",

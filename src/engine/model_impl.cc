@@ -24,14 +24,14 @@ ModelDescription check_vocabulary(const gguf::File& file, const text::Tokenizer&
 
 ModelInfo make_info(const gguf::File& file, const ModelDescription& d) {
     ModelInfo info;
-    info.path = file.path();
+    info.path = file.raw_path();
     info.name = file.get_string_or("general.name", "");
     info.architecture = d.architecture;
     info.file_bytes = file.file_bytes();
     std::map<gguf::TensorType, std::size_t> bytes;
     for (const gguf::Tensor& t : file.tensors()) {
         info.n_parameters += static_cast<std::uint64_t>(t.elements());
-        if (t.name.starts_with("blk.")) bytes[t.type] += t.data.size();
+        if (t.name.starts_with("blk.")) bytes[t.type] += t.bytes;
     }
     const auto most = std::max_element(bytes.begin(), bytes.end(),
                                        [](const auto& a, const auto& b) { return a.second < b.second; });
@@ -59,13 +59,15 @@ ModelInfo make_info(const gguf::File& file, const ModelDescription& d) {
 
 ModelImpl::ModelImpl(const std::string& path, const ModelOptions& options)
     : options_(options),
-      file_(path, options.mmap ? FileAccess::kMap : FileAccess::kRead),
+      file_(path, options.mmap ? FileAccess::kOnDemand : FileAccess::kWhole),
       tokenizer_(text::Tokenizer::create(file_)),
       description_(check_vocabulary(file_, *tokenizer_, describe(file_, options.rope))),
       geometry_(description_.geometry()),
       backend_(make_cpu_backend({options.threads, options.exact ? 32 : options.activation_bits})),
       weights_(load_weights(file_, description_, *backend_)),
-      info_(make_info(file_, description_)) {}
+      info_(make_info(file_, description_)) {
+    file_.require_unchanged();
+}
 
 std::vector<Token> ModelImpl::tokenize(std::string_view text, bool add_bos, bool parse_special) const {
     return tokenizer_->encode(text, add_bos, parse_special);
