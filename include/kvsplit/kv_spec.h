@@ -51,8 +51,8 @@ struct KvSpec {
     // Reads a pair of widths, "f16", "f32", "k8v4", "k16v4", ..., and terms that follow with '+':
     //   tail=N  sinks=N  rotation=off  mean=off  smoothing=off  search=off
     //   LAYERS=k8v8     0-1=k8v8, 5=k8v4, -2-=f16 (from the last but one to the last)
-    // "@FILE" reads all that from a file, in which white space and the rest of a line after '#' are skipped.
-    // Throws Error(kInvalidArgument) that lists what is understood, or what ails the file.
+    // Opens no file, whatever the text. Throws Error(kInvalidArgument), which lists what is understood and
+    // repeats at most 40 bytes of the text.
     static KvSpec parse(std::string_view text);
     // The text that parse() reads: "f16" if both sides are exact, else "k8v4", and the terms that differ from
     // the defaults.

@@ -16,8 +16,11 @@
  *     defaults). Later versions only append fields, and read or write no more than struct_size bytes.
  *  7. Threads: many threads may read a model at once. A session or a sampler belongs to one thread at a time.
  *     Sessions of one model take turns inside kvsplit_session_eval.
- *  8. Sizes are in bytes. A flag is 0 or 1.
- *  9. Additions raise the minor ABI version, changes and removals the major one: compare KVSPLIT_ABI_VERSION
+ *  8. Processes: a child of fork() may use and free its parent's handles, except sessions that other threads
+ *     were using at the fork. If another thread was evaluating with a model, evaluating with that model is
+ *     KVSPLIT_UNSUPPORTED in the child.
+ *  9. Sizes are in bytes. A flag is 0 or 1.
+ * 10. Additions raise the minor ABI version, changes and removals the major one: compare KVSPLIT_ABI_VERSION
  *     with kvsplit_abi_version().
  */
 #ifndef KVSPLIT_KVSPLIT_H
@@ -31,7 +34,7 @@ extern "C" {
 #endif
 
 #define KVSPLIT_ABI_MAJOR 1
-#define KVSPLIT_ABI_MINOR 1
+#define KVSPLIT_ABI_MINOR 2
 #define KVSPLIT_ABI_VERSION (KVSPLIT_ABI_MAJOR * 1000 + KVSPLIT_ABI_MINOR)
 
 /* KVSPLIT_ABI_VERSION of the library that is running. */
@@ -73,7 +76,7 @@ typedef enum kvsplit_rope_scaling {
 
 typedef struct kvsplit_model_options {
     size_t struct_size;
-    int32_t threads; /* 0: one for each physical core */
+    int32_t threads; /* 0: one per physical core, within the CPU quota */
     int32_t exact;   /* flag: f32 activations on dequantised weights; slow, for measuring */
     /* Since ABI 1.1. A rope_ field that is 0 takes the file's value. */
     int32_t activation_bits; /* of activations where they meet integer weights: 8 or 16; not with exact */
@@ -86,10 +89,14 @@ typedef struct kvsplit_model_options {
 /* struct_size: sizeof(kvsplit_model_options). */
 void kvsplit_model_options_init(kvsplit_model_options* options, size_t struct_size);
 
-/* Maps and checks a GGUF file. options may be NULL for the defaults. */
+/* Reads and checks a GGUF file. options may be NULL for the defaults. */
 kvsplit_status kvsplit_model_load(const char* path, const kvsplit_model_options* options,
                                   kvsplit_model** model);
 void kvsplit_model_free(kvsplit_model* model);
+
+/* Since ABI 1.2. The threads that evaluate: those asked for, or fewer if the system could not start them all.
+ * 0 for NULL. */
+int32_t kvsplit_model_threads(const kvsplit_model* model);
 
 typedef struct kvsplit_model_info {
     size_t struct_size;
@@ -145,19 +152,24 @@ kvsplit_status kvsplit_session_fork(const kvsplit_session* session, kvsplit_sess
 int32_t kvsplit_session_length(const kvsplit_session* session);
 int32_t kvsplit_session_context(const kvsplit_session* session);
 
-/* Called between batches with the number of tokens done. Returning 0 stops the evaluation. */
+/* Called between batches with the number of tokens done. Returning 0 stops the evaluation. Must not change or
+ * free the session. */
 typedef int (*kvsplit_progress)(int32_t done, void* user);
 
 /* Appends tokens. progress and done may be NULL. When progress stops it, *done is written, what was done
- * stays, and the result is KVSPLIT_CANCELLED. */
+ * stays, the logits are those after it, and the result is KVSPLIT_CANCELLED. Tokens outside the vocabulary or
+ * beyond the context are refused before anything changes. After any other failure the session has to be
+ * cleared: kvsplit_session_trim to 0. */
 kvsplit_status kvsplit_session_eval(kvsplit_session* session, const kvsplit_token* tokens, size_t n_tokens,
                                     kvsplit_progress progress, void* user, int32_t* done);
 
-/* Logits after the last token, (n_vocab). Valid until the next call that changes the session. */
+/* Logits after the last token held, (n_vocab). Valid until the next call that changes the session.
+ * KVSPLIT_INVALID_ARGUMENT if there are none: in a new session, after kvsplit_session_trim has removed
+ * tokens, and after a failed evaluation. */
 kvsplit_status kvsplit_session_logits(const kvsplit_session* session, const float** logits, size_t* n_vocab);
 
-/* Forgets the tokens from position n on, and perhaps some before it: *restart (<= n) is the new length, from
- * which evaluating again gives what a fresh run gives. */
+/* Forgets the tokens from position n >= 0 on, and perhaps some before it: *restart (<= n) is the new length,
+ * from which evaluating again gives what a fresh run gives. */
 kvsplit_status kvsplit_session_trim(kvsplit_session* session, int32_t n, int32_t* restart);
 
 /* ---- What the cache takes ---- */
@@ -176,7 +188,7 @@ typedef struct kvsplit_kv_stats {
 
 /* stats->struct_size must be set. */
 kvsplit_status kvsplit_session_kv_stats(const kvsplit_session* session, kvsplit_kv_stats* stats);
-/* The same for a cache of n_tokens that need not exist. kv as for kvsplit_session_create. */
+/* The same for a cache of n_tokens >= 0 that need not exist. kv as for kvsplit_session_create. */
 kvsplit_status kvsplit_model_plan(const kvsplit_model* model, const char* kv, int32_t n_tokens,
                                   kvsplit_kv_stats* stats);
 

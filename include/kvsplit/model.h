@@ -3,6 +3,10 @@
 // Threads: any number of threads may read a Model (info, tokenize, token_bytes, plan). Evaluation uses the
 // model's one thread pool, so Sessions of one Model take turns: eval() locks internally. A Session belongs to
 // one thread at a time. Units: counts of tokens, sizes in bytes, times in seconds.
+//
+// fork(): a child process may use and free what its parent had, except sessions that other threads were using
+// at the fork. If another thread was evaluating with a model, evaluating with that model throws
+// Error(kUnsupported) in the child.
 #pragma once
 
 #include <cstddef>
@@ -31,14 +35,17 @@ struct RopeOptions {
 };
 
 struct ModelOptions {
-    int threads = 0;     // 0: one per physical core
+    // 0: one per physical core that the process may run on, within the CPU quota of its container. See
+    // Model::threads().
+    int threads = 0;
     bool exact = false;  // f32 activations on dequantised weights: slow, for measuring
     // Bits of activations where they meet integer weights: 8 or 16. Ignored with `exact`. 16 removes most of
     // the noise that rounding activations causes (docs/measuring.md).
     int activation_bits = 8;
     RopeOptions rope = {};
-    // Map the file and read it while weights are prepared. Otherwise read all of it first: faster on file
-    // systems with slow page faults, but loading then takes the file's size in memory.
+    // Read the file piece by piece while weights are prepared. Otherwise read all of it first, which takes
+    // the file's size in memory while loading. (Nothing is mapped: a file that shrinks meanwhile is an
+    // error.)
     bool mmap = true;
 };
 
@@ -99,6 +106,8 @@ class Model : public std::enable_shared_from_this<Model> {
 
     virtual const ModelInfo& info() const = 0;
     virtual const ModelOptions& options() const = 0;
+    // Threads that evaluate: options().threads or the default, fewer if the system could not start them all.
+    virtual int threads() const = 0;
 
     // Splits a text that is to be continued or scored into tokens. add_bos puts the start token first if the
     // model uses one, unless the text begins with it. With parse_special, names of control tokens in the text
@@ -126,15 +135,20 @@ class Session {
     virtual int length() const = 0;  // tokens held
 
     // Appends tokens; logits() are then those after the last one. progress is called between batches with the
-    // number of tokens done; returning false stops there and keeps what was done. Returns the tokens done.
+    // number of tokens done; returning false stops there and keeps what was done, and logits() are those
+    // after it. It must not change the session. Returns the tokens done. Throws Error: kOutOfMemory if the
+    // tokens exceed context(), kInvalidArgument for a token outside the vocabulary, both before anything
+    // changes. After any other failure (no memory for the cache) only length(), stats() and trim(0) work.
     using Progress = std::function<bool(int done)>;
     virtual int eval(std::span<const Token> tokens, const Progress& progress = {}) = 0;
-    // (n_vocab). Valid until the next eval().
+    // (n_vocab), after the last token held. Valid until the next call that changes the session. Throws
+    // Error(kInvalidArgument) if there are none: before the first eval(), after trim() has removed tokens,
+    // and after a failed eval().
     virtual std::span<const float> logits() const = 0;
 
-    // Forgets the tokens from position n on. Returns the new length(), at most n: the position from which
-    // evaluating again gives what a fresh run gives. All n tokens stay while the pages around n are open or
-    // exact; fewer once they are sealed. Models with recurrent layers keep all tokens or none.
+    // Forgets the tokens from position n >= 0 on. Returns the new length(), at most n: the position from
+    // which evaluating again gives what a fresh run gives. All n tokens stay while the pages around n are
+    // open or exact; fewer once they are sealed. Models with recurrent layers keep all tokens or none.
     virtual int trim(int n) = 0;
     void clear() { trim(0); }
     // A second session that continues from here. Sealed pages are shared; open pages and recurrent states are

@@ -106,6 +106,8 @@ class Backend {
     virtual ~Backend() = default;
 
     virtual std::string description() const = 0;  // "cpu avx512, 2 threads"
+    // That it computes with: fewer than it was asked for where the system made no more.
+    virtual int threads() const = 0;
     virtual PageMemory page_memory() = 0;
 
     virtual std::unique_ptr<Buffer> allocate(std::size_t floats) = 0;
@@ -185,7 +187,7 @@ class Backend {
 };
 
 struct CpuOptions {
-    int threads = 0;          // 0: physical cores
+    int threads = 0;          // 0: default_threads()
     int activation_bits = 8;  // of activations in matrix products: 8, 16, or 32 for f32
 };
 std::unique_ptr<Backend> make_cpu_backend(const CpuOptions& options);

@@ -22,6 +22,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/printable.h"
 
 namespace kvsplit {
 
@@ -107,8 +108,9 @@ const std::vector<CpuIsa>& available_isas() {
 CpuIsa detect_isa() { return available_isas().back(); }
 
 CpuIsa choose_isa() {
-    const char* forced = std::getenv("KVSPLIT_CPU");
-    if (!forced || !*forced) return detect_isa();
+    const char* value = std::getenv("KVSPLIT_CPU");
+    if (!value || !*value) return detect_isa();
+    const std::string forced = printable(value, 40);
     std::string names;
     for (const IsaInfo& info : kIsas) {
         names += fmt::format("{}{}", names.empty() ? "" : ", ", info.name);

@@ -10,11 +10,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
+#include <cstdlib>
 #include <fstream>
 #include <optional>
 #include <sstream>
 #include <string_view>
 
+#include "base/control_groups.h"
 #include "base/error.h"
 
 namespace kvsplit {
@@ -57,33 +60,10 @@ std::optional<std::size_t> left_in_group(const std::string& folder, const GroupF
     return *limit - std::min(*limit, held);
 }
 
-// A group's limit holds for all groups inside it: the least along the path from `group` up to the root.
-std::optional<std::size_t> left_along(const std::string& mount, std::string group, const GroupFiles& files) {
-    std::optional<std::size_t> least;
-    while (true) {
-        if (!group.ends_with('/')) group += '/';
-        if (const auto left = left_in_group(mount + group, files))
-            least = std::min(*left, least.value_or(*left));
-        if (group == "/") return least;
-        group.resize(group.rfind('/', group.size() - 2) + 1);
-    }
-}
-
-// /proc/self/cgroup: lines "id:controllers:path"; version 2 has no controllers.
 std::optional<std::size_t> left_in_groups(const std::string& root) {
     std::optional<std::size_t> least;
-    std::ifstream file(root + "/proc/self/cgroup");
-    for (std::string line; std::getline(file, line);) {
-        const auto first = line.find(':'), second = line.find(':', first + 1);
-        if (first == std::string::npos || second == std::string::npos) continue;
-        const std::string controllers = fmt::format(",{},", line.substr(first + 1, second - first - 1));
-        const std::string group = line.substr(second + 1);
-        if (!group.starts_with('/')) continue;
-        std::optional<std::size_t> left;
-        if (controllers == ",,") left = left_along(root + "/sys/fs/cgroup", group, kVersion2);
-        if (controllers.find(",memory,") != std::string::npos) {
-            left = left_along(root + "/sys/fs/cgroup/memory", group, kVersion1);
-        }
+    for (const ControlGroup& group : control_groups("memory", root)) {
+        const auto left = left_in_group(group.folder, group.version == 2 ? kVersion2 : kVersion1);
         if (left) least = std::min(*left, least.value_or(*left));
     }
     return least;
@@ -94,6 +74,31 @@ std::optional<std::size_t> lock_limit() {
     rlimit limit{};
     if (::getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return std::nullopt;
     return static_cast<std::size_t>(limit.rlim_cur);
+}
+
+#if defined(__SANITIZE_ADDRESS__)
+constexpr std::size_t kFromSystem = SIZE_MAX;  // it watches the borders of what malloc gives
+#else
+constexpr std::size_t kFromSystem = std::size_t{128} << 10;
+#endif
+
+std::size_t page_size() {
+    static const auto bytes = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    return bytes;
+}
+
+std::size_t round_up(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) / unit * unit; }
+
+// Whole pages, the first of them on a border of `alignment`. Null if there is no memory.
+void* map_aligned(std::size_t bytes, std::size_t alignment) {
+    const std::size_t page = page_size(), more = alignment - page;
+    void* mapped = ::mmap(nullptr, bytes + more, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapped == MAP_FAILED) return nullptr;
+    auto* begin = static_cast<std::byte*>(mapped);
+    const std::size_t before = -reinterpret_cast<std::uintptr_t>(begin) % alignment;
+    if (before > 0) ::munmap(begin, before);
+    if (more > before) ::munmap(begin + before + bytes, more - before);
+    return begin + before;
 }
 
 [[noreturn]] void refuse_lock(const std::string& why) {
@@ -122,10 +127,25 @@ void release_freed_memory() {
 #endif
 }
 
-void prefer_huge_pages([[maybe_unused]] void* data, [[maybe_unused]] std::size_t bytes) {
+void* allocate_memory(std::size_t bytes) {
+    constexpr std::size_t kLine = 64;
+    if (bytes > PTRDIFF_MAX) return nullptr;
+    if (bytes < kFromSystem) return std::aligned_alloc(kLine, round_up(bytes, kLine));
+    const bool huge = bytes >= kHugePage;
+    void* data = map_aligned(round_up(bytes, page_size()), huge ? kHugePage : page_size());
 #ifdef MADV_HUGEPAGE
-    ::madvise(data, bytes, MADV_HUGEPAGE);
+    // Fewer translations to look up. A wish, nothing more: a refusal is no error.
+    if (data && huge) ::madvise(data, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
 #endif
+    return data;
+}
+
+void free_memory(void* data, std::size_t bytes) {
+    if (bytes < kFromSystem) {
+        std::free(data);
+    } else if (data) {
+        ::munmap(data, round_up(bytes, page_size()));
+    }
 }
 
 void lock_memory() {

@@ -17,12 +17,15 @@ bool reset_peak_rss();
 // does not hold what was needed before. Does nothing where the allocator cannot.
 void release_freed_memory();
 
+// `bytes` of memory, contents undefined: on a border of 64 bytes, or of a huge page where there are that
+// many, which is then asked for. Null if there is none. What is large comes from the system and goes straight
+// back to it: malloc would keep it after a model was freed.
+void* allocate_memory(std::size_t bytes);
+// `bytes`: as they were asked for. Null is fine.
+void free_memory(void* data, std::size_t bytes);
+
 // The size and alignment of the system's huge pages.
 inline constexpr std::size_t kHugePage = std::size_t{2} << 20;
-// Asks for huge pages where [data, data + bytes), a multiple of kHugePage, will be used; a wish, nothing
-// more.
-void prefer_huge_pages(void* data, std::size_t bytes);
-
 // What new allocations may take: the machine's available memory, or what the limits of the process's control
 // groups leave where that is less; memory that the system would give back (file caches) counts as available.
 // 0 where the system does not tell. `root` stands before /proc and /sys, for tests.

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
+
+#include "base/process.h"
 
 namespace kvsplit {
 namespace {
@@ -30,21 +33,60 @@ int spins_before_sleep() {
     return std::clamp(static_cast<int>(50.0 * kTurns / std::max(taken.count(), 0.1)), 200, 50000);
 }
 
+constexpr std::size_t kLeastStack = std::size_t{1} << 20;
+
 std::uint32_t items_left(std::uint64_t offer) { return static_cast<std::uint32_t>(offer); }
 
 }  // namespace
 
 ThreadPool::ThreadPool(int n_threads)
     : n_threads_(std::max(1, n_threads)), spins_(n_threads_ > 1 ? spins_before_sleep() : 0) {
-    threads_.reserve(static_cast<std::size_t>(n_threads_ - 1));
-    for (int t = 1; t < n_threads_; ++t) threads_.emplace_back([this, t] { worker(t); });
+    starts_.reserve(static_cast<std::size_t>(n_threads_ - 1));
+    for (int t = 1; t < n_threads_; ++t) starts_.push_back({this, t});
+    workers_.reserve(starts_.size());
+    start_workers();
+    n_threads_ = 1 + static_cast<int>(workers_.size());
 }
 
 ThreadPool::~ThreadPool() {
+    if (process_ != process_generation()) return;  // the workers stayed in the parent
     stop_.store(true);
     wakes_.fetch_add(1);
     wakes_.notify_all();
-    for (auto& t : threads_) t.join();
+    for (const pthread_t worker : workers_) ::pthread_join(worker, nullptr);
+}
+
+// As many as size() says, or the first ones where the system makes no more. Allocates and throws nothing.
+void ThreadPool::start_workers() {
+    process_ = process_generation();
+    pthread_attr_t attributes;
+    if (::pthread_attr_init(&attributes) != 0) return;
+    // The default is the limit of the main thread's stack, which may be tiny.
+    std::size_t stack = 0;
+    ::pthread_attr_getstacksize(&attributes, &stack);
+    ::pthread_attr_setstacksize(&attributes, std::max(stack, kLeastStack));
+    for (int t = 1; t < n_threads_; ++t) {
+        pthread_t worker;
+        if (::pthread_create(&worker, &attributes, run_worker, &starts_[static_cast<std::size_t>(t - 1)]) !=
+            0) {
+            break;
+        }
+        workers_.push_back(worker);
+    }
+    ::pthread_attr_destroy(&attributes);
+}
+
+// In a child: the parent's workers, asleep or about to be, are forgotten.
+void ThreadPool::start_again() {
+    workers_.clear();
+    sleepers_.store(0);
+    start_workers();
+}
+
+void* ThreadPool::run_worker(void* start) {
+    const auto [pool, thread] = *static_cast<const Start*>(start);
+    pool->worker(thread);
+    return nullptr;
 }
 
 // Takes and does items while there are any.
@@ -53,7 +95,11 @@ void ThreadPool::take_items(int thread) {
     while (items_left(offer) > 0) {
         if (!offer_.compare_exchange_weak(offer, offer - 1, std::memory_order_acquire)) continue;
         // The region cannot end before this item is done: its description stays.
-        work_(context_, n_items_ - static_cast<int>(items_left(offer)), thread);
+        try {
+            work_(context_, n_items_ - static_cast<int>(items_left(offer)), thread);
+        } catch (...) {
+            if (!failed_.exchange(true)) exception_ = std::current_exception();
+        }
         if (unfinished_.fetch_sub(1, std::memory_order_acq_rel) == 1) unfinished_.notify_all();
         offer = offer_.load(std::memory_order_acquire);
     }
@@ -89,6 +135,17 @@ void ThreadPool::worker(int thread) {
 }
 
 void ThreadPool::run_region(int n, Work work, void* context) {
+    begin_region(n, work, context);
+    take_items(0);
+    wait_for_others();
+    if (failed_.load(std::memory_order_relaxed)) {
+        failed_.store(false, std::memory_order_relaxed);
+        std::rethrow_exception(std::exchange(exception_, nullptr));
+    }
+}
+
+void ThreadPool::begin_region(int n, Work work, void* context) {
+    if (process_ != process_generation()) start_again();
     work_ = work;
     context_ = context;
     n_items_ = n;
@@ -99,7 +156,10 @@ void ThreadPool::run_region(int n, Work work, void* context) {
         wakes_.fetch_add(1);
         wakes_.notify_all();
     }
-    take_items(0);
+}
+
+// Until the region's items are done.
+void ThreadPool::wait_for_others() {
     for (int i = 0; i < spins_; ++i) {
         if (unfinished_.load(std::memory_order_acquire) == 0) return;
         cpu_relax();

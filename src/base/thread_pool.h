@@ -3,11 +3,17 @@
 // A step of a model is hundreds of regions, microseconds apart. Workers therefore spin briefly for the next
 // region before they sleep. A region is over when its items are done, not when every thread has come: a
 // worker that the system has put aside between two items keeps nobody waiting. The caller is thread 0.
+//
+// In a process that was forked from the pool's own, between two regions, there are no workers: they are
+// started anew for the first region there. A pool that is not used in the child costs nothing there; it may
+// be destroyed, also when the fork came during a region of another thread.
 #pragma once
+
+#include <pthread.h>
 
 #include <atomic>
 #include <cstdint>
-#include <thread>
+#include <exception>
 #include <type_traits>
 #include <vector>
 
@@ -16,7 +22,9 @@ namespace kvsplit {
 // One caller at a time: for_each() must not be entered from two threads at once, nor from inside a region.
 class ThreadPool {
   public:
-    explicit ThreadPool(int n_threads);  // at least one
+    // Of at least one thread, and of fewer than n_threads where the system makes no more: see size(). Throws
+    // std::bad_alloc.
+    explicit ThreadPool(int n_threads);
     ~ThreadPool();
     ThreadPool(const ThreadPool&) = delete;
     ThreadPool& operator=(const ThreadPool&) = delete;
@@ -24,8 +32,9 @@ class ThreadPool {
     int size() const { return n_threads_; }
 
     // fn(item), or fn(item, thread) with thread in [0, size()), for each item in [0, n). Items are taken in
-    // order by whichever thread is free; what one thread does, it does one item after the other. fn must not
-    // throw. Returns when all items are done.
+    // order by whichever thread is free; what one thread does, it does one item after the other. Returns when
+    // all items are done. If fn throws, some of the items may be left out, and one of the exceptions reaches
+    // the caller.
     template <typename F>
     void for_each(int n, F&& fn) {
         using Fn = std::remove_reference_t<F>;
@@ -50,20 +59,35 @@ class ThreadPool {
         }
     }
 
+    struct Start {
+        ThreadPool* pool;
+        int thread;
+    };
+
+    void start_workers();
+    void start_again();
+    static void* run_worker(void* start);
     void run_region(int n, Work work, void* context);
+    void begin_region(int n, Work work, void* context);
     void take_items(int thread);
+    void wait_for_others();
     void worker(int thread);
     bool wait_for_work(std::uint64_t seen) const;
     void sleep(std::uint64_t seen);
 
-    const int n_threads_;
-    const int spins_;  // so many turns of a loop before a thread sleeps
-    std::vector<std::thread> threads_;
+    int n_threads_;
+    const int spins_;                 // turns of a loop before a thread sleeps
+    std::uint32_t process_ = 0;       // process_generation() of the process that the workers are in
+    std::vector<Start> starts_;       // what each worker begins with
+    std::vector<pthread_t> workers_;  // no more than starts_; pthread_t, as they can be forgotten
 
     // The region: written before its items are offered, read only by threads that hold one of them.
     Work work_ = nullptr;
     void* context_ = nullptr;
     int n_items_ = 0;
+    // What the first item that failed has thrown, from when failed_ is set to the end of the region.
+    std::atomic<bool> failed_{false};
+    std::exception_ptr exception_;
 
     // Number of the region << 32 | items that nobody has taken. One word, so that an item cannot be taken
     // from another region than the one that was seen.

@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdio>
-#include <memory>
 #include <optional>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "codec/codec.h"
 
 namespace kvsplit {
@@ -18,7 +17,8 @@ constexpr std::string_view kUnderstood =
     "be, terms such as +tail=128, +sinks=0, +mean=off, +0-1=k8v8";
 
 [[noreturn]] void reject(std::string_view text, std::string_view why) {
-    fail(ErrorCode::kInvalidArgument, "'{}' is not a cache precision: {}", text, why);
+    constexpr std::size_t kShown = 40;  // bytes: more does not help, and may be none of the reader's business
+    fail(ErrorCode::kInvalidArgument, "'{}' is not a cache precision: {}", printable(text, kShown), why);
 }
 
 // Reads the digits at the front of text and removes them; nothing if there are none or too many.
@@ -104,38 +104,6 @@ void read_term(KvSpec& spec, std::string_view term) {
     }
 }
 
-// A file's text without comments and white space.
-std::string read_profile(const std::string& path) {
-    constexpr std::size_t kMaxBytes = 1 << 20;
-    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
-    if (!file)
-        fail(ErrorCode::kNotFound, "{}: cannot open the cache profile (give f16, k8v4 or @FILE)", path);
-    std::string out;
-    bool comment = false;
-    std::size_t n = 0;
-    for (int c; (c = std::fgetc(file.get())) != EOF;) {
-        if (++n > kMaxBytes) fail(ErrorCode::kInvalidArgument, "{}: too long for a cache profile", path);
-        if (c == '#') comment = true;
-        if (c == '\n') comment = false;
-        if (!comment && c != ' ' && c != '\t' && c != '\r' && c != '\n') out += static_cast<char>(c);
-    }
-    return out;
-}
-
-KvSpec read_text(std::string_view text) {
-    const std::string_view pair = text.substr(0, std::min(text.find('+'), text.size()));
-    const auto widths = read_pair(pair);
-    if (!widths) reject(pair, kUnderstood);
-    KvSpec spec{widths->key_bits, widths->value_bits};
-    for (std::size_t at = pair.size(); at < text.size();) {
-        const std::size_t end = std::min(text.find('+', at + 1), text.size());
-        read_term(spec, text.substr(at + 1, end - at - 1));
-        at = end;
-    }
-    spec.validate();
-    return spec;
-}
-
 std::string pair_name(const KvWidths& w) {
     if (w == KvWidths{16, 16}) return "f16";
     if (w == KvWidths{32, 32}) return "f32";
@@ -171,14 +139,17 @@ const std::vector<int>& kv_widths() {
 }
 
 KvSpec KvSpec::parse(std::string_view text) {
-    if (!text.starts_with('@')) return read_text(text);
-    const std::string path(text.substr(1));
-    try {
-        return read_text(read_profile(path));
-    } catch (const Error& error) {
-        if (error.code() == ErrorCode::kNotFound) throw;
-        throw Error(error.code(), fmt::format("{}: {}", path, error.what()));
+    const std::string_view pair = text.substr(0, std::min(text.find('+'), text.size()));
+    const auto widths = read_pair(pair);
+    if (!widths) reject(pair, kUnderstood);
+    KvSpec spec{widths->key_bits, widths->value_bits};
+    for (std::size_t at = pair.size(); at < text.size();) {
+        const std::size_t end = std::min(text.find('+', at + 1), text.size());
+        read_term(spec, text.substr(at + 1, end - at - 1));
+        at = end;
     }
+    spec.validate();
+    return spec;
 }
 
 std::string KvSpec::name() const {

@@ -2,13 +2,13 @@
 
 #include <atomic>
 #include <cstdlib>
-#include <mutex>
 #include <unordered_map>
 #include <vector>
 
 #include "base/check.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/process.h"
 
 namespace kvsplit {
 namespace {
@@ -26,39 +26,62 @@ constexpr bool kUseSlabs = true;
 }  // namespace
 
 struct PageMemory::State {
-    std::mutex mutex;  // of all but in_use
-    std::unordered_map<std::size_t, std::vector<std::byte*>> free;
-    std::vector<std::byte*> allocations;
-    std::byte* slab = nullptr;  // what is left of the newest
-    std::size_t slab_bytes = 0;
-    std::size_t allocated = 0;  // bytes of all pages
-    std::atomic<std::size_t> in_use{0};
-
     ~State() {
-        for (std::byte* p : allocations) std::free(p);
+        const ProcessLock lock(mutex);
+        if (lock) free_all();
     }
 
     // Null if there is no memory.
     std::byte* take(std::size_t bytes) {
-        auto& list = free[bytes];
-        if (!list.empty()) {
-            std::byte* data = list.back();
-            list.pop_back();
-            return data;
-        }
-        std::byte* data = cut_from_slab(bytes);
-        if (!data) data = allocate(64, bytes);
-        if (data) allocated += bytes;
+        const ProcessLock lock(mutex);
+        if (!lock)
+            fail(ErrorCode::kUnsupported, "this process was forked while another thread used the cache");
+        std::byte* data = take_freed_or_new(bytes);
+        if (data) in_use += bytes;
         return data;
     }
 
+    void give_back(std::byte* data, std::size_t bytes) noexcept {
+        const ProcessLock lock(mutex);
+        if (!lock) return;  // lost, as in a child nobody can tell in what state the lists are
+        sizes.find(bytes)->second.freed.push_back(data);  // has room: see take_freed_or_new()
+        in_use -= bytes;
+        if (in_use == 0) free_all();
+    }
+
+    std::atomic<std::size_t> in_use{0};  // written under the mutex
+
   private:
+    struct Size {
+        std::vector<std::byte*> freed;
+        std::size_t pages = 0;  // freed or in use
+    };
+    struct Allocation {
+        std::byte* data;
+        std::size_t bytes;
+    };
+
+    std::byte* take_freed_or_new(std::size_t bytes) {
+        Size& size = sizes[bytes];
+        if (!size.freed.empty()) {
+            std::byte* data = size.freed.back();
+            size.freed.pop_back();
+            return data;
+        }
+        make_room(size.freed, size.pages + 1);
+        std::byte* data = cut_from_slab(bytes);
+        if (!data) data = allocate(bytes);
+        if (!data) return nullptr;
+        ++size.pages;
+        allocated += bytes;
+        return data;
+    }
+
     std::byte* cut_from_slab(std::size_t bytes) {
         if (!kUseSlabs || allocated < kWithoutSlabs || bytes > kSlab / 8) return nullptr;
         if (slab_bytes < bytes) {
-            std::byte* fresh = allocate(kHugePage, kSlab);
+            std::byte* fresh = allocate(kSlab);
             if (!fresh) return nullptr;
-            prefer_huge_pages(fresh, kSlab);
             slab = fresh;
             slab_bytes = kSlab;
         }
@@ -68,29 +91,42 @@ struct PageMemory::State {
         return data;
     }
 
-    std::byte* allocate(std::size_t alignment, std::size_t bytes) {
-        auto* data = static_cast<std::byte*>(std::aligned_alloc(alignment, bytes));
-        if (data) allocations.push_back(data);
+    std::byte* allocate(std::size_t bytes) {
+        make_room(allocations, allocations.size() + 1);
+        auto* data = static_cast<std::byte*>(allocate_memory(bytes));
+        if (data) allocations.push_back({data, bytes});
         return data;
     }
+
+    void free_all() noexcept {
+        for (const Allocation& a : allocations) free_memory(a.data, a.bytes);
+        allocations.clear();
+        sizes.clear();
+        slab = nullptr;
+        slab_bytes = allocated = 0;
+    }
+
+    // So that no push_back() up to n elements can fail.
+    template <typename T>
+    static void make_room(std::vector<T>& list, std::size_t n) {
+        if (list.capacity() < n) list.reserve(2 * n);
+    }
+
+    ProcessMutex mutex;
+    std::unordered_map<std::size_t, Size> sizes;  // by the bytes of a page
+    std::vector<Allocation> allocations;
+    std::byte* slab = nullptr;  // what is left of the newest
+    std::size_t slab_bytes = 0;
+    std::size_t allocated = 0;  // bytes of all pages
 };
 
 PageMemory::PageMemory() : state_(std::make_shared<State>()) {}
 
 Page PageMemory::allocate(std::size_t bytes) {
     KVSPLIT_CHECK(bytes % 64 == 0);
-    std::byte* data = nullptr;
-    {
-        std::lock_guard lock(state_->mutex);
-        data = state_->take(bytes);
-    }
+    std::byte* data = state_->take(bytes);
     if (!data) fail(ErrorCode::kOutOfMemory, "out of memory for a cache page of {} bytes", bytes);
-    state_->in_use.fetch_add(bytes, std::memory_order_relaxed);
-    return Page(data, [state = state_, bytes](std::byte* p) {
-        state->in_use.fetch_sub(bytes, std::memory_order_relaxed);
-        std::lock_guard lock(state->mutex);
-        state->free[bytes].push_back(p);
-    });
+    return Page(data, [state = state_, bytes](std::byte* p) { state->give_back(p, bytes); });
 }
 
 std::size_t PageMemory::footprint(std::size_t bytes) {

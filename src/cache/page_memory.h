@@ -10,9 +10,11 @@ namespace kvsplit {
 // sequences; an open page has one owner.
 using Page = std::shared_ptr<std::byte>;
 
-// Allocates pages, counts them, and keeps freed ones for the next page of the same size. Many pages lie side
-// by side in huge pages of the system: attention jumps from one to another, and would else pay for each jump
-// with a look into the page tables. Thread-safe. Pages may outlive it.
+// Allocates pages, counts them, and keeps freed ones for the next page of the same size; with the last page
+// in use all memory goes back to the system. Many pages lie side by side in huge pages of the system:
+// attention jumps from one to another, and would else pay for each jump with a look into the page tables.
+// Thread-safe. Pages may outlive it. In a child of a process of which another thread was allocating or
+// freeing a page at the fork, pages can be freed, but allocate() throws Error(kUnsupported).
 class PageMemory {
   public:
     PageMemory();

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/cpu_features.h"
+#include "base/default_threads.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
@@ -20,7 +21,7 @@ struct BenchArgs {
     std::string kv = "f16,k8v8,k8v4";
     bool json = false, csv = false;
 
-    int threads() const { return model.options.threads > 0 ? model.options.threads : physical_cores(); }
+    int threads() const { return model.options.threads > 0 ? model.options.threads : default_threads(); }
 };
 
 std::string_view name_of(SpeedResult::Test test) {

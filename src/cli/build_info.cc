@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/cpu_features.h"
+#include "base/default_threads.h"
 #include "cli/output.h"
 #include "lab/read_bandwidth.h"
 #include "model/description.h"
@@ -28,22 +29,26 @@ void print_processor(bool json) {
         kernels.push_back(isa_name(isa));
         if (isa != used) others.push_back(isa_name(isa));
     }
-    const int cores = physical_cores();
-    const double read = lab::measure_read_bandwidth(cores);
+    const int cores = physical_cores(), threads = default_threads();
+    const auto quota = cpu_quota();
+    const double read = lab::measure_read_bandwidth(threads);
     if (json) {
         return write_json({{"processor", cpu_model_name()},
                            {"cores", cores},
+                           {"cpu_quota", quota ? Json(*quota) : Json(nullptr)},
+                           {"default_threads", threads},
                            {"kernels", isa_name(used)},
                            {"available_kernels", kernels},
                            {"read_gb_per_s", read}});
     }
     write_out(
         fmt::format("processor  {}\n"
-                    "cores      {} physical ones that this process may use; as many threads by default\n"
+                    "cores      {} physical ones that this process may use{}\n"
+                    "threads    {} by default\n"
                     "kernels    {}; KVSPLIT_CPU=NAME forces another: {}\n"
                     "memory     read at {:.1f} GB/s by {} thread{} (a plain loop)\n",
-                    cpu_model_name(), cores, isa_name(used), fmt::join(others, ", "), read, cores,
-                    cores == 1 ? "" : "s"));
+                    cpu_model_name(), cores, quota ? fmt::format(", a quota of {:.2f}", *quota) : "", threads,
+                    isa_name(used), fmt::join(others, ", "), read, threads, threads == 1 ? "" : "s"));
 }
 
 }  // namespace kvsplit::cli

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "base/cpu_features.h"
+#include "base/default_threads.h"
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
@@ -57,7 +58,7 @@ lab::CompareSubject subject_of(const CompareArgs& args, const Model& model, std:
     s.program = fmt::format("kvsplit {} ({})", version(), commit());
     s.machine.processor = cpu_model_name();
     s.machine.kernels = isa_name(choose_isa());
-    s.machine.threads = args.model.options.threads > 0 ? args.model.options.threads : physical_cores();
+    s.machine.threads = model.threads();
     s.model = model.info();
     s.model_hash = lab::hash_file(args.model.path);
     s.text.name = args.text.empty() ? std::string(lab::kBuiltinTextName) : args.text;

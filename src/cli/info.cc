@@ -3,6 +3,7 @@
 #include <map>
 #include <optional>
 
+#include "base/printable.h"
 #include "cli/build_info.h"
 #include "cli/commands.h"
 #include "cli/model_path.h"
@@ -10,7 +11,6 @@
 #include "cli/output.h"
 #include "engine/model_impl.h"
 #include "gguf/gguf.h"
-#include "gguf/printable.h"
 #include "kvsplit/error.h"
 #include "text/chat.h"
 
@@ -89,7 +89,7 @@ std::map<std::string, TypeSum> sum_types(const gguf::File& file) {
     for (const auto& tensor : file.tensors()) {
         auto& sum = sums[type_text(tensor)];
         ++sum.count;
-        sum.bytes += tensor.data.size();
+        sum.bytes += tensor.bytes;
     }
     return sums;
 }
@@ -99,12 +99,12 @@ std::string facts(const gguf::File& file, const Description& d) {
     const auto line = [&](std::string_view label, const std::string& value) {
         out += fmt::format("{:<16}{}\n", label, value);
     };
-    line("file", fmt::format("{} ({}, GGUF version {})", gguf::printable(file.path(), 4096),
-                             format_bytes(double(file.file_bytes())), file.version()));
+    line("file", fmt::format("{} ({}, GGUF version {})", file.path(), format_bytes(double(file.file_bytes())),
+                             file.version()));
     if (file.n_parts() > 1) line("parts", fmt::format("{} files", file.n_parts()));
     if (!d.model) return out;
     const ModelInfo& i = *d.model;
-    line("name", gguf::printable(i.name));
+    line("name", printable(i.name));
     line("architecture", i.architecture);
     line("parameters", fmt::format("{:.1f} million, mostly {}", double(i.n_parameters) / 1e6, i.weight_type));
     line("layers", fmt::format("{} of width {}, feed-forward {}", i.n_layers, i.n_embd, i.n_ff));
@@ -137,8 +137,8 @@ std::string tensors_text(const gguf::File& file, bool all) {
     if (!all) return out;
     out += "\n";
     for (const auto& tensor : file.tensors()) {
-        out += fmt::format("  {:<36} {:<8} {}\n", gguf::printable(tensor.name), type_text(tensor),
-                           shape_text(tensor));
+        out +=
+            fmt::format("  {:<36} {:<8} {}\n", printable(tensor.name), type_text(tensor), shape_text(tensor));
     }
     return out;
 }
@@ -146,7 +146,7 @@ std::string tensors_text(const gguf::File& file, bool all) {
 std::string metadata_text(const gguf::File& file) {
     std::string out = "\nmetadata:\n";
     for (const auto& value : file.metadata()) {
-        out += fmt::format("  {:<42} {}\n", gguf::printable(value.key), gguf::to_display(value));
+        out += fmt::format("  {:<42} {}\n", printable(value.key), gguf::to_display(value));
     }
     return out;
 }
@@ -220,7 +220,7 @@ Json to_json(const gguf::File& file, const Description& d) {
         out["tensors"].push_back({{"name", tensor.name},
                                   {"type", type_text(tensor)},
                                   {"shape", std::move(shape)},
-                                  {"bytes", tensor.data.size()}});
+                                  {"bytes", tensor.bytes}});
     }
     return out;
 }

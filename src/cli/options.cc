@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <random>
 
+#include "base/default_threads.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "cli/model_path.h"
@@ -64,13 +65,40 @@ std::optional<double> read_automatic(std::string_view text) {
     throw error;
 }
 
-std::string read_all(std::FILE* file, const std::string& name) {
+std::string read_all(std::FILE* file, const std::string& name, std::size_t most) {
     std::string text;
     std::array<char, 65536> buffer;
     std::size_t n = 0;
-    while ((n = std::fread(buffer.data(), 1, buffer.size(), file)) > 0) text.append(buffer.data(), n);
+    while ((n = std::fread(buffer.data(), 1, buffer.size(), file)) > 0) {
+        text.append(buffer.data(), n);
+        if (text.size() > most) fail(ErrorCode::kInvalidArgument, "{}: longer than {} bytes", name, most);
+    }
     if (std::ferror(file)) fail(ErrorCode::kIo, "{}: cannot read: {}", name, errno_text(errno));
     return text;
+}
+
+// The text of a cache profile without comments and white space.
+std::string read_profile(const std::string& path) {
+    std::string out;
+    bool comment = false;
+    for (const char c : read_text(path, std::size_t{1} << 20)) {
+        if (c == '#') comment = true;
+        if (c == '\n') comment = false;
+        if (!comment && c != ' ' && c != '\t' && c != '\r' && c != '\n') out += c;
+    }
+    return out;
+}
+
+// A precision, or @FILE: the one that a profile describes.
+KvSpec parse_kv(std::string_view text) {
+    if (!text.starts_with('@')) return KvSpec::parse(text);
+    const std::string path(text.substr(1));
+    const std::string profile = read_profile(path);
+    try {
+        return KvSpec::parse(profile);
+    } catch (const Error& error) {
+        throw Error(error.code(), fmt::format("{}: {}", path, error.what()));
+    }
 }
 
 }  // namespace
@@ -110,7 +138,9 @@ std::string with_written_name(const CLI::App& app, const std::vector<std::string
 
 void ModelArgs::add(CLI::App& command, Exact exact) {
     add_model_option(command, "-m,--model", path)->required();
-    command.add_option("-t,--threads", options.threads, "threads; 0: one per physical core")
+    command
+        .add_option("-t,--threads", options.threads,
+                    "threads; 0: one per physical core, within the CPU quota ('kvsplit info --cpu' tells)")
         ->check(in_range(0, 1024))
         ->type_name("N");
     add_memory(command);
@@ -132,7 +162,7 @@ CLI::Option* add_activations_option(CLI::App& command, ModelOptions& options) {
 
 void ModelArgs::add_memory(CLI::App& command) {
     command.add_flag("--mmap,!--no-mmap", options.mmap,
-                     "map the file (default), or read it whole before weights are prepared");
+                     "read the file in pieces as weights are prepared (default), or whole before");
     command.add_flag("--mlock", lock, "keep weights and cache out of swap");
     command.add_flag("!--no-memory-check", memory_check, "load even what seems not to fit into memory");
 }
@@ -178,8 +208,15 @@ void add_rope_options(CLI::App& command, RopeOptions& rope) {
 std::shared_ptr<Model> ModelArgs::load(const KvSpec& spec, int context) const {
     require_memory(spec, context);
     if (lock) require_lockable(gguf::File(path).file_bytes());
-    const ProgressLine line(fmt::format("loading {}", path));
-    auto model = Model::load(path, options);
+    std::shared_ptr<Model> model;
+    {
+        const ProgressLine line(fmt::format("loading {}", path));
+        model = Model::load(path, options);
+    }
+    const int wanted = options.threads > 0 ? options.threads : default_threads();
+    if (model->threads() < wanted)
+        note("{} of {} threads: the system makes no more (ulimit -u, or a limit of the container)",
+             model->threads(), wanted);
     // Not before: the pages of the file should leave memory as weights are prepared.
     if (lock) lock_memory();
     return model;
@@ -271,7 +308,7 @@ void KvArgs::read() {
                     "--kv {}: one precision is needed here; bench, compare, eval and perplexity take lists",
                     *pair_));
             }
-            spec_ = KvSpec::parse(*pair_);
+            spec_ = parse_kv(*pair_);
         }
         if (both_) spec_.key_bits = spec_.value_bits = *both_;
         // As in llama.cpp, a side that its options leave out has 16 bits.
@@ -397,7 +434,7 @@ std::vector<KvSpec> parse_kv_list(std::string_view list, const KvModifierArgs& m
     try {
         for (std::size_t at = 0; at <= list.size();) {
             const std::size_t end = std::min(list.find(',', at), list.size());
-            const KvSpec spec = KvSpec::parse(list.substr(at, end - at));
+            const KvSpec spec = parse_kv(list.substr(at, end - at));
             // The reference stays what it is, whatever the others are changed to.
             const bool reference = spec == KvSpec::parse("f16") || spec == KvSpec::parse("f32");
             specs.push_back(reference ? spec : modifiers.apply(spec));
@@ -412,15 +449,15 @@ std::vector<KvSpec> parse_kv_list(std::string_view list, const KvModifierArgs& m
     return specs;
 }
 
-std::string read_text(const std::string& path) {
-    if (path == "-") return read_all(stdin, "standard input");
+std::string read_text(const std::string& path, std::size_t most) {
+    if (path == "-") return read_all(stdin, "standard input", most);
     const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
     if (!file) {
         const int number = errno;
         fail(number == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo, "{}: cannot open: {}", path,
              errno_text(number));
     }
-    return read_all(file.get(), path);
+    return read_all(file.get(), path, most);
 }
 
 std::string read_measured_text(const std::string& path) {

@@ -148,8 +148,8 @@ void add_stop_option(CLI::App& command, std::vector<std::string>& stops);
 // UsageError.
 std::vector<KvSpec> parse_kv_list(std::string_view list, const KvModifierArgs& modifiers = {});
 
-// The whole of a file, or of standard input for "-". Throws Error.
-std::string read_text(const std::string& path);
+// The whole of a file, or of standard input for "-". Throws Error, also for one of more than `most` bytes.
+std::string read_text(const std::string& path, std::size_t most = SIZE_MAX);
 // The same; an empty text is refused.
 std::string read_measured_text(const std::string& path);
 

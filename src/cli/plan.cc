@@ -4,12 +4,12 @@
 #include <algorithm>
 
 #include "base/memory.h"
+#include "base/printable.h"
 #include "cli/byte_size.h"
 #include "cli/commands.h"
 #include "cli/model_path.h"
 #include "cli/options.h"
 #include "cli/output.h"
-#include "gguf/printable.h"
 
 namespace kvsplit::cli {
 namespace {
@@ -90,7 +90,7 @@ std::string facts(const Plan& plan, const PlanArgs& args) {
     const auto line = [&](std::string_view label, const std::string& value) {
         out += fmt::format("{:<16}{}\n", label, value);
     };
-    line("model", fmt::format("{}, {}", gguf::printable(i.name.empty() ? args.path : i.name), i.weight_type));
+    line("model", fmt::format("{}, {}", printable(i.name.empty() ? args.path : i.name), i.weight_type));
     line("layers", layers);
     line("heads", i.latent_dim > 0 ? fmt::format("{} for queries, which share {}", i.n_heads, latent_text(i))
                                    : fmt::format("{} for queries, which share {} for keys and values",
@@ -199,7 +199,9 @@ void add_plan(CLI::App& app, int& exit_code) {
         ->check(in_range(0, lab::kLongestPlan))
         ->type_name("N");
     command.add_option("--kv", args->kv, "cache precisions")->type_name("LIST")->capture_default_str();
-    command.add_option("-t,--threads", o.model.threads, "threads; 0: one per physical core")
+    command
+        .add_option("-t,--threads", o.model.threads,
+                    "threads; 0: one per physical core, within the CPU quota ('kvsplit info --cpu' tells)")
         ->check(in_range(0, 1024))
         ->type_name("N");
     add_activations_option(command, o.model);

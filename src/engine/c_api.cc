@@ -72,8 +72,10 @@ void require(const void* pointer, const char* name) {
 }
 
 // An array with its length: NULL is fine when there is nothing in it.
-void require_array(const void* pointer, std::size_t n, const char* name) {
+template <typename T>
+void require_array(const T* pointer, std::size_t n, const char* name) {
     if (n > 0) require(pointer, name);
+    if (n > PTRDIFF_MAX / sizeof(T)) fail(ErrorCode::kInvalidArgument, "{} cannot have {} elements", name, n);
 }
 
 // Convention 4: hands n elements to the caller's array.
@@ -89,13 +91,24 @@ kvsplit_status fill(const T* from, std::size_t n, T* array, std::size_t capacity
     return KVSPLIT_OK;
 }
 
+// Of the struct's first version.
+template <typename T>
+constexpr std::size_t kLeastSize = sizeof(T);
+template <>
+constexpr std::size_t kLeastSize<kvsplit_model_options> = offsetof(kvsplit_model_options, activation_bits);
+
+template <typename T>
+void check_size(const T* given) {
+    if (given->struct_size >= kLeastSize<T>) return;
+    fail(ErrorCode::kInvalidArgument,
+         "struct_size is {}: make it sizeof the struct, as its _init function does", given->struct_size);
+}
+
 // Convention 6, in: the fields that the caller's version of the struct has, over the defaults for the rest.
 template <typename T>
 T read_struct(const T* from, T defaults) {
     if (!from) return defaults;
-    if (from->struct_size < sizeof(std::size_t)) {
-        fail(ErrorCode::kInvalidArgument, "struct_size is not set; call the struct's _init function first");
-    }
+    check_size(from);
     std::memcpy(&defaults, from, std::min(from->struct_size, sizeof(T)));
     return defaults;
 }
@@ -110,9 +123,7 @@ void init_struct(T defaults, T* to, std::size_t struct_size) {
 // Convention 6, out.
 template <typename T>
 void write_struct(T from, T* to) {
-    if (to->struct_size < sizeof(std::size_t)) {
-        fail(ErrorCode::kInvalidArgument, "struct_size is not set; make it sizeof the struct");
-    }
+    check_size(to);
     from.struct_size = to->struct_size;
     std::memcpy(to, &from, std::min(to->struct_size, sizeof(T)));
 }
@@ -197,6 +208,8 @@ kvsplit_status kvsplit_model_load(const char* path, const kvsplit_model_options*
         return KVSPLIT_OK;
     });
 }
+
+int32_t kvsplit_model_threads(const kvsplit_model* model) { return model ? model->model->threads() : 0; }
 
 void kvsplit_model_free(kvsplit_model* model) { delete model; }
 
@@ -316,7 +329,6 @@ kvsplit_status kvsplit_session_logits(const kvsplit_session* session, const floa
         require(logits, "logits");
         require(n_vocab, "n_vocab");
         const auto values = session->session->logits();
-        if (values.empty()) fail(ErrorCode::kInvalidArgument, "nothing has been evaluated yet");
         *logits = values.data();
         *n_vocab = values.size();
         return KVSPLIT_OK;
@@ -376,7 +388,7 @@ kvsplit_status kvsplit_sampler_sample(kvsplit_sampler* sampler, const float* log
                                       kvsplit_token* token) {
     return guard([&] {
         require(sampler, "sampler");
-        require(logits, "logits");
+        require_array(logits, n_vocab, "logits");
         require(token, "token");
         if (n_vocab == 0) fail(ErrorCode::kInvalidArgument, "there are no logits to draw from");
         const kvsplit::Token drawn = sampler->sampler.sample({logits, n_vocab});

@@ -23,8 +23,8 @@ class MemoryPlan {
     // The process itself: code, vocabulary and metadata. Measured, when they had been read; 0 where the
     // system does not tell.
     std::size_t program() const { return program_; }
-    // The weights in the order of the kernels, and what is read from a file that is in memory. (Of a mapped
-    // file the system keeps what it has room for.)
+    // The weights in the order of the kernels, and tables of a file that is in memory. (Others stay in the
+    // file, of which the system keeps what it has room for.)
     std::size_t weights() const { return weights_bytes_ + table_bytes_; }
     // Activations of a batch and of a session, scratch memory of the kernels, and the pages of a batch that
     // wait for being sealed, when the cache goes up to `context` tokens.

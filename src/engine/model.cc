@@ -37,6 +37,7 @@ std::shared_ptr<Model> Model::load(const std::string& path, const ModelOptions& 
 }
 
 std::unique_ptr<Session> Session::create(std::shared_ptr<Model> model, const KvSpec& spec, int context) {
+    if (!model) fail(ErrorCode::kInvalidArgument, "a session needs a model");
     spec.validate();
     if (context < 0) fail(ErrorCode::kInvalidArgument, "a context of {} tokens", context);
     return std::make_unique<SessionImpl>(std::static_pointer_cast<const ModelImpl>(std::move(model)), spec,

@@ -20,18 +20,30 @@ ModelDescription check_vocabulary(const gguf::File& file, const text::Tokenizer&
     return description;
 }
 
+// Sets a flag for a scope.
+class Raised {
+  public:
+    explicit Raised(bool& flag) : flag_(flag) { flag_ = true; }
+    ~Raised() { flag_ = false; }
+    Raised(const Raised&) = delete;
+    Raised& operator=(const Raised&) = delete;
+
+  private:
+    bool& flag_;
+};
+
 }  // namespace
 
 ModelInfo make_info(const gguf::File& file, const ModelDescription& d) {
     ModelInfo info;
-    info.path = file.path();
+    info.path = file.raw_path();
     info.name = file.get_string_or("general.name", "");
     info.architecture = d.architecture;
     info.file_bytes = file.file_bytes();
     std::map<gguf::TensorType, std::size_t> bytes;
     for (const gguf::Tensor& t : file.tensors()) {
         info.n_parameters += static_cast<std::uint64_t>(t.elements());
-        if (t.name.starts_with("blk.")) bytes[t.type] += t.data.size();
+        if (t.name.starts_with("blk.")) bytes[t.type] += t.bytes;
     }
     const auto most = std::max_element(bytes.begin(), bytes.end(),
                                        [](const auto& a, const auto& b) { return a.second < b.second; });
@@ -59,13 +71,15 @@ ModelInfo make_info(const gguf::File& file, const ModelDescription& d) {
 
 ModelImpl::ModelImpl(const std::string& path, const ModelOptions& options)
     : options_(options),
-      file_(path, options.mmap ? FileAccess::kMap : FileAccess::kRead),
+      file_(path, options.mmap ? FileAccess::kOnDemand : FileAccess::kWhole),
       tokenizer_(text::Tokenizer::create(file_)),
       description_(check_vocabulary(file_, *tokenizer_, describe(file_, options.rope))),
       geometry_(description_.geometry()),
       backend_(make_cpu_backend({options.threads, options.exact ? 32 : options.activation_bits})),
       weights_(load_weights(file_, description_, *backend_)),
-      info_(make_info(file_, description_)) {}
+      info_(make_info(file_, description_)) {
+    file_.require_unchanged();
+}
 
 std::vector<Token> ModelImpl::tokenize(std::string_view text, bool add_bos, bool parse_special) const {
     return tokenizer_->encode(text, add_bos, parse_special);
@@ -76,28 +90,40 @@ std::string ModelImpl::token_bytes(Token token, bool render_special) const {
 bool ModelImpl::is_end_of_generation(Token token) const { return tokenizer_->is_end_of_generation(token); }
 
 KvStats ModelImpl::plan(const KvSpec& spec, int n_tokens) const {
+    spec.validate();
+    if (n_tokens < 0) fail(ErrorCode::kInvalidArgument, "a cache of {} tokens", n_tokens);
     return plan_cache(geometry_, spec, n_tokens);
 }
 
-void ModelImpl::step(std::span<const Token> tokens, std::span<const SequenceRun> runs, float* hidden) const {
-    std::lock_guard lock(mutex_);
-    const int n = static_cast<int>(tokens.size());
-    if (!workspace_ || workspace_->max_tokens() < n) {
-        workspace_.reset();
-        workspace_ = std::make_unique<Workspace>(*backend_, description_,
-                                                 n > 1 ? std::min(kBatch, std::max(n, 64)) : 1);
+template <typename F>
+void ModelImpl::alone(F fn) const {
+    const ProcessLock lock(mutex_);
+    if (!lock) {
+        fail(ErrorCode::kUnsupported,
+             "{}: this process was forked while another thread evaluated with the model; load it again here",
+             file_.path());
     }
-    forward(*backend_, description_, weights_, *workspace_, tokens, runs, hidden);
+    fn();
+}
+
+void ModelImpl::step(std::span<const Token> tokens, std::span<const SequenceRun> runs, float* hidden) const {
+    alone([&] {
+        const int n = static_cast<int>(tokens.size());
+        if (!workspace_ || workspace_->max_tokens() < n) {
+            workspace_.reset();
+            workspace_ = std::make_unique<Workspace>(*backend_, description_,
+                                                     n > 1 ? std::min(kBatch, std::max(n, 64)) : 1);
+        }
+        forward(*backend_, description_, weights_, *workspace_, tokens, runs, hidden);
+    });
 }
 
 void ModelImpl::project(const float* hidden, int n, float* logits) const {
-    std::lock_guard lock(mutex_);
-    kvsplit::project(*backend_, description_, weights_, hidden, n, logits);
+    alone([&] { kvsplit::project(*backend_, description_, weights_, hidden, n, logits); });
 }
 
 void ModelImpl::fill_randomly(KvCache& cache, int n_tokens, unsigned seed) const {
-    std::lock_guard lock(mutex_);
-    kvsplit::fill_randomly(*backend_, description_, cache, n_tokens, seed);
+    alone([&] { kvsplit::fill_randomly(*backend_, description_, cache, n_tokens, seed); });
 }
 
 SessionImpl::SessionImpl(std::shared_ptr<const ModelImpl> model, const KvSpec& spec, int context)
@@ -112,7 +138,11 @@ SessionImpl::SessionImpl(std::shared_ptr<const ModelImpl> model, const KvSpec& s
 }
 
 SessionImpl::SessionImpl(const SessionImpl& other)
-    : model_(other.model_), context_(other.context_), cache_(other.cache_.fork()), logits_(other.logits_) {}
+    : model_(other.model_),
+      context_(other.context_),
+      cache_(other.cache_.fork()),
+      logits_(other.logits_),
+      has_logits_(other.has_logits_) {}
 
 void SessionImpl::check_room(std::size_t n_tokens) const {
     if (n_tokens > static_cast<std::size_t>(context_ - length())) {
@@ -121,7 +151,20 @@ void SessionImpl::check_room(std::size_t n_tokens) const {
     }
 }
 
+void SessionImpl::check_whole() const {
+    if (whole_) return;
+    fail(ErrorCode::kInvalidArgument,
+         "an evaluation failed half way: clear the session (trim to 0), then evaluate again");
+}
+
+void SessionImpl::check_idle() const {
+    if (evaluating_)
+        fail(ErrorCode::kInvalidArgument, "a progress callback cannot change the session that calls it");
+}
+
 void SessionImpl::check(std::span<const Token> tokens) const {
+    check_whole();
+    check_idle();
     check_room(tokens.size());
     for (Token token : tokens) {
         if (token < 0 || token >= model_->info().n_vocab) {
@@ -131,14 +174,22 @@ void SessionImpl::check(std::span<const Token> tokens) const {
     }
 }
 
+template <typename F>
+void SessionImpl::change(F fn) {
+    whole_ = has_logits_ = false;
+    fn();
+    whole_ = true;
+}
+
 void SessionImpl::step(std::span<const Token> tokens, float* hidden) {
     const SequenceRun run{&cache_, 0, static_cast<int>(tokens.size()), context_};
-    model_->step(tokens, {&run, 1}, hidden);
+    change([&] { model_->step(tokens, {&run, 1}, hidden); });
 }
 
 int SessionImpl::eval(std::span<const Token> tokens, const Progress& progress) {
     check(tokens);
     const auto width = static_cast<std::size_t>(model_->info().n_embd);
+    const Raised evaluating(evaluating_);
     std::size_t done = 0, last = 0;
     while (done < tokens.size()) {
         const std::size_t n = std::min<std::size_t>(tokens.size() - done, ModelImpl::kBatch);
@@ -151,6 +202,7 @@ int SessionImpl::eval(std::span<const Token> tokens, const Progress& progress) {
     if (done > 0) {
         logits_.resize(static_cast<std::size_t>(model_->info().n_vocab));
         model_->project(hidden_.data() + last * width, 1, logits_.data());
+        has_logits_ = true;
     }
     return static_cast<int>(done);
 }
@@ -167,15 +219,32 @@ void SessionImpl::eval_hidden(std::span<const Token> tokens, float* hidden) {
 void SessionImpl::fill_randomly(int n, unsigned seed) {
     if (n < 0) fail(ErrorCode::kInvalidArgument, "cannot fill in {} tokens", n);
     check_room(static_cast<std::size_t>(n));
-    model_->fill_randomly(cache_, n, seed);
+    change([&] { model_->fill_randomly(cache_, n, seed); });
+}
+
+std::span<const float> SessionImpl::logits() const {
+    check_whole();
+    if (!has_logits_) {
+        fail(ErrorCode::kInvalidArgument, "there are no logits: {}",
+             length() == 0 ? "nothing has been evaluated"
+                           : "the session was cut, or an evaluation failed; evaluate a token first");
+    }
+    return logits_;
 }
 
 int SessionImpl::trim(int n) {
     if (n < 0) fail(ErrorCode::kInvalidArgument, "cannot keep {} tokens", n);
-    return cache_.trim(n);
+    if (n > 0) check_whole();
+    check_idle();
+    const int before = length();
+    const bool had_logits = has_logits_;
+    change([&] { cache_.trim(n); });
+    has_logits_ = had_logits && length() == before;
+    return length();
 }
 
 std::unique_ptr<Session> SessionImpl::fork() const {
+    check_whole();
     return std::unique_ptr<Session>(new SessionImpl(*this));
 }
 

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <vector>
 
+#include "base/process.h"
 #include "kvsplit/model.h"
 #include "model/forward.h"
 #include "text/tokenizer.h"
@@ -20,6 +20,7 @@ class ModelImpl final : public Model {
 
     const ModelInfo& info() const override { return info_; }
     const ModelOptions& options() const override { return options_; }
+    int threads() const override { return backend_->threads(); }
     std::vector<Token> tokenize(std::string_view text, bool add_bos, bool parse_special) const override;
     std::string token_bytes(Token token, bool render_special) const override;
     bool is_end_of_generation(Token token) const override;
@@ -41,6 +42,10 @@ class ModelImpl final : public Model {
     void fill_randomly(KvCache& cache, int n_tokens, unsigned seed) const;
 
   private:
+    // Calls fn while nobody else uses the backend and the workspace.
+    template <typename F>
+    void alone(F fn) const;
+
     ModelOptions options_;
     gguf::File file_;
     std::unique_ptr<text::Tokenizer> tokenizer_;
@@ -49,7 +54,7 @@ class ModelImpl final : public Model {
     std::unique_ptr<Backend> backend_;
     Weights weights_;
     ModelInfo info_;
-    mutable std::mutex mutex_;  // of the backend and the workspace
+    mutable ProcessMutex mutex_;  // of the backend and the workspace
     mutable std::unique_ptr<Workspace> workspace_;
 };
 
@@ -61,7 +66,7 @@ class SessionImpl final : public Session {
     int context() const override { return context_; }
     int length() const override { return cache_.length(); }
     int eval(std::span<const Token> tokens, const Progress& progress) override;
-    std::span<const float> logits() const override { return logits_; }
+    std::span<const float> logits() const override;
     int trim(int n) override;
     std::unique_ptr<Session> fork() const override;
     KvStats stats() const override { return cache_.stats(); }
@@ -75,13 +80,21 @@ class SessionImpl final : public Session {
     SessionImpl(const SessionImpl& other);
     void check(std::span<const Token> tokens) const;
     void check_room(std::size_t n_tokens) const;
+    void check_whole() const;
+    void check_idle() const;
     void step(std::span<const Token> tokens, float* hidden);
+    // Calls fn, which changes the cache. When it throws, the cache may be left half changed.
+    template <typename F>
+    void change(F fn);
 
     std::shared_ptr<const ModelImpl> model_;
     int context_;
     KvCache cache_;
     std::vector<float> hidden_;  // (kBatch, n_embd)
-    std::vector<float> logits_;  // (n_vocab), empty before the first eval
+    std::vector<float> logits_;  // (n_vocab)
+    bool has_logits_ = false;    // that logits_ are those of the last token held
+    bool whole_ = true;          // false: a step failed half way, and the layers disagree
+    bool evaluating_ = false;    // inside eval()
 };
 
 }  // namespace kvsplit

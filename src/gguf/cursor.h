@@ -1,4 +1,5 @@
-// Cursor: walks over the bytes of a file and refuses to leave them. Internal to this folder.
+// Cursor: walks over the front of a file, which it reads as it goes, and refuses to leave the file. Internal
+// to this folder.
 #pragma once
 
 #include <cstdint>
@@ -8,16 +9,18 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/input_file.h"
+#include "base/printable.h"
 #include "gguf/element.h"
 
 namespace kvsplit::gguf {
 
 class Cursor {
   public:
-    Cursor(const std::string& path, std::span<const std::uint8_t> bytes) : path_(path), bytes_(bytes) {}
+    explicit Cursor(InputFile& file) : file_(file) {}
 
     std::uint64_t position() const { return position_; }
-    std::uint64_t remaining() const { return bytes_.size() - position_; }
+    std::uint64_t remaining() const { return file_.size() - position_; }
 
     // what: the field's name for the message, e.g. "tensor count".
     template <typename T>
@@ -30,12 +33,12 @@ class Cursor {
             fail_at(position_, "{} needs {} bytes, but the file ends after {}; it is cut off or damaged",
                     what, n, remaining());
         }
-        const auto taken = bytes_.subspan(position_, n);
+        const auto taken = file_.front(position_ + n).subspan(position_);
         position_ += n;
         return taken;
     }
 
-    // A u64 length, then so many bytes.
+    // A u64 length, then that many bytes.
     std::string_view read_string(std::string_view what) {
         const auto length = read<std::uint64_t>(what);
         return as_text(take(length, what));
@@ -43,7 +46,7 @@ class Cursor {
 
     // What was passed over since an earlier position.
     std::span<const std::uint8_t> since(std::uint64_t start) const {
-        return bytes_.subspan(start, position_ - start);
+        return file_.front(position_).subspan(start);
     }
 
     // Refuses a count of entries, each at least entry_bytes long, that the rest of the file cannot hold.
@@ -57,13 +60,12 @@ class Cursor {
 
     template <typename... Args>
     [[noreturn]] void fail_at(std::uint64_t at, fmt::format_string<Args...> format, Args&&... args) const {
-        fail(ErrorCode::kFormat, "{} @{:#x}: {}", path_, at,
+        fail(ErrorCode::kFormat, "{} @{:#x}: {}", printable_path(file_.path()), at,
              fmt::format(format, std::forward<Args>(args)...));
     }
 
   private:
-    const std::string& path_;
-    std::span<const std::uint8_t> bytes_;
+    InputFile& file_;
     std::uint64_t position_ = 0;
 };
 

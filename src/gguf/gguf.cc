@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "gguf/cursor.h"
-#include "gguf/printable.h"
 
 namespace kvsplit::gguf {
 namespace {
@@ -165,9 +165,9 @@ TensorEntry read_tensor(Cursor& in, const std::string& path) {
 
 // Finds the data of all tensors in the data section, which starts at data_start. No two may share bytes: the
 // sum of all tensors is thus bounded by the file's size.
-void place_tensors(const Cursor& in, std::span<const std::uint8_t> file, std::uint64_t data_start,
+void place_tensors(const Cursor& in, std::uint64_t file_bytes, std::uint64_t data_start,
                    std::uint64_t alignment, std::vector<TensorEntry>& entries) {
-    const std::uint64_t data_bytes = file.size() > data_start ? file.size() - data_start : 0;
+    const std::uint64_t data_bytes = file_bytes > data_start ? file_bytes - data_start : 0;
     for (TensorEntry& e : entries) {
         if (e.offset % alignment != 0) {
             in.fail_at(e.at,
@@ -183,7 +183,7 @@ void place_tensors(const Cursor& in, std::span<const std::uint8_t> file, std::ui
                 printable(e.tensor.name), e.bytes, e.offset, data_bytes);
         }
         e.tensor.file_offset = data_start + e.offset;
-        e.tensor.data = file.subspan(e.tensor.file_offset, e.bytes);
+        e.tensor.bytes = e.bytes;
     }
     std::vector<const TensorEntry*> by_offset;
     by_offset.reserve(entries.size());
@@ -230,9 +230,10 @@ std::string_view name_of(const Tensor& tensor) { return tensor.name; }
 
 std::int64_t Tensor::row_bytes() const { return shape[0] / block_size(type) * block_bytes(type); }
 
-File::File(std::string path, FileAccess access, OnePart) : mapping_(std::move(path), access) {
-    Cursor in(mapping_.path(), mapping_.bytes());
-    version_ = read_version(in, mapping_.path());
+File::File(std::string path, FileAccess access, OnePart)
+    : input_(std::move(path), access), shown_path_(printable_path(input_.path())) {
+    Cursor in(input_);
+    version_ = read_version(in, shown_path_);
     const std::uint64_t counts_at = in.position();
     const auto n_tensors = in.read<std::uint64_t>("the tensor count");
     const auto n_values = in.read<std::uint64_t>("the metadata count");
@@ -264,7 +265,7 @@ void File::read_tensors(Cursor& in, std::uint64_t count) {
     entries.reserve(count);
     for (std::uint64_t i = 0; i < count; ++i) entries.push_back(read_tensor(in, path()));
     const std::uint64_t data_start = (in.position() + alignment_ - 1) / alignment_ * alignment_;
-    place_tensors(in, mapping_.bytes(), data_start, alignment_, entries);
+    place_tensors(in, input_.size(), data_start, alignment_, entries);
 
     tensors_.reserve(count);
     for (TensorEntry& e : entries) tensors_.push_back(std::move(e.tensor));
@@ -282,17 +283,35 @@ void File::index_tensors() {
 }
 
 std::uint64_t File::file_bytes() const {
-    std::uint64_t bytes = mapping_.bytes().size();
-    for (const File& part : parts_) bytes += part.mapping_.bytes().size();
+    std::uint64_t bytes = input_.size();
+    for (const File& part : parts_) bytes += part.input_.size();
     return bytes;
 }
 
-const MappedFile& File::mapping(const Tensor& tensor) const {
-    return tensor.part == 0 ? mapping_ : parts_[static_cast<std::size_t>(tensor.part - 1)].mapping_;
+const InputFile& File::input(const Tensor& tensor) const {
+    return tensor.part == 0 ? input_ : parts_[static_cast<std::size_t>(tensor.part - 1)].input_;
+}
+
+const std::uint8_t* File::read(const Tensor& tensor, std::uint64_t first, std::size_t n,
+                               std::vector<std::uint8_t>& scratch) const {
+    if (tensor.made) return tensor.made + first;
+    return input(tensor).read(tensor.file_offset + first, n, scratch);
+}
+
+std::vector<std::uint8_t> File::data(const Tensor& tensor) const {
+    std::vector<std::uint8_t> scratch;
+    const std::uint8_t* bytes = read(tensor, 0, tensor.bytes, scratch);
+    if (bytes == scratch.data()) return scratch;
+    return {bytes, bytes + tensor.bytes};
 }
 
 void File::release(const Tensor& tensor) const {
-    mapping(tensor).release(tensor.file_offset, tensor.data.size());
+    if (!tensor.made) input(tensor).release(tensor.file_offset, tensor.bytes);
+}
+
+void File::require_unchanged() const {
+    input_.require_unchanged();
+    for (const File& part : parts_) part.input_.require_unchanged();
 }
 
 const Tensor* File::find_tensor(std::string_view name) const {
@@ -316,7 +335,7 @@ void File::require_supported_types() const {
              "{} @{:#x}: tensor '{}': type {} is not supported; use a file with F32, F16, BF16, Q8_0, Q4_0, "
              "Q4_1, "
              "Q5_0, Q5_1, Q4_K, Q5_K or Q6_K weights",
-             mapping(t).path(), t.file_offset, printable(t.name), type_name(t.type));
+             printable_path(input(t).path()), t.file_offset, printable(t.name), type_name(t.type));
     }
 }
 
@@ -326,8 +345,8 @@ void File::reject(const Value& value, std::string_view message) const {
 }
 
 void File::reject(const Tensor& tensor, std::string_view message) const {
-    fail(ErrorCode::kFormat, "{} @{:#x}: tensor '{}': {}", mapping(tensor).path(), tensor.file_offset,
-         printable(tensor.name), message);
+    fail(ErrorCode::kFormat, "{} @{:#x}: tensor '{}': {}", printable_path(input(tensor).path()),
+         tensor.file_offset, printable(tensor.name), message);
 }
 
 }  // namespace kvsplit::gguf

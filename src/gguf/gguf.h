@@ -1,10 +1,11 @@
 // File: a GGUF model file (versions 2 and 3, little-endian), or the parts of one that is cut into several,
-// mapped and checked.
+// open and checked.
 //
 // Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. The constructor checks every count,
 // length, offset and alignment before it uses it; what it accepts can be read without further checks. Memory
 // taken is at most about ten times the size of the file's header (names and metadata); tensors stay in the
-// file.
+// file and are read as they are asked for. What another program does to the file meanwhile gives errors, no
+// crash.
 #pragma once
 
 #include <array>
@@ -14,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/mapped_file.h"
+#include "base/input_file.h"
 #include "gguf/tensor_type.h"
 #include "gguf/value.h"
 
@@ -27,9 +28,11 @@ struct Tensor {
     TensorType type = TensorType::kF32;
     int n_dims = 0;
     std::array<std::int64_t, 4> shape{1, 1, 1, 1};  // shape[0] is the row length; unused dimensions are 1
-    std::span<const std::uint8_t> data;             // rows() * row_bytes() bytes inside the mapping
-    std::uint64_t file_offset = 0;                  // of data, in its part
+    std::uint64_t bytes = 0;                        // of the data: rows() * row_bytes()
+    std::uint64_t file_offset = 0;                  // of the data, in its part
     int part = 0;                                   // which file of a model that is cut into several, from 0
+    // The data of a tensor that was made from another; of those of a File null: it is in the file.
+    const std::uint8_t* made = nullptr;
 
     std::int64_t rows() const { return shape[1] * shape[2] * shape[3]; }
     std::int64_t elements() const { return shape[0] * rows(); }
@@ -43,17 +46,27 @@ class File {
     // Tensors of a known but unsupported type are accepted, see require_supported_types(). The path of one
     // part of a model that is cut into several ("name-00001-of-00005.gguf") opens them all, with the metadata
     // of the first.
-    explicit File(std::string path, FileAccess access = FileAccess::kMap);
+    explicit File(std::string path, FileAccess access = FileAccess::kOnDemand);
 
-    const std::string& path() const { return mapping_.path(); }  // of the first part
+    // Of the first part: as messages show it, and as the system knows it.
+    const std::string& path() const { return shown_path_; }
+    const std::string& raw_path() const { return input_.path(); }
     std::uint32_t version() const { return version_; }
     std::uint64_t alignment() const { return alignment_; }
     int n_parts() const { return static_cast<int>(parts_.size()) + 1; }
     std::uint64_t file_bytes() const;  // of all parts
     // The file that a tensor's data lies in.
-    const MappedFile& mapping(const Tensor& tensor) const;
-    // The tensor's data will not be read any more (MappedFile::release()).
+    const InputFile& input(const Tensor& tensor) const;
+    // Bytes [first, first + n) of a tensor's data, which must lie inside it: in memory, or read into scratch.
+    // Valid until scratch changes. Throws Error(kIo) where the file cannot be read any more.
+    const std::uint8_t* read(const Tensor& tensor, std::uint64_t first, std::size_t n,
+                             std::vector<std::uint8_t>& scratch) const;
+    // All of a tensor's data.
+    std::vector<std::uint8_t> data(const Tensor& tensor) const;
+    // The tensor's data will not be read any more (InputFile::release()).
     void release(const Tensor& tensor) const;
+    // Throws Error(kIo) if a part has been written to since it was opened.
+    void require_unchanged() const;
 
     // In the order of the file and of the parts. Names are unique.
     const std::vector<Tensor>& tensors() const { return tensors_; }
@@ -88,7 +101,7 @@ class File {
     std::vector<std::int32_t> get_i32_array(std::string_view key) const;
     std::vector<float> get_f32_array(std::string_view key) const;
     std::vector<bool> get_bool_array(std::string_view key) const;
-    std::vector<std::string_view> get_string_array(std::string_view key) const;  // views into the mapping
+    std::vector<std::string_view> get_string_array(std::string_view key) const;  // views into the header
 
     // Throws Error(kFormat) "path @0x1a40: message" for an entry that the caller finds unacceptable.
     [[noreturn]] void reject(const Value& value, std::string_view message) const;
@@ -108,7 +121,8 @@ class File {
     template <typename T>
     std::vector<T> array(std::string_view key, std::string_view wanted) const;
 
-    MappedFile mapping_;
+    InputFile input_;  // its front, with the header, is in memory
+    std::string shown_path_;
     std::uint32_t version_ = 0;
     std::uint64_t alignment_ = 32;
     std::vector<Value> metadata_;

@@ -5,9 +5,9 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "gguf/element.h"
 #include "gguf/gguf.h"
-#include "gguf/printable.h"
 
 namespace kvsplit::gguf {
 namespace {

@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "base/split_name.h"
 #include "gguf/gguf.h"
-#include "gguf/printable.h"
 
 namespace kvsplit::gguf {
 namespace {
@@ -21,7 +21,7 @@ std::string first_part(std::string path) {
 }  // namespace
 
 File::File(std::string path, FileAccess access) : File(first_part(std::move(path)), access, OnePart{}) {
-    const auto name = parse_split_name(this->path());
+    const auto name = parse_split_name(raw_path());
     const std::uint64_t count = get_u64_or(kCount, 1);
     if (count > 1 && !name) {
         reject(*find(kCount),
@@ -63,7 +63,7 @@ void File::add_part(const std::string& path, FileAccess access, int n, int count
         fail(ErrorCode::kNotFound,
              "{}: this file is missing, part {} of the {} that the model is cut into; all must be in one "
              "folder",
-             path, n, count);
+             printable_path(path), n, count);
     }
     part->require_number(static_cast<std::uint64_t>(n - 1));
     if (const std::uint64_t found = part->get_u64(kCount); found != static_cast<std::uint64_t>(count)) {

@@ -4,8 +4,8 @@
 
 #include <type_traits>
 
+#include "base/printable.h"
 #include "gguf/element.h"
-#include "gguf/printable.h"
 
 namespace kvsplit::gguf {
 

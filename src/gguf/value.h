@@ -1,4 +1,4 @@
-// Value: one entry of a GGUF file's metadata, as a view into the mapped file.
+// Value: one entry of a GGUF file's metadata, as a view into the file's header.
 #pragma once
 
 #include <cstddef>

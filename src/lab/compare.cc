@@ -8,7 +8,7 @@
 #include <span>
 
 #include "base/error.h"
-#include "base/mapped_file.h"
+#include "base/input_file.h"
 #include "base/memory.h"
 #include "engine/cache_probe.h"
 
@@ -359,13 +359,13 @@ std::string hash_text(std::string_view text) {
 
 std::string hash_file(const std::string& path) {
     constexpr std::size_t kPart = 1 << 20;
-    const MappedFile file(path);
-    const auto bytes = file.bytes();
+    const InputFile file(path);
+    std::vector<std::uint8_t> scratch;
     Hash hash;
-    const std::size_t size = bytes.size(), part = std::min(kPart, size);
+    const std::size_t size = file.size(), part = std::min(kPart, size);
     hash.add(std::span(reinterpret_cast<const char*>(&size), sizeof size));
-    hash.add(bytes.first(part));
-    hash.add(bytes.last(part));
+    hash.add(std::span(file.read(0, part, scratch), part));
+    hash.add(std::span(file.read(size - part, part, scratch), part));
     return hash.text();
 }
 

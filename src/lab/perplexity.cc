@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/cpu_features.h"
 #include "base/error.h"
 #include "engine/hidden.h"
 #include "lab/measurement.h"
@@ -151,7 +150,7 @@ class PerplexityRun {
         plan_.n_vocab = model->info().n_vocab;
         plan_.context = options.context;
         plan_.batch = options.batch;
-        plan_.threads = model->options().threads > 0 ? model->options().threads : physical_cores();
+        plan_.threads = model->threads();
     }
 
     PerplexityReport run(std::span<const Token> chunks, const PerplexityCallback& callback) {

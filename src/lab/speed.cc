@@ -7,7 +7,6 @@
 #include <span>
 
 #include "base/check.h"
-#include "base/cpu_features.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "engine/cache_probe.h"
@@ -122,8 +121,7 @@ class SpeedMeasurement {
     // First, and with its traces removed: the buffer is no part of what the caches take.
     void measure_memory() {
         const std::size_t peak_before = peak_rss();
-        const int threads = model_->options().threads;
-        report_.read_gb_per_s = measure_read_bandwidth(threads > 0 ? threads : physical_cores());
+        report_.read_gb_per_s = measure_read_bandwidth(model_->threads());
         peak_before_ = reset_peak_rss() ? peak_before : 0;
     }
 

@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "base/error.h"
-#include "gguf/printable.h"
+#include "base/printable.h"
 #include "model/architectures/architecture.h"
 
 namespace kvsplit {
@@ -226,7 +226,7 @@ ModelDescription describe(const gguf::File& file, const RopeOptions& user) {
              d.architecture, lacking);
     }
     fail(ErrorCode::kUnsupported, "{}: architecture '{}' is not supported; supported: {}", file.path(),
-         gguf::printable(d.architecture), fmt::join(known_architectures(), ", "));
+         printable(d.architecture), fmt::join(known_architectures(), ", "));
 }
 
 std::vector<std::string_view> known_architectures() {

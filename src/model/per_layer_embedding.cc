@@ -21,9 +21,12 @@ FileTable::FileTable(const gguf::File& file, const gguf::Tensor& tensor) : file_
 }
 
 void FileTable::read(std::span<const Token> rows, float* out) const {
-    const std::int64_t cols = tensor_.shape[0];
+    const std::int64_t cols = tensor_.shape[0], row_bytes = tensor_.row_bytes();
+    std::vector<std::uint8_t> scratch;
     for (const Token row : rows) {
-        gguf::dequantize_row(tensor_.type, tensor_.data.data() + row * tensor_.row_bytes(), out, cols);
+        const std::uint8_t* bytes = file_.read(tensor_, static_cast<std::uint64_t>(row * row_bytes),
+                                               static_cast<std::size_t>(row_bytes), scratch);
+        gguf::dequantize_row(tensor_.type, bytes, out, cols);
         // Looking through all of the table as the model is loaded would read all of it.
         if (!std::all_of(out, out + cols, [](float x) { return std::isfinite(x); }))
             file_.reject(tensor_, fmt::format("row {} has a number that is not finite", row));

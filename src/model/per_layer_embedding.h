@@ -18,9 +18,10 @@ class FileTable {
     // Throws Error(kUnsupported) for a type that cannot be read.
     FileTable(const gguf::File& file, const gguf::Tensor& tensor);
 
-    // out (rows.size(), cols). Throws Error(kFormat) for a number that is not finite.
+    // out (rows.size(), cols). Throws Error: kFormat for a number that is not finite, kIo where the file
+    // cannot be read any more.
     void read(std::span<const Token> rows, float* out) const;
-    std::size_t bytes() const { return tensor_.data.size(); }
+    std::size_t bytes() const { return static_cast<std::size_t>(tensor_.bytes); }
 
   private:
     const gguf::File& file_;

@@ -6,6 +6,7 @@
 #include <numbers>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "gguf/blocks.h"
 
 namespace kvsplit {
@@ -27,7 +28,8 @@ ScalingKind kind_of(const ArchitectureKeys& keys) {
     if (kind == "linear") return ScalingKind::kLinear;
     if (kind == "yarn") return ScalingKind::kYarn;
     if (kind == "longrope") return ScalingKind::kLongRope;
-    fail(ErrorCode::kUnsupported, "{}: RoPE scaling '{}' is not supported", keys.file().path(), kind);
+    fail(ErrorCode::kUnsupported, "{}: RoPE scaling '{}' is not supported", keys.file().path(),
+         printable(kind));
 }
 
 Scaling scaling_of(const ArchitectureKeys& keys, int context_length, const RopeOptions& user) {
@@ -65,7 +67,7 @@ std::vector<double> divisors(const gguf::File& file, const char* name, int n_pai
         file.reject(*t, fmt::format("must hold {} F32 numbers", n_pairs));
     }
     std::vector<float> all(static_cast<std::size_t>(t->elements()));
-    gguf::dequantize_row(t->type, t->data.data(), all.data(), t->elements());
+    gguf::dequantize_row(t->type, file.data(*t).data(), all.data(), t->elements());
     all.resize(static_cast<std::size_t>(n_pairs));
     for (float d : all) {
         if (!(std::isfinite(d) && d > 0)) file.reject(*t, "holds a number that is not positive");

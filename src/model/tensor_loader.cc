@@ -8,8 +8,8 @@
 
 #include "base/error.h"
 #include "base/half.h"
+#include "base/printable.h"
 #include "gguf/blocks.h"
-#include "gguf/printable.h"
 
 namespace kvsplit {
 namespace {
@@ -69,8 +69,11 @@ TensorLoader::HeadParts TensorLoader::head_parts(const std::string& name, std::i
     values.shape = {cols, second, n_heads, 1};
     std::vector<std::uint8_t> keys_data(size(keys.rows() * keys.row_bytes())), values_data;
     std::vector<float> row(size(cols));
+    std::vector<std::uint8_t> scratch;
+    const std::int64_t head_bytes = (first + second) * t.row_bytes();
     for (std::int64_t head = 0; head < n_heads; ++head) {
-        const std::uint8_t* rows = t.data.data() + head * (first + second) * t.row_bytes();
+        const std::uint8_t* rows =
+            file_.read(t, static_cast<std::uint64_t>(head * head_bytes), size(head_bytes), scratch);
         for (std::int64_t i = 0; i < first; ++i) {
             gguf::dequantize_row(t.type, rows + i * t.row_bytes(), row.data(), cols);
             for (std::int64_t c = 0; c < cols; ++c) {
@@ -87,8 +90,10 @@ TensorLoader::HeadParts TensorLoader::head_parts(const std::string& name, std::i
         values_data.insert(values_data.end(), rows + first * t.row_bytes(),
                            rows + (first + second) * t.row_bytes());
     }
-    keys.data = keys_data;
-    values.data = values_data;
+    keys.made = keys_data.data();
+    keys.bytes = keys_data.size();
+    values.made = values_data.data();
+    values.bytes = values_data.size();
     const auto load = [&](const gguf::Tensor& part) {
         const gguf::Tensor* one = &part;
         auto loaded = backend_.load_experts(file_, {&one, 1}, n_heads);
@@ -182,8 +187,8 @@ Linear TensorLoader::sorted(std::int64_t cols, const std::string& name,
         for (int g = 0; g < n_groups; ++g) {
             gguf::Tensor view = t;
             view.shape = {cols, rows, 1, 1};
-            view.data = t.data.subspan(static_cast<std::size_t>((g * group + before) * t.row_bytes()),
-                                       static_cast<std::size_t>(rows * t.row_bytes()));
+            view.file_offset += static_cast<std::uint64_t>((g * group + before) * t.row_bytes());
+            view.bytes = static_cast<std::uint64_t>(rows * t.row_bytes());
             views.push_back(std::move(view));
         }
         before += rows;
@@ -271,8 +276,9 @@ void TensorLoader::read(const std::string& name, std::int64_t n, float* out) {
     }
     if (!gguf::is_supported(t.type))
         file_.reject(t, fmt::format("type {} is not supported", gguf::type_name(t.type)));
+    const std::vector<std::uint8_t> data = file_.data(t);
     for (std::int64_t row = 0; row < t.rows(); ++row) {
-        gguf::dequantize_row(t.type, t.data.data() + row * t.row_bytes(), out + row * t.shape[0], t.shape[0]);
+        gguf::dequantize_row(t.type, data.data() + row * t.row_bytes(), out + row * t.shape[0], t.shape[0]);
     }
     if (!std::all_of(out, out + n, [](float x) { return std::isfinite(x); }))
         file_.reject(t, "has a number that is not finite");
@@ -315,8 +321,7 @@ void TensorLoader::require_all_used(int n_layers) const {
         if (t.name.ends_with(".input_scale")) continue;
         fail(ErrorCode::kUnsupported,
              "{}: tensor '{}' is unknown for architecture '{}'; the file may be newer than this build",
-             file_.path(), gguf::printable(t.name),
-             gguf::printable(file_.get_string("general.architecture")));
+             file_.path(), printable(t.name), printable(file_.get_string("general.architecture")));
     }
 }
 

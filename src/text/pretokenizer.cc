@@ -8,7 +8,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
-#include "gguf/printable.h"
+#include "base/printable.h"
 #include "text/unicode_classes.h"
 
 namespace kvsplit::text {
@@ -127,7 +127,7 @@ struct PreTokenizer::Pattern {
 const PreTokenizer::Traits& PreTokenizer::get(std::string_view name, std::string_view source) {
     if (const Traits* traits = find(name)) return *traits;
     fail(ErrorCode::kUnsupported, "{}: tokenizer.ggml.pre: the pre-tokenizer '{}' is not supported", source,
-         gguf::printable(name));
+         printable(name));
 }
 
 PreTokenizer::PreTokenizer(std::string_view name, std::string_view source) : traits_(get(name, source)) {

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "base/error.h"
-#include "gguf/printable.h"
+#include "base/printable.h"
 #include "text/pretokenizer.h"
 
 namespace kvsplit::text {
@@ -55,7 +55,7 @@ VocabData VocabData::read(const gguf::File& file) {
     if (model != "llama" && model != "gpt2" && model != "gemma4") {
         fail(ErrorCode::kUnsupported,
              "{}: tokenizer.ggml.model: '{}' is not supported (llama, gpt2 and gemma4 are)", data.source,
-             gguf::printable(model));
+             printable(model));
     }
     data.kind = model == "llama" ? VocabKind::kSpm : VocabKind::kBpe;
     const bool spm = data.kind == VocabKind::kSpm;

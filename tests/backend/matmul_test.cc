@@ -9,8 +9,10 @@
 #include <limits>
 #include <numeric>
 #include <span>
+#include <utility>
 
 #include "backend/random_weights.h"
+#include "base/error.h"
 #include "gguf/blocks.h"
 #include "kvsplit/error.h"
 
@@ -299,6 +301,36 @@ TEST(Matmul, StackedMatricesOfDifferentTypes) {
             }
             first += part->rows;
         }
+    }
+}
+
+// Read by several threads, in pieces; a piece that cannot be read is the caller's exception.
+TEST(Matmul, SourcesThatAreRead) {
+    std::mt19937 rng(9);
+    const Weights w(TensorType::kQ4_K, 3001, 512, rng);
+    ThreadPool pool(3);
+    WeightSource source{
+        w.type, {}, w.rows, [&](std::size_t first, std::size_t n, std::vector<std::uint8_t>& to) {
+            EXPECT_LE(first + n, w.data.size());
+            to.assign(w.data.data() + first, w.data.data() + first + n);
+            return static_cast<const std::uint8_t*>(to.data());
+        }};
+    const PackedMatrix packed = PackedMatrix::pack(pool, {&source, 1}, 512, Activations::kInt8);
+    std::vector<float> row(512);
+    for (int r = 0; r < w.rows; ++r) {
+        packed.get_row(r, row.data());
+        ASSERT_EQ(0, std::memcmp(row.data(), w.values.data() + size(r) * 512, 512 * 4)) << r;
+    }
+    const auto read = std::exchange(source.read, {});
+    source.read = [&](std::size_t first, std::size_t n, std::vector<std::uint8_t>& to) {
+        if (first > w.data.size() / 2) fail(ErrorCode::kIo, "gone");
+        return read(first, n, to);
+    };
+    try {
+        PackedMatrix::pack(pool, {&source, 1}, 512, Activations::kInt8);
+        ADD_FAILURE() << "nothing was thrown";
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::kIo);
     }
 }
 

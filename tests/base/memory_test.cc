@@ -6,12 +6,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
+#include <cstdint>
+#include <cstring>
 #include <functional>
 #include <vector>
 
+#include "base/made_up_machine.h"
 #include "kvsplit/error.h"
 
 namespace kvsplit {
@@ -19,26 +19,13 @@ namespace {
 
 constexpr std::size_t kMiB = std::size_t{1} << 20;
 
-class Machine : public testing::Test {
+class Machine : public MadeUpMachine {
   protected:
-    Machine() {
-        std::string name = (std::filesystem::temp_directory_path() / "machine-XXXXXX").string();
-        root_ = ::mkdtemp(name.data());
-    }
-    ~Machine() override { std::filesystem::remove_all(root_); }
-
-    void write(const std::string& path, const std::string& text) {
-        const auto file = root_ / path;
-        std::filesystem::create_directories(file.parent_path());
-        std::ofstream(file) << text;
-    }
     void write_meminfo(std::size_t available) {
         write("proc/meminfo", "MemTotal:       9999999 kB\nMemFree:          11111 kB\nMemAvailable:    " +
                                   std::to_string(available / 1024) + " kB\n");
     }
-    std::size_t available() const { return available_memory(root_.string()); }
-
-    std::filesystem::path root_;
+    std::size_t available() const { return available_memory(root()); }
 };
 
 TEST_F(Machine, WithoutLimits) {
@@ -101,6 +88,34 @@ TEST(ThisProcess, PeakGrowsAndStartsAgain) {
     }
 #endif
     EXPECT_GT(available_memory(), 0u);
+}
+
+// Also after others were freed, which makes malloc keep more.
+TEST(ThisProcess, LargeMemoryGoesBackToTheSystem) {
+    const std::size_t before = current_rss();
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    GTEST_SKIP() << "sanitizers keep freed memory";
+#endif
+    if (before == 0) GTEST_SKIP() << "this system does not tell";
+    for (int round = 0; round < 3; ++round) {
+        std::vector<std::pair<void*, std::size_t>> blocks;
+        for (const std::size_t bytes : {200 * kMiB / 1024, kMiB, 3 * kMiB, 20 * kMiB, std::size_t{100}}) {
+            for (int i = 0; i < 3; ++i) {
+                void* data = allocate_memory(bytes);
+                ASSERT_NE(data, nullptr);
+                EXPECT_EQ(reinterpret_cast<std::uintptr_t>(data) % (bytes >= kHugePage ? kHugePage : 64), 0u);
+                std::memset(data, 1, bytes);
+                blocks.emplace_back(data, bytes);
+            }
+        }
+        EXPECT_GT(current_rss(), before + 60 * kMiB);
+        for (std::size_t i = 0; i < blocks.size(); i += 2) free_memory(blocks[i].first, blocks[i].second);
+        for (std::size_t i = 1; i < blocks.size(); i += 2) free_memory(blocks[i].first, blocks[i].second);
+        EXPECT_LT(current_rss(), before + 5 * kMiB);
+    }
+    EXPECT_EQ(allocate_memory(SIZE_MAX), nullptr);
+    EXPECT_EQ(allocate_memory(std::size_t{1} << 60), nullptr);
+    free_memory(nullptr, kMiB);
 }
 
 TEST(ThisProcess, LocksMemoryOrSaysWhatToDo) {

@@ -85,5 +85,19 @@ TEST(ThreadPool, SizeIsAtLeastOne) {
     EXPECT_EQ(calls, 3);
 }
 
+TEST_P(ThreadPoolTest, AnExceptionReachesTheCaller) {
+    ThreadPool pool(GetParam());
+    for (int round = 0; round < 20; ++round) {
+        EXPECT_THROW(pool.for_each(50,
+                                   [](int i) {
+                                       if (i % 10 == 7) throw std::bad_alloc();
+                                   }),
+                     std::bad_alloc);
+        std::atomic<int> done{0};
+        pool.for_each(50, [&](int) { ++done; });
+        EXPECT_EQ(done, 50);
+    }
+}
+
 }  // namespace
 }  // namespace kvsplit

@@ -123,7 +123,7 @@ TEST(TinyModel, AsManyEmbeddingsAsTokens) {
     }
 }
 
-// Cut into files or whole, mapped or read: the same logits.
+// Cut into files or whole, in pieces or at once: the same logits.
 TEST(TinyModel, WaysToReadAFileGiveTheSameBits) {
     const test::TempFile file(test::TinyModel{}.write().bytes());
     const auto logits = [](const std::string& path, bool mmap) {

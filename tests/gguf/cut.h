@@ -34,8 +34,7 @@ inline std::string cut(const gguf::File& file, const std::string& prefix, int co
         };
         for (std::size_t i = first(part); i < first(part + 1); ++i) {
             const gguf::Tensor& t = tensors[i];
-            w.tensor(t.name, t.type, {t.shape.begin(), t.shape.begin() + t.n_dims},
-                     {t.data.begin(), t.data.end()});
+            w.tensor(t.name, t.type, {t.shape.begin(), t.shape.begin() + t.n_dims}, file.data(t));
         }
         const Bytes bytes = w.bytes();
         std::ofstream(name.part(part + 1), std::ios::binary)

@@ -41,8 +41,9 @@ inline void read_tensors(const gguf::File& file) {
     gguf::AffineRow codes;
     for (const gguf::Tensor& t : file.tensors()) {
         row.resize(static_cast<std::size_t>(t.shape[0]));
+        const std::vector<std::uint8_t> data = file.data(t);
         for (std::int64_t r = 0; r < t.rows(); ++r) {
-            const std::uint8_t* src = t.data.data() + r * t.row_bytes();
+            const std::uint8_t* src = data.data() + r * t.row_bytes();
             gguf::dequantize_row(t.type, src, row.data(), t.shape[0]);
             if (gguf::affine_spec(t.type)) gguf::unpack_row(t.type, src, t.shape[0], codes);
         }

@@ -85,7 +85,7 @@ class Parts : public testing::Test {
 
 TEST_F(Parts, OpenAsOneModel) {
     for (const int opened : {0, 1, 2}) {
-        for (const FileAccess access : {FileAccess::kMap, FileAccess::kRead}) {
+        for (const FileAccess access : {FileAccess::kOnDemand, FileAccess::kWhole}) {
             File first(path(opened), access);
             const File file = std::move(first);
             EXPECT_EQ(file.path(), path(0));
@@ -98,9 +98,9 @@ TEST_F(Parts, OpenAsOneModel) {
             for (int t = 0; t < 3; ++t) {
                 const Tensor& tensor = file.tensor("t" + std::to_string(t));
                 EXPECT_EQ(tensor.part, t == 0 ? 0 : 1);
-                EXPECT_EQ(file.mapping(tensor).path(), path(tensor.part));
+                EXPECT_EQ(file.input(tensor).path(), path(tensor.part));
                 float value = 0;
-                std::memcpy(&value, tensor.data.data(), sizeof value);
+                std::memcpy(&value, file.data(tensor).data(), sizeof value);
                 EXPECT_EQ(value, static_cast<float>(t));
                 file.release(tensor);
             }

@@ -27,7 +27,7 @@ void expect_planned_peak(const std::string& path, const char* kv, int context) {
         path,
         {.specs = {KvSpec::parse(kv)}, .memory = std::size_t{1} << 40, .context = context, .model = options});
     const auto model = Model::load(path, options);
-    // Loading maps the file's pages on the way; they have left memory again.
+    // Loading holds pieces of the file on the way; they have left memory again.
     if (!reset_peak_rss()) GTEST_SKIP() << "this system does not tell";
     const auto session = Session::create(model, KvSpec::parse(kv), context);
     session->eval(std::vector<Token>(512, 5));

@@ -10,6 +10,7 @@
 #include "backend/cpu/load_matrix.h"
 #include "backend/cpu/matmul.h"
 #include "base/cpu_features.h"
+#include "base/default_threads.h"
 
 namespace kvsplit {
 namespace cpu {
@@ -60,7 +61,7 @@ class CountingCpuBackend final : public CountingBackend {
   public:
     explicit CountingCpuBackend(const CpuOptions& options)
         : activations_(activations_of(options)),
-          threads_(options.threads > 0 ? options.threads : physical_cores()) {}
+          threads_(options.threads > 0 ? options.threads : default_threads()) {}
 
     BackendMemory memory() const override {
         BackendMemory all = memory_;
@@ -77,6 +78,7 @@ class CountingCpuBackend final : public CountingBackend {
     }
 
     std::string description() const override { return "counting"; }
+    int threads() const override { return threads_; }
     PageMemory page_memory() override { return pages_; }
     std::unique_ptr<Buffer> allocate(std::size_t floats) override {
         return std::make_unique<CountedBuffer>(floats, memory_);

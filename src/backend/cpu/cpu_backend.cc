@@ -12,6 +12,7 @@
 #include "backend/cpu/matmul.h"
 #include "backend/cpu/parallel_recurrence.h"
 #include "base/check.h"
+#include "base/default_threads.h"
 #include "base/error.h"
 
 namespace kvsplit {
@@ -47,7 +48,7 @@ class CpuBackend final : public Backend {
   public:
     explicit CpuBackend(const CpuOptions& options)
         : activations_(activations_of(options)),
-          pool_(options.threads > 0 ? options.threads : physical_cores()),
+          pool_(options.threads > 0 ? options.threads : default_threads()),
           kernels_(kernels(choose_isa())),
           attention_(pool_, kernels_),
           experts_(pool_, kernels_),
@@ -58,6 +59,7 @@ class CpuBackend final : public Backend {
         return fmt::format("cpu {}, {} thread{}", isa_name(kernels_.isa), pool_.size(),
                            pool_.size() == 1 ? "" : "s");
     }
+    int threads() const override { return pool_.size(); }
     PageMemory page_memory() override { return memory_; }
     std::unique_ptr<Buffer> allocate(std::size_t floats) override {
         return std::make_unique<CpuBuffer>(floats);

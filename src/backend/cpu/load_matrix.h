@@ -32,13 +32,19 @@ PackedMatrix load_matrix(const gguf::File& file, std::span<const gguf::Tensor* c
         for (const gguf::Tensor* t : tensors) {
             const std::int64_t rows = t->rows() / n_parts;
             const auto bytes = static_cast<std::size_t>(rows * t->row_bytes());
-            sources.push_back(
-                {t->type, t->data.subspan(static_cast<std::size_t>(part) * bytes, bytes), rows});
+            sources.push_back({t->type,
+                               {},
+                               rows,
+                               [&file, t, begin = static_cast<std::size_t>(part) * bytes](
+                                   std::size_t first, std::size_t n, std::vector<std::uint8_t>& scratch) {
+                                   return file.read(*t, begin + first, n, scratch);
+                               }});
         }
     }
     try {
         return make(sources, tensors[0]->shape[0]);
     } catch (const Error& e) {
+        if (e.code() == ErrorCode::kIo) throw;  // which names the file
         throw Error(e.code(), fmt::format("{}: tensor '{}': {}", file.path(), tensors[0]->name, e.what()));
     }
 }

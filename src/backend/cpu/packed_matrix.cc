@@ -87,7 +87,8 @@ void check_source(const WeightSource& source, std::int64_t cols) {
         fail(ErrorCode::kInvalidArgument, "a matrix of {} x {} cannot be stored as {}", source.rows, cols,
              gguf::type_name(source.type));
     }
-    if (source.data.size() / row_bytes(source.type, cols) < static_cast<std::size_t>(source.rows)) {
+    if (!source.read &&
+        source.data.size() / row_bytes(source.type, cols) < static_cast<std::size_t>(source.rows)) {
         fail(ErrorCode::kInvalidArgument, "{} bytes are too few for {} x {} weights of type {}",
              source.data.size(), source.rows, cols, gguf::type_name(source.type));
     }
@@ -227,15 +228,19 @@ void pack_scales(const UnpackedGroup& group, ScaleLayout layout, int k_groups, s
     }
 }
 
-void pack_integer_group(const WeightSource& source, int first, std::int64_t cols, FormatLayout layout,
+// The rows of a group, as they lie in the file.
+struct StoredGroup {
+    const std::uint8_t* rows;
+    int present;
+};
+
+void pack_integer_group(gguf::TensorType type, StoredGroup stored, std::int64_t cols, FormatLayout layout,
                         std::uint8_t* codes, std::uint8_t* scales) {
     UnpackedGroup group;
-    group.present = static_cast<int>(std::min<std::int64_t>(kRowGroup, source.rows - first));
-    const std::size_t stride = row_bytes(source.type, cols);
-    for (int r = 0; r < group.present; ++r) {
-        gguf::unpack_row(source.type, source.data.data() + static_cast<std::size_t>(first + r) * stride, cols,
-                         group.row[r]);
-    }
+    group.present = stored.present;
+    const std::size_t stride = row_bytes(type, cols);
+    for (int r = 0; r < group.present; ++r)
+        gguf::unpack_row(type, stored.rows + static_cast<std::size_t>(r) * stride, cols, group.row[r]);
     const int k_groups = static_cast<int>(cols / kKGroup);
     for (int g = 0; g < k_groups; ++g, codes += code_bytes(layout)) {
         pack_codes(
@@ -249,13 +254,12 @@ void pack_integer_group(const WeightSource& source, int first, std::int64_t cols
     pack_scales(group, layout.scales, k_groups, scales);
 }
 
-void pack_float_group(const WeightSource& source, int first, std::int64_t cols, int k_groups,
-                      std::size_t size, std::uint8_t* codes) {
+void pack_float_group(StoredGroup stored, std::int64_t cols, int k_groups, std::size_t size,
+                      std::uint8_t* codes) {
     std::memset(codes, 0, static_cast<std::size_t>(k_groups) * kKGroup * kRowGroup * size);
-    const int present = static_cast<int>(std::min<std::int64_t>(kRowGroup, source.rows - first));
     const std::size_t n = static_cast<std::size_t>(cols);
-    for (int r = 0; r < present; ++r) {
-        const std::uint8_t* row = source.data.data() + static_cast<std::size_t>(first + r) * n * size;
+    for (int r = 0; r < stored.present; ++r) {
+        const std::uint8_t* row = stored.rows + static_cast<std::size_t>(r) * n * size;
         for (std::size_t k = 0; k < n; ++k) {
             std::memcpy(codes + (k * kRowGroup + static_cast<std::size_t>(r)) * size, row + k * size, size);
         }
@@ -273,6 +277,44 @@ std::size_t codes_size(const PackedMatrix::Segment& s) {
 }
 std::size_t scales_size(const PackedMatrix::Segment& s) {
     return (s.scale_stride * static_cast<std::size_t>(s.n_groups) + 63) / 64 * 64;
+}
+
+// Groups of rows that are read together: few reads, and pieces for all threads.
+int groups_at_once(std::size_t group_bytes, int n_groups, int n_threads) {
+    constexpr std::size_t kBytes = std::size_t{64} << 10;
+    const auto fitting = static_cast<int>(std::min<std::size_t>(kBytes / group_bytes, INT32_MAX));
+    return std::clamp(std::min(fitting, n_groups / (4 * n_threads)), 1, n_groups);
+}
+
+// Where a segment is written to.
+struct Target {
+    std::uint8_t *codes, *scales;
+};
+
+void pack_segment(ThreadPool& pool, const WeightSource& source, std::int64_t cols,
+                  const PackedMatrix::Segment& s, Target to,
+                  std::vector<std::vector<std::uint8_t>>& scratch) {
+    const FormatLayout layout = layout_of(s.format);
+    const std::size_t stride = row_bytes(source.type, cols), group_bytes = kRowGroup * stride;
+    const int k_groups = static_cast<int>((cols + kKGroup - 1) / kKGroup);
+    const int at_once = groups_at_once(group_bytes, s.n_groups, pool.size());
+    pool.for_each((s.n_groups + at_once - 1) / at_once, [&](int item, int thread) {
+        const int begin = item * at_once, end = std::min(begin + at_once, s.n_groups);
+        const int rows = std::min(end * kRowGroup, s.rows) - begin * kRowGroup;
+        const std::uint8_t* stored =
+            source.bytes(static_cast<std::size_t>(begin) * group_bytes,
+                         static_cast<std::size_t>(rows) * stride, scratch[static_cast<std::size_t>(thread)]);
+        for (int g = begin; g < end; ++g, stored += group_bytes) {
+            const StoredGroup group{stored, std::min(kRowGroup, s.rows - g * kRowGroup)};
+            std::uint8_t* codes = to.codes + s.code_stride * static_cast<std::size_t>(g);
+            if (is_integer(s.format)) {
+                pack_integer_group(source.type, group, cols, layout, codes,
+                                   to.scales + s.scale_stride * static_cast<std::size_t>(g));
+            } else {
+                pack_float_group(group, cols, k_groups, static_cast<std::size_t>(layout.bits / 8), codes);
+            }
+        }
+    });
 }
 
 float f16_at(const std::uint8_t* p, int index) {
@@ -375,25 +417,14 @@ PackedMatrix PackedMatrix::pack(ThreadPool& pool, std::span<const WeightSource> 
                                 Activations activations) {
     PackedMatrix m = plan(sources, cols, activations);
     m.buffer_ = AlignedBuffer(m.bytes_);
+    std::vector<std::vector<std::uint8_t>> scratch(static_cast<std::size_t>(pool.size()));
     std::uint8_t* at = m.buffer_.data();
     for (std::size_t i = 0; i < sources.size(); ++i) {
         Segment& s = m.segments_[i];
-        std::uint8_t* codes = at;
-        std::uint8_t* scales = codes + codes_size(s);
-        at = scales + scales_size(s);
-        s.codes = codes;
-        s.scales = scales;
-        const FormatLayout layout = layout_of(s.format);
-        pool.for_each(s.n_groups, [&](int g) {
-            std::uint8_t* to = codes + s.code_stride * static_cast<std::size_t>(g);
-            if (is_integer(s.format)) {
-                pack_integer_group(sources[i], g * kRowGroup, cols, layout, to,
-                                   scales + s.scale_stride * static_cast<std::size_t>(g));
-            } else {
-                pack_float_group(sources[i], g * kRowGroup, cols, m.k_groups_,
-                                 static_cast<std::size_t>(layout.bits / 8), to);
-            }
-        });
+        s.codes = at;
+        s.scales = at + codes_size(s);
+        pack_segment(pool, sources[i], cols, s, {at, at + codes_size(s)}, scratch);
+        at += codes_size(s) + scales_size(s);
     }
     return m;
 }

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -13,11 +14,21 @@
 
 namespace kvsplit::cpu {
 
-// A matrix of `rows` outputs as it lies in a GGUF file: rows follow each other without gaps.
+// A matrix of `rows` outputs as it lies in a GGUF file: rows follow each other without gaps. Needed only
+// while packing.
 struct WeightSource {
     gguf::TensorType type;
-    std::span<const std::uint8_t> data;  // at least rows * row bytes; needed only while packing
+    std::span<const std::uint8_t> data;  // at least rows * row bytes, unless they have to be read
     std::int64_t rows;
+    // Bytes [first, first + n) of the rows, from memory or read into scratch. Called by many threads at once.
+    // May throw.
+    using Read = std::function<const std::uint8_t*(std::size_t first, std::size_t n,
+                                                   std::vector<std::uint8_t>& scratch)>;
+    Read read = {};
+
+    const std::uint8_t* bytes(std::size_t first, std::size_t n, std::vector<std::uint8_t>& scratch) const {
+        return read ? read(first, n, scratch) : data.data() + first;
+    }
 };
 
 // What integer weights are multiplied with; float weights always meet f32.
@@ -52,7 +63,7 @@ class PackedMatrix {
 
     // The sources stacked by rows, possibly of different types, all `cols` wide. Throws Error: kUnsupported
     // for a type without a packed form, kInvalidArgument for sizes that do not fit the type's blocks or the
-    // data.
+    // data; and what reading the sources throws.
     static PackedMatrix pack(ThreadPool& pool, std::span<const WeightSource> sources, std::int64_t cols,
                              Activations activations);
 

@@ -6,7 +6,7 @@
 #include <map>
 
 #include "base/html.h"
-#include "gguf/printable.h"
+#include "base/printable.h"
 #include "lab/report/format.h"
 #include "lab/report/svg.h"
 #include "lab/report/table.h"
@@ -29,7 +29,7 @@ std::string fill(std::string_view page, const std::map<std::string, std::string,
 }
 
 // Text from a file, safe in a page.
-std::string foreign(std::string_view text) { return escape_html(gguf::printable(text, 4096)); }
+std::string foreign(std::string_view text) { return escape_html(printable(text, 4096)); }
 
 std::string paragraphs(const std::vector<std::string>& sentences) {
     // The first stands alone: it is the answer.

@@ -125,6 +125,7 @@ static void test_session(const kvsplit_model* model) {
     CHECK(next_after(session, tokens + restart, (size_t)(N_LONG - restart)) == expected);
 
     CHECK(kvsplit_session_trim(session, 0, &restart) == KVSPLIT_OK && restart == 0);
+    CHECK(kvsplit_session_logits(session, &logits, &n) == KVSPLIT_INVALID_ARGUMENT);
     CHECK(kvsplit_session_eval(session, tokens, N_LONG, stop_at_once, &seen, &done) == KVSPLIT_CANCELLED ||
           done == N_LONG);
     CHECK(done == kvsplit_session_length(session) && seen == done);
@@ -171,6 +172,7 @@ int main(int argc, char** argv) {
         kvsplit_model_options_init(&options, sizeof options);
         options.threads = 2;
         CHECK(kvsplit_model_load(argv[1], &options, &model) == KVSPLIT_OK);
+        CHECK(kvsplit_model_threads(model) == 1 || kvsplit_model_threads(model) == 2);
         info.struct_size = sizeof info;
         CHECK(kvsplit_model_get_info(model, &info) == KVSPLIT_OK);
         CHECK(info.n_layers > 0 && info.n_vocab > 0 && strlen(info.architecture) > 0);

@@ -1,14 +1,17 @@
-// printable(): bytes from a file, made safe for a terminal or a message.
+// printable(): bytes from a file or from a caller, made safe for a terminal or a message.
 #pragma once
 
 #include <cstddef>
 #include <string>
 #include <string_view>
 
-namespace kvsplit::gguf {
+namespace kvsplit {
 
 // Valid UTF-8 passes; control characters, broken UTF-8 and backslashes become \n, \xNN and the like. Beyond
 // max_bytes of input the text is cut (between characters) and ends in "...".
 std::string printable(std::string_view bytes, std::size_t max_bytes = 100);
 
-}  // namespace kvsplit::gguf
+// A path, however long.
+inline std::string printable_path(std::string_view path) { return printable(path, 4096); }
+
+}  // namespace kvsplit

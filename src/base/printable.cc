@@ -1,8 +1,8 @@
-#include "gguf/printable.h"
+#include "base/printable.h"
 
 #include <fmt/core.h>
 
-namespace kvsplit::gguf {
+namespace kvsplit {
 namespace {
 
 // Bytes of the well-formed UTF-8 sequence at the start of text (Unicode, table 3-7), 0 if there is none.
@@ -71,4 +71,4 @@ std::string printable(std::string_view bytes, std::size_t max_bytes) {
     return out;
 }
 
-}  // namespace kvsplit::gguf
+}  // namespace kvsplit
