@@ -117,7 +117,7 @@ class Model : public std::enable_shared_from_this<Model> {
 class Session {
   public:
     // context: the most tokens this session can hold; 0: the model's context_length.
-    // Throws Error(kUnsupported) if the model's head size does not support a width.
+    // Throws Error(kInvalidArgument) if the spec names layers that the model lacks.
     static std::unique_ptr<Session> create(std::shared_ptr<Model> model, const KvSpec& spec, int context = 0);
     virtual ~Session() = default;
 
@@ -127,6 +127,7 @@ class Session {
 
     // Appends tokens; logits() are then those after the last one. progress is called between batches with the
     // number of tokens done; returning false stops there and keeps what was done. Returns the tokens done.
+    // Throws Error(kUnsupported) if a key or value overflows the cache's 16 bits; the session is empty then.
     using Progress = std::function<bool(int done)>;
     virtual int eval(std::span<const Token> tokens, const Progress& progress = {}) = 0;
     // (n_vocab). Valid until the next eval().

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "model/kv_scales.h"
 #include "model/random_fill.h"
 
 namespace kvsplit {
@@ -65,7 +66,9 @@ ModelImpl::ModelImpl(const std::string& path, const ModelOptions& options)
       geometry_(description_.geometry()),
       backend_(make_cpu_backend({options.threads, options.exact ? 32 : options.activation_bits})),
       weights_(load_weights(file_, description_, *backend_)),
-      info_(make_info(file_, description_)) {}
+      info_(make_info(file_, description_)) {
+    choose_kv_scales(*backend_, description_, weights_);
+}
 
 std::vector<Token> ModelImpl::tokenize(std::string_view text, bool add_bos, bool parse_special) const {
     return tokenizer_->encode(text, add_bos, parse_special);
@@ -133,7 +136,12 @@ void SessionImpl::check(std::span<const Token> tokens) const {
 
 void SessionImpl::step(std::span<const Token> tokens, float* hidden) {
     const SequenceRun run{&cache_, 0, static_cast<int>(tokens.size()), context_};
-    model_->step(tokens, {&run, 1}, hidden);
+    try {
+        model_->step(tokens, {&run, 1}, hidden);
+    } catch (...) {
+        trim(0);  // half of a step is no state to go on from
+        throw;
+    }
 }
 
 int SessionImpl::eval(std::span<const Token> tokens, const Progress& progress) {
