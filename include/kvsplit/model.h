@@ -126,7 +126,7 @@ class Model : public std::enable_shared_from_this<Model> {
 class Session {
   public:
     // context: the most tokens this session can hold; 0: the model's context_length.
-    // Throws Error(kUnsupported) if the model's head size does not support a width.
+    // Throws Error(kInvalidArgument) if the spec names layers that the model lacks.
     static std::unique_ptr<Session> create(std::shared_ptr<Model> model, const KvSpec& spec, int context = 0);
     virtual ~Session() = default;
 
@@ -138,7 +138,8 @@ class Session {
     // number of tokens done; returning false stops there and keeps what was done, and logits() are those
     // after it. It must not change the session. Returns the tokens done. Throws Error: kOutOfMemory if the
     // tokens exceed context(), kInvalidArgument for a token outside the vocabulary, both before anything
-    // changes. After any other failure (no memory for the cache) only length(), stats() and trim(0) work.
+    // changes; kUnsupported if a key or value overflows the cache's 16 bits. After that or any other failure
+    // (no memory for the cache) only length(), stats() and trim(0) work.
     using Progress = std::function<bool(int done)>;
     virtual int eval(std::span<const Token> tokens, const Progress& progress = {}) = 0;
     // (n_vocab), after the last token held. Valid until the next call that changes the session. Throws

@@ -88,6 +88,9 @@ struct AttentionParams {
     const float* query_scales = nullptr;  // (rows) additional factors of the queries, or null
     // (n_heads) the logit of one more key, whose value is zero; null: none
     const float* sink_logits = nullptr;
+    // (n_kv_heads) powers of two that stored keys and values are multiplied with, so that 16 bits hold them;
+    // the queries and the output undo them. Null: 1.
+    const float *key_scales = nullptr, *value_scales = nullptr;
 };
 
 // A range of columns with one factor; it begins where the part before it ends.
@@ -166,7 +169,8 @@ class Backend {
     // qkv (n, [n_heads q | n_kv_heads k | n_kv_heads v], of query_dim, the key's and the value's head_dim;
     // of what does not append q alone): normalises and rotates q and k, appends k and v to the caches, seals
     // pages that fall due, attends, retires pages. out (n, n_heads * the value's head_dim). The caches'
-    // lengths are advanced by the caller after the last layer.
+    // lengths are advanced by the caller after the last layer. Throws Error(kUnsupported) where 16 bits do
+    // not hold a key or a value; the caches are then good for nothing but trim(0).
     virtual void attention(const AttentionParams& params, std::span<const SequenceRun> runs, const float* qkv,
                            int n, float* out) = 0;
 

@@ -29,7 +29,7 @@ int open_pages(const KvSpec& spec) { return 1 + spec.tail / P; }
 std::size_t smoothing_floats(const CacheLayouts& layouts) {
     if (!layouts.coded_keys()) return 0;
     const codec::PageLayout& page = layouts.sealed;
-    return static_cast<std::size_t>(page.n_kv_heads) * static_cast<std::size_t>(page.head.key.head_dim);
+    return static_cast<std::size_t>(page.n_kv_heads) * static_cast<std::size_t>(page.head.key.padded_dim);
 }
 
 // n pages of one layout.

@@ -47,7 +47,6 @@ struct CacheLayouts {
     KvWidths widths;
     codec::PageLayout open, sealed, first_sealed;
 
-    // Throws Error(kUnsupported) where the head size cannot take a width.
     CacheLayouts(const CacheLayer& layer, const KvSpec& spec, const KvWidths& pair);
     bool serve(const CacheLayer& layer, const KvWidths& pair) const;
     const codec::PageLayout& sealed_page(int page) const { return page == 0 ? first_sealed : sealed; }
@@ -74,7 +73,7 @@ struct LayerCache {
     std::vector<Page> sealed;
     int first_open = 0;  // number of open[0]
     std::vector<Page> open;
-    // (n_kv_heads, head_dim of the key), only with quantised keys. Until the first page is sealed: sums of
+    // (n_kv_heads, padded_dim of the key), only with quantised keys. Until the first page is sealed: sums of
     // q^2 over the tokens S .. T*P-1 seen so far, averaged over the heads of the group; afterwards the
     // smoothing vector s.
     std::vector<float> smoothing;

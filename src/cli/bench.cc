@@ -1,5 +1,6 @@
 // kvsplit bench: how fast a model runs with each precision of the cache, at each depth.
 #include <algorithm>
+#include <utility>
 
 #include "base/cpu_features.h"
 #include "base/default_threads.h"
@@ -7,6 +8,7 @@
 #include "cli/interrupt.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "engine/cache_probe.h"
 #include "lab/speed.h"
 
 namespace kvsplit::cli {
@@ -19,6 +21,7 @@ struct BenchArgs {
     KvModifierArgs kv_modifiers;
     lab::SpeedOptions options;
     std::string kv = "f16,k8v8,k8v4";
+    const CLI::Option *prefill = nullptr, *decode = nullptr;
     bool json = false, csv = false;
 
     int threads() const { return model.options.threads > 0 ? model.options.threads : default_threads(); }
@@ -121,6 +124,21 @@ int longest(const lab::SpeedOptions& o) {
     return *std::max_element(o.depths.begin(), o.depths.end()) + std::max(o.prefill_tokens, o.decode_tokens);
 }
 
+// Shortens default tests to the positions that the model has learned.
+void fit_tests(BenchArgs& args, const Model& model) {
+    lab::SpeedOptions& o = args.options;
+    const int positions = known_positions(model);
+    const int room = positions - std::ranges::max(o.depths);
+    if (positions == 0 || room < 1) return;
+    for (const auto& [option, tokens] :
+         {std::pair{args.prefill, &o.prefill_tokens}, {args.decode, &o.decode_tokens}}) {
+        if (option->count() > 0 || *tokens <= room) continue;
+        note("{} {} instead of {}: the model knows {} positions", option->get_name(), room, *tokens,
+             positions);
+        *tokens = room;
+    }
+}
+
 // Speed does not depend on it, so it is measured all the same.
 void note_long_contexts(const BenchArgs& args, const Model& model) {
     const int end = longest(args.options);
@@ -135,6 +153,7 @@ int bench(BenchArgs& args) {
         throw UsageError("-p 0 -n 0: there is nothing to measure");
     }
     const auto model = args.model.load(args.options.specs, longest(args.options));
+    fit_tests(args, *model);
     note_long_contexts(args, *model);
     const InterruptGuard interrupt;
     ProgressLine line("measuring");
@@ -176,14 +195,16 @@ void add_bench(CLI::App& app, int& exit_code) {
         ->type_name("LIST")
         ->capture_default_str();
     args->kv_modifiers.add(command);
-    command.add_option("-p,--prefill", o.prefill_tokens, "tokens evaluated together; 0: leave out")
-        ->check(in_range(0, 1 << 20))
-        ->type_name("N")
-        ->capture_default_str();
-    command.add_option("-n,--decode", o.decode_tokens, "tokens evaluated one by one; 0: leave out")
-        ->check(in_range(0, 1 << 20))
-        ->type_name("N")
-        ->capture_default_str();
+    args->prefill =
+        command.add_option("-p,--prefill", o.prefill_tokens, "tokens evaluated together; 0: leave out")
+            ->check(in_range(0, 1 << 20))
+            ->type_name("N")
+            ->capture_default_str();
+    args->decode =
+        command.add_option("-n,--decode", o.decode_tokens, "tokens evaluated one by one; 0: leave out")
+            ->check(in_range(0, 1 << 20))
+            ->type_name("N")
+            ->capture_default_str();
     command.add_option("-d,--depth", o.depths, "tokens in the cache where the tests begin")
         ->delimiter(',')
         ->check(in_range(0, 1 << 24))

@@ -2,7 +2,9 @@
 #include "lab/eval.h"
 
 #include <cmath>
+#include <exception>
 
+#include "base/error.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
@@ -17,6 +19,7 @@ struct EvalArgs {
     lab::TaskOptions options;
     std::vector<std::string> tasks{"needle", "passkey", "copy"};
     std::string kv = "f16,k8v4,k4v4";
+    const CLI::Option* tasks_option = nullptr;
     bool json = false, list = false;
 };
 
@@ -242,9 +245,18 @@ void note_what_is_not_measured(const FinishedTask& finished) {
     }
 }
 
+// Says if the default prompt length is cut to the model's context.
+void note_short_context(const lab::TaskInfo& info, const EvalArgs& args, const Model& model) {
+    const int most = model.info().context_length;
+    if (info.needs_file || !args.options.contexts.empty() || info.context <= most) return;
+    note("{}: prompts of {} tokens instead of {}: the model was made for no more", info.name, most,
+         info.context);
+}
+
 FinishedTask run(const std::shared_ptr<Model>& model, const lab::TaskInfo& info, const EvalArgs& args,
                  const std::vector<KvSpec>& specs, const InterruptGuard& interrupt) {
     FinishedTask finished;
+    note_short_context(info, args, *model);
     {
         ProgressLine line(fmt::format("preparing {}", info.name));
         finished.task = lab::make_task(*model, info, args.options, [&](double fraction) {
@@ -260,6 +272,28 @@ FinishedTask run(const std::shared_ptr<Model>& model, const lab::TaskInfo& info,
     return finished;
 }
 
+// Runs all tasks. A default task that does not fit into the model's context is left out with a note.
+std::vector<FinishedTask> run_all(const std::shared_ptr<Model>& model,
+                                  const std::vector<const lab::TaskInfo*>& tasks, const EvalArgs& args,
+                                  const std::vector<KvSpec>& specs, const InterruptGuard& interrupt) {
+    std::vector<FinishedTask> finished;
+    std::exception_ptr refused;
+    for (const lab::TaskInfo* info : tasks) {
+        if (interrupt.raised()) break;
+        try {
+            auto task = run(model, *info, args, specs, interrupt);
+            if (task.report.items > 0) finished.push_back(std::move(task));
+        } catch (const Error& error) {
+            const bool named = args.tasks_option->count() > 0 || !args.options.contexts.empty();
+            if (named || error.code() != ErrorCode::kInvalidArgument) throw;
+            refused = std::current_exception();
+            note("{} is left out: {}", info->name, error.what());
+        }
+    }
+    if (finished.empty() && refused) std::rethrow_exception(refused);
+    return finished;
+}
+
 int eval(EvalArgs& args) {
     if (args.list) return print_list(args.json);
     if (args.model.path.empty()) throw UsageError("--model is required");
@@ -269,12 +303,7 @@ int eval(EvalArgs& args) {
     const auto& contexts = args.options.contexts;
     const auto model = args.model.load(specs, contexts.empty() ? 1 : std::ranges::max(contexts));
     const InterruptGuard interrupt;
-    std::vector<FinishedTask> finished;
-    for (const lab::TaskInfo* info : tasks) {
-        if (interrupt.raised()) break;
-        auto task = run(model, *info, args, specs, interrupt);
-        if (task.report.items > 0) finished.push_back(std::move(task));
-    }
+    const auto finished = run_all(model, tasks, args, specs, interrupt);
     if (finished.empty()) {
         note("interrupted before any question was answered");
         return kInterruptedExitCode;
@@ -291,10 +320,10 @@ int eval(EvalArgs& args) {
 }
 
 void add_task_options(CLI::App& command, EvalArgs& args) {
-    command.add_option("--task", args.tasks, "tasks, separated by commas; see --list")
-        ->delimiter(',')
-        ->type_name("LIST")
-        ->default_str("needle,passkey,copy");
+    args.tasks_option = command.add_option("--task", args.tasks, "tasks, separated by commas; see --list")
+                            ->delimiter(',')
+                            ->type_name("LIST")
+                            ->default_str("needle,passkey,copy");
     command
         .add_option("-f,--file", args.options.file,
                     "the questions of hellaswag or lambada; a text to hide things in for needle or passkey")

@@ -7,6 +7,8 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/perplexity_report.h"
+#include "lab/exact_reach.h"
+#include "lab/fitting_context.h"
 
 namespace kvsplit::cli {
 namespace {
@@ -16,6 +18,7 @@ struct PerplexityArgs {
     KvModifierArgs kv_modifiers;
     lab::PerplexityOptions options;
     std::string text, kv = "f16,k8v4,k5v4", base;
+    const CLI::Option* context = nullptr;
     bool base_exact = false, no_floor = false, json = false;
 };
 
@@ -38,6 +41,27 @@ std::shared_ptr<Model> load_base(const PerplexityArgs& args) {
     return base.load();
 }
 
+// Shortens the default chunk to what the models and the text allow.
+void fit_context(PerplexityArgs& args, const Model& model, std::string_view text) {
+    auto& options = args.options;
+    if (args.context->count() > 0) return;
+    const auto fitting =
+        lab::fitting_context(model, options.base.get(), text, options.chunks, options.context);
+    if (!fitting.why.empty())
+        note("chunks of {} tokens instead of {}: {}", fitting.tokens, options.context, fitting.why);
+    options.context = fitting.tokens;
+}
+
+// A short cache cannot show anything.
+void note_what_is_not_measured(const PerplexityArgs& args, const Model& model) {
+    for (const KvSpec& spec : args.options.specs) {
+        const lab::ExactReach reach(model, spec);
+        if (reach.all_exact() || reach.reads_codes(args.options.context - 2)) continue;
+        note("{}: no token of a chunk of {} reads a sealed page, so it cannot differ from f16", spec.name(),
+             args.options.context);
+    }
+}
+
 int perplexity(PerplexityArgs& args) {
     auto& options = args.options;
     options.specs = parse_kv_list(args.kv, args.kv_modifiers);
@@ -49,6 +73,7 @@ int perplexity(PerplexityArgs& args) {
     const std::string text = read_measured_text(args.text);
     const auto model = args.model.load(options.specs, options.context);
     options.base = load_base(args);
+    fit_context(args, *model, text);
     MeasuredRun run{args.model.path, args.text, "", options.context, bits(model->options())};
     run.cache_bytes = lab::measurement_cache_bytes(*model, options);
     if (options.base) {
@@ -72,6 +97,7 @@ int perplexity(PerplexityArgs& args) {
     } else {
         write_out(perplexity_tables(report, run));
     }
+    note_what_is_not_measured(args, *model);
     if (!interrupt.raised()) return 0;
     note("interrupted: these are the figures of the {} tokens scored", report.tokens_scored);
     return kInterruptedExitCode;
@@ -87,10 +113,10 @@ void add_perplexity(CLI::App& app, int& exit_code) {
     command.add_option("-f,--file", args->text, "the text; - reads standard input")
         ->required()
         ->type_name("FILE");
-    command.add_option("-c,--context", args->options.context, "tokens per chunk")
-        ->check(in_range(4, 1 << 24))
-        ->type_name("N")
-        ->capture_default_str();
+    args->context = command.add_option("-c,--context", args->options.context, "tokens per chunk")
+                        ->check(in_range(4, 1 << 24))
+                        ->type_name("N")
+                        ->capture_default_str();
     command.add_option("--chunks", args->options.chunks, "the first so many chunks; 0: all of the text")
         ->check(in_range(0, 1 << 24))
         ->type_name("N");

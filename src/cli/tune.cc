@@ -12,6 +12,8 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "lab/builtin_text.h"
+#include "lab/exact_reach.h"
+#include "lab/fitting_context.h"
 #include "lab/tuning.h"
 
 namespace kvsplit::cli {
@@ -21,6 +23,7 @@ struct TuneArgs {
     ModelArgs model;
     lab::TuneOptions options;
     std::string text, check_text, out;
+    const CLI::Option* context = nullptr;
     bool json = false;
 };
 
@@ -32,6 +35,20 @@ void choose_texts(TuneArgs& args, std::string& text, std::string& check) {
     const std::size_t cut = args.check_text.empty() ? whole.rfind('\n', whole.size() * 2 / 3) : whole.size();
     args.options.text = whole.substr(0, cut);
     args.options.check_text = args.check_text.empty() ? whole.substr(std::min(cut, whole.size())) : check;
+}
+
+// Shortens the default chunk to what the model and the texts allow.
+void fit_context(TuneArgs& args, const Model& model) {
+    auto& o = args.options;
+    if (args.context->count() > 0) return;
+    auto fitting = lab::fitting_context(model, nullptr, o.text, o.chunks, o.context);
+    const auto of_check = lab::fitting_context(model, nullptr, o.check_text, o.check_chunks, fitting.tokens);
+    if (!of_check.why.empty()) fitting = of_check;
+    if (!fitting.why.empty())
+        note("chunks of {} tokens instead of {}: {}", fitting.tokens, o.context, fitting.why);
+    o.context = fitting.tokens;
+    if (!lab::ExactReach(model, KvSpec{}).reads_codes(o.context - 2))
+        note("no token of a chunk of {} reads a sealed page: every precision is exact there", o.context);
 }
 
 std::string profile(const lab::TuneReport& report, const TuneArgs& args) {
@@ -119,6 +136,7 @@ int tune(TuneArgs& args) {
     std::string text, check;
     choose_texts(args, text, check);
     const auto model = args.model.load();
+    fit_context(args, *model);
     if (!args.model.options.exact) {
         note(
             "with --exact the rounding of activations does not blur what the layers cost: slower, and better "
@@ -170,10 +188,10 @@ void add_tune(CLI::App& app, int& exit_code) {
         .add_option("--check", args->check_text,
                     "text to check on; default: the last third of the text, which is then not tuned on")
         ->type_name("FILE");
-    command.add_option("-c,--context", o.context, "tokens per chunk")
-        ->check(in_range(256, 1 << 24))
-        ->type_name("N")
-        ->capture_default_str();
+    args->context = command.add_option("-c,--context", o.context, "tokens per chunk")
+                        ->check(in_range(256, 1 << 24))
+                        ->type_name("N")
+                        ->capture_default_str();
     command.add_option("--chunks", o.chunks, "chunks to tune on")
         ->check(in_range(1, 1 << 20))
         ->type_name("N")

@@ -13,14 +13,18 @@ constexpr std::size_t kAlignment = 64;
 
 std::size_t round_up(std::size_t n, std::size_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
-// Channels that share a scale, or 0 where no choice fits.
-int scale_group(int head_dim) {
-    if (head_dim % 16 != 0) return 0;
-    if (head_dim % 64 == 0) return 64;
-    for (int group : {48, 32}) {
-        if (head_dim % group == 0) return group;
+// Channels that share a scale, of a multiple of 16: that itself where none of the usual numbers divides it.
+int scale_group(int dim) {
+    for (int group : {64, 48, 32}) {
+        if (dim % group == 0) return group;
     }
-    return head_dim <= 128 ? head_dim : 0;
+    return dim;
+}
+
+void check_width(const char* side, int bits) {
+    if (bits != 32 && std::ranges::count(kv_widths(), bits) == 0) {
+        fail(ErrorCode::kUnsupported, "{} width {}: must be 32, 16, 8, 6, 5, 4, 3 or 2 bits", side, bits);
+    }
 }
 
 // The codes of one side and head.
@@ -80,9 +84,9 @@ HeadShape head_shape(int head_dim) {
     HeadShape shape;
     shape.head_dim = head_dim;
     shape.padded_dim = (head_dim + 15) / 16 * 16;
-    shape.group = scale_group(head_dim);
-    shape.n_groups = shape.group > 0 ? head_dim / shape.group : 0;
-    shape.hadamard_size = head_dim & -head_dim;
+    shape.group = scale_group(shape.padded_dim);
+    shape.n_groups = shape.padded_dim / shape.group;
+    shape.hadamard_size = shape.padded_dim & -shape.padded_dim;
     return shape;
 }
 
@@ -94,27 +98,17 @@ KvHead KvHead::of_latent(int n_rotary, int n_latent) {
     return head;
 }
 
-void check_width(const char* side, int bits, const HeadShape& shape) {
-    if (bits != 32 && std::ranges::count(kv_widths(), bits) == 0) {
-        fail(ErrorCode::kUnsupported, "{} width {}: must be 32, 16, 8, 6, 5, 4, 3 or 2 bits", side, bits);
-    }
-    if (bits < 16 && shape.group == 0) {
-        fail(ErrorCode::kUnsupported, "{} width {}: head_dim {} takes 16 bits only", side, bits,
-             shape.head_dim);
-    }
-}
-
 PageLayout page_layout(KvWidths widths, const KvHead& head, int n_kv_heads, int sinks, const KvCodec& codec) {
-    check_width("key", widths.key_bits, head.wide_side());
-    check_width("value", widths.value_bits, head.other_side());
+    check_width("key", widths.key_bits);
+    check_width("value", widths.value_bits);
     if ((widths.key_bits == 32) != (widths.value_bits == 32)) {
         fail(ErrorCode::kUnsupported, "32 bits are for keys and values together");
     }
     if (n_kv_heads < 1) fail(ErrorCode::kInvalidArgument, "n_kv_heads {}: must be positive", n_kv_heads);
 
     const auto key_dim = static_cast<std::size_t>(head.key.head_dim),
-               value_dim = static_cast<std::size_t>(head.value.head_dim),
-               padded = static_cast<std::size_t>(head.value.padded_dim);
+               padded_key_dim = static_cast<std::size_t>(head.key.padded_dim),
+               padded_value_dim = static_cast<std::size_t>(head.value.padded_dim);
     const auto scales_bytes = [](const HeadShape& side) {
         return static_cast<std::size_t>(side.n_groups) * kPageTokens * 2;
     };
@@ -131,21 +125,21 @@ PageLayout page_layout(KvWidths widths, const KvHead& head, int n_kv_heads, int 
     l.codec = codec;
     l.n_kv_heads = n_kv_heads;
     l.sinks = sinks;
-    const Codes keys = codes(widths.key_bits, key_dim, kPageTokens);
-    const Codes values = codes(widths.value_bits, kPageTokens, padded);
+    const Codes keys = codes(widths.key_bits, coded_keys ? padded_key_dim : key_dim, kPageTokens);
+    const Codes values = codes(widths.value_bits, kPageTokens, padded_value_dim);
     l.key_high_plane = keys.high_plane;
     l.value_high_plane = values.high_plane;
     Builder page(n_kv_heads);
     l.key_mean_scales = page.add(coded_keys ? 2 : 0);
-    l.key_means = page.add(coded_keys ? key_dim : 0);
+    l.key_means = page.add(coded_keys ? padded_key_dim : 0);
     l.value_mean_scales = page.add(coded_latents ? 2 : 0);
-    l.value_means = page.add(coded_latents ? value_dim : 0);
+    l.value_means = page.add(coded_latents ? padded_value_dim : 0);
     l.blocks = page.add_blocks({{&l.key_codes, keys.bytes},
                                 {&l.key_scales, coded_keys ? scales_bytes(head.key) : 0},
                                 {&l.value_scales, coded_values ? scales_bytes(head.value) : 0},
                                 {&l.value_codes, values.bytes}});
     l.sink_keys = page.add(coded_keys ? sink_tokens * key_dim * 2 : 0);
-    l.sink_values = page.add(coded_values ? sink_tokens * padded * 2 : 0);
+    l.sink_values = page.add(coded_values ? sink_tokens * padded_value_dim * 2 : 0);
     page.align();
     const auto heads = static_cast<std::size_t>(n_kv_heads);
     l.bytes = page.end();

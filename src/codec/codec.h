@@ -6,13 +6,14 @@
 // kPageTokens, S = KvSpec::sinks.
 //
 // A layer's page is a header, a block for each head, and on the first page the sinks. Its arrays, in order
-// (D = head_dim, Dp = D rounded up to 16, G = n_groups, each of the side; all numbers little-endian):
+// (D = head_dim, Dp = D rounded up to 16, G = n_groups, each of the side; all numbers little-endian). Coded
+// arrays have Dp channels; those from D on are 0 before the transform.
 //
 //   header, for all heads one after the other; absent where keys are not coded:
 //     key mean scales     f16
-//     key means           i8  [D]                  channel mean = mean scale * i8
+//     key means           i8  [Dp]                 channel mean = mean scale * i8
 //     value mean scales   f16                      only where values are coded and are keys as well (latent)
-//     value means         i8  [D]
+//     value means         i8  [Dp]
 //   head 0's block, then head 1's, ...: what reading a head takes, in the order in which it is read:
 //     key codes    16 bit f16 [D][64 tokens]       the key itself, after RoPE
 //                  8 to 2 planes of codes          see below
@@ -40,7 +41,7 @@
 // scale * level / 127.
 //
 // Blocks, and all arrays in them, begin at offsets that are multiples of 64 bytes; the page's size is a
-// multiple of 64. Codes of padding channels are written as 0 and never read by anything that matters.
+// multiple of 64.
 //
 // What the codes of a key stand for: hadamard(smoothing * (key - mean)), with the orthonormal Sylvester
 // matrix in blocks of hadamard_size; of a value: hadamard(value), of a latent: hadamard(latent - mean). One
@@ -76,9 +77,9 @@ constexpr bool has_levels(int bits) { return bits <= 4; }
 struct HeadShape {
     int head_dim = 0;       // D
     int padded_dim = 0;     // Dp: D rounded up to 16
-    int group = 0;          // channels per scale; 0 where the head takes 16 bits only
-    int n_groups = 0;       // D / group, or 0
-    int hadamard_size = 0;  // largest power of two that divides D; 1: no rotation
+    int group = 0;          // channels per scale
+    int n_groups = 0;       // Dp / group
+    int hadamard_size = 0;  // largest power of two that divides Dp; 1: no rotation
 
     bool operator==(const HeadShape&) const = default;
 };
@@ -108,11 +109,6 @@ struct KvHead {
     bool operator==(const KvHead&) const = default;
 };
 
-// Throws Error(kUnsupported) if a width is none of the known ones or the head cannot take it: quantised
-// widths need a head_dim that is a multiple of 16 and divides into scale groups. `side` ("key", "value") is
-// for the text.
-void check_width(const char* side, int bits, const HeadShape& shape);
-
 // Where one array of a page is, in bytes. One that a page lacks has 0 bytes.
 struct PageArray {
     std::size_t offset = 0;  // of head 0
@@ -138,14 +134,14 @@ struct PageLayout {
     std::size_t key_high_plane = 0, value_high_plane = 0;  // offset within the head's codes
 
     // Codes, scales and means of what has the width of --kv's k (f16 at 16 bits), and of what has that of its
-    // v; padding channels of values included.
+    // v; padding channels included.
     std::size_t key_bytes = 0, value_bytes = 0;
     std::size_t exact_bytes = 0;  // sinks, and padding between and after the arrays
     std::size_t bytes = 0;        // the whole page = key_bytes + value_bytes + exact_bytes
 };
 
-// The one function from which every byte count of the cache derives. Throws as check_width does.
-// Without codec.rotation the layout's shapes have hadamard_size 1.
+// The one function from which every byte count of the cache derives. Throws Error(kUnsupported) for widths
+// that there are not. Without codec.rotation the layout's shapes have hadamard_size 1.
 PageLayout page_layout(KvWidths widths, const KvHead& head, int n_kv_heads, int sinks,
                        const KvCodec& codec = {});
 

@@ -26,9 +26,9 @@ const std::uint16_t* halves(const std::uint8_t* p) { return reinterpret_cast<con
 
 std::uint16_t to_scale(float x) { return f32_to_f16(vmin(vmax(x, kMinScale), kMaxHalf)); }
 
-// A page of one head: x[channel * kPageTokens + token].
+// A page of one head, with its padding channels: x[channel * kPageTokens + token].
 struct Tile {
-    explicit Tile(const HeadShape& s) : shape(s), x(index(s.head_dim) * kPageTokens) {}
+    explicit Tile(const HeadShape& s) : shape(s), x(index(s.padded_dim) * kPageTokens) {}
     float& at(int channel, int token) { return x[index(channel) * kPageTokens + index(token)]; }
 
     HeadShape shape;
@@ -52,7 +52,7 @@ void replace_sinks(Tile& tile, int channel, int sinks, float mean) {
 
 // Every token, transformed over its channels, without the factor 1 / sqrt(hadamard_size).
 void transform_channels(Tile& tile) {
-    const int dim = tile.shape.head_dim;
+    const int dim = tile.shape.padded_dim;
     for (int span = 1; span < tile.shape.hadamard_size; span *= 2) {
         for (int c = 0; c < dim; ++c) {
             if (c & span) continue;
@@ -225,7 +225,7 @@ void encode_tile(const GridPolicy& grid, Tile& tile, std::uint16_t* scales, Set 
 
 template <typename Get>
 void decode_tile(const GridPolicy& grid, const std::uint16_t* scales, Tile& tile, Get get) {
-    for (int c = 0; c < tile.shape.head_dim; ++c) {
+    for (int c = 0; c < tile.shape.padded_dim; ++c) {
         for (int t = 0; t < kPageTokens; ++t) {
             const float scale = f16_to_f32(scales[c / tile.shape.group * kPageTokens + t]);
             const int code = get(c, t);
@@ -241,7 +241,7 @@ void decode_tile(const GridPolicy& grid, const std::uint16_t* scales, Tile& tile
 
 // Subtracts the page mean, as stored, and writes it: zeros where keys are not centred.
 void center(const PageLayout& layout, Tile& tile, std::int8_t* mean, std::uint16_t* mean_scale) {
-    const int dim = tile.shape.head_dim;
+    const int dim = tile.shape.padded_dim;
     std::vector<float> exact(index(dim));
     float largest = 0.0f;
     for (int c = 0; c < dim; ++c) {
@@ -271,11 +271,11 @@ void encode_key_page(const PageLayout& layout, int head, const std::uint16_t* op
         return;
     }
     Tile tile(shape);
-    for (std::size_t i = 0; i < tile.x.size(); ++i)
+    for (std::size_t i = 0; i < index(shape.head_dim) * kPageTokens; ++i)
         tile.x[i] = clamp(f16_to_f32(open_keys[i]), -kMaxHalf, kMaxHalf);
     center(layout, tile, reinterpret_cast<std::int8_t*>(page + layout.key_means.at(head)),
            halves(page + layout.key_mean_scales.at(head)));
-    for (int c = 0; c < shape.head_dim; ++c) {
+    for (int c = 0; c < shape.padded_dim; ++c) {
         const float factor = smoothing[c] * transform_factor(shape);
         for (int t = 0; t < kPageTokens; ++t) tile.at(c, t) = tile.at(c, t) * factor;
     }
@@ -331,7 +331,8 @@ void decode_key_page(const PageLayout& layout, int head, const std::uint8_t* pag
     const std::uint8_t* codes = page + layout.key_codes.at(head);
     Tile tile(shape);
     if (layout.key_bits == 16) {
-        for (std::size_t i = 0; i < tile.x.size(); ++i) tile.x[i] = f16_to_f32(halves(codes)[i]);
+        for (std::size_t i = 0; i < index(shape.head_dim) * kPageTokens; ++i)
+            tile.x[i] = f16_to_f32(halves(codes)[i]);
     } else {
         const CodeArray array = CodeArray::keys(layout, head, const_cast<std::uint8_t*>(page));
         decode_tile(key_policy(layout.key_bits, layout.codec.search),
@@ -375,7 +376,7 @@ void decode_value_page(const PageLayout& layout, int head, const std::uint8_t* p
 
 void hadamard(const HeadShape& shape, float* x) {
     for (int span = 1; span < shape.hadamard_size; span *= 2) {
-        for (int c = 0; c < shape.head_dim; ++c) {
+        for (int c = 0; c < shape.padded_dim; ++c) {
             if (c & span) continue;
             const float a = x[c], b = x[c + span];
             x[c] = a + b;
@@ -383,7 +384,7 @@ void hadamard(const HeadShape& shape, float* x) {
         }
     }
     const float factor = transform_factor(shape);
-    for (int c = 0; c < shape.head_dim; ++c) x[c] = x[c] * factor;
+    for (int c = 0; c < shape.padded_dim; ++c) x[c] = x[c] * factor;
 }
 
 }  // namespace kvsplit::codec

@@ -17,13 +17,13 @@ namespace kvsplit::codec {
 
 // Seals the keys of one head: writes its codes, scales, mean and, on the first page, its sinks.
 //   open_keys  f16 [head_dim][64 tokens], as open pages hold them
-//   smoothing  f32 [head_dim], finite and positive (see smoothing.h)
+//   smoothing  f32 [padded_dim], finite and positive (see smoothing.h)
 // At 16 bits the keys are copied.
 void encode_key_page(const PageLayout& layout, int head, const std::uint16_t* open_keys,
                      const float* smoothing, std::uint8_t* page);
 
-// Seals the values of one head. open_values: f16 [64 tokens][padded_dim]. Latents, which are keys as well,
-// have a mean too.
+// Seals the values of one head. open_values: f16 [64 tokens][padded_dim], padding channels 0. Latents, which
+// are keys as well, have a mean too.
 void encode_value_page(const PageLayout& layout, int head, const std::uint16_t* open_values,
                        std::uint8_t* page);
 
@@ -33,7 +33,8 @@ void decode_key_page(const PageLayout& layout, int head, const std::uint8_t* pag
                      float* keys);
 void decode_value_page(const PageLayout& layout, int head, const std::uint8_t* page, float* values);
 
-// Orthonormal Sylvester Hadamard transform of x[dim] in blocks of hadamard_size, in place. Its own inverse.
+// Orthonormal Sylvester Hadamard transform of x[padded_dim] in blocks of hadamard_size, in place. Its own
+// inverse.
 void hadamard(const HeadShape& shape, float* x);
 
 }  // namespace kvsplit::codec

@@ -49,7 +49,8 @@ void compute_smoothing(const HeadShape& shape, std::span<const float> query_squa
                        std::span<const std::uint16_t* const> key_pages, int sinks,
                        std::span<float> smoothing) {
     const std::size_t dim = static_cast<std::size_t>(shape.head_dim);
-    KVSPLIT_CHECK(query_squares.size() == dim && smoothing.size() == dim && !key_pages.empty());
+    KVSPLIT_CHECK(query_squares.size() == dim && !key_pages.empty() &&
+                  smoothing.size() == static_cast<std::size_t>(shape.padded_dim));
     std::vector<double> q(query_squares.begin(), query_squares.end()), k(dim);
     for (std::size_t c = 0; c < dim; ++c) k[c] = variance(key_pages, sinks, c);
     std::fill(smoothing.begin(), smoothing.end(), 1.0f);
@@ -64,9 +65,9 @@ void compute_smoothing(const HeadShape& shape, std::span<const float> query_squa
 }
 
 float prepare_query(const HeadShape& shape, const float* query, const float* smoothing, std::int8_t* codes) {
-    const int dim = shape.head_dim;
+    const int dim = shape.padded_dim;
     std::vector<float> x(static_cast<std::size_t>(dim));
-    for (int c = 0; c < dim; ++c) x[static_cast<std::size_t>(c)] = query[c] / smoothing[c];
+    for (int c = 0; c < shape.head_dim; ++c) x[static_cast<std::size_t>(c)] = query[c] / smoothing[c];
     hadamard(shape, x.data());
     float largest = 1e-12f;
     for (float v : x) largest = std::max(largest, std::fabs(v));  // a NaN is passed over

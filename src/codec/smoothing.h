@@ -17,15 +17,15 @@ namespace kvsplit::codec {
 //   key_pages      f16 [head_dim][64 tokens] each: the first pages of the sequence, complete; the first
 //   `sinks`
 //                  tokens are left out of the variance
-//   smoothing      f32 [head_dim], written: finite and positive whatever the input (all 1 if it
-//                  is degenerate)
+//   smoothing      f32 [padded_dim], written: finite and positive whatever the input (all 1 if it is
+//                  degenerate, and in padding channels)
 void compute_smoothing(const HeadShape& shape, std::span<const float> query_squares,
                        std::span<const std::uint16_t* const> key_pages, int sinks,
                        std::span<float> smoothing);
 
 // One query row, ready for dot products with key codes: hadamard(query / smoothing), rounded to int8.
 //   query  f32 [head_dim]; smoothing as above
-//   codes  i8 [head_dim], in [-127, 127]; the returned scale times codes is the rotated query
+//   codes  i8 [padded_dim], in [-127, 127]; the returned scale times codes is the rotated query
 // The logit is  query . mean + key scale * query scale * (codes . key code values).
 float prepare_query(const HeadShape& shape, const float* query, const float* smoothing, std::int8_t* codes);
 

@@ -5,6 +5,10 @@
 
 namespace kvsplit {
 
+int known_positions(const Model& model) {
+    return static_cast<const ModelImpl&>(model).description().n_positions;
+}
+
 std::size_t kv_bytes_read(const Session& session) {
     return kv_bytes_read(static_cast<const SessionImpl&>(session).cache());
 }

@@ -1,4 +1,4 @@
-// The cache behind a session, for measuring its speed.
+// What measurements of speed need to know of a model and the cache behind a session.
 #pragma once
 
 #include <cstddef>
@@ -6,6 +6,9 @@
 #include "kvsplit/model.h"
 
 namespace kvsplit {
+
+// The number of positions that the model has a learned vector for, the most tokens of a session; 0: no limit.
+int known_positions(const Model& model);
 
 // Bytes of the cache that attention read for the session's latest token, in all layers.
 std::size_t kv_bytes_read(const Session& session);

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "model/kv_scales.h"
 #include "model/random_fill.h"
 
 namespace kvsplit {
@@ -79,6 +80,7 @@ ModelImpl::ModelImpl(const std::string& path, const ModelOptions& options)
       weights_(load_weights(file_, description_, *backend_)),
       info_(make_info(file_, description_)) {
     file_.require_unchanged();
+    choose_kv_scales(*backend_, description_, weights_);
 }
 
 std::vector<Token> ModelImpl::tokenize(std::string_view text, bool add_bos, bool parse_special) const {

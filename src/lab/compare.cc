@@ -237,19 +237,39 @@ class Hash {
     std::uint64_t value_ = 0xcbf29ce484222325u;
 };
 
-void fit_contexts(CompareResults& results, int most) {
+// Speed tests run after the deepest context. Most models can go beyond their context length, at the same
+// cost; those with learned positions cannot. Returns the deepest context.
+int fit_tests(CompareResults& results, const Model& model) {
+    const int most = model.info().context_length, positions = known_positions(model);
+    if (positions == 0) return most;
+    auto& settings = results.settings;
+    const int longest = std::max(1, positions / 2);
+    for (int* tokens : {&settings.prefill_tokens, &settings.decode_tokens}) {
+        if (*tokens <= longest) continue;
+        results.notes.push_back(
+            fmt::format("the speed is measured with {} tokens instead of {}: the model knows {} positions",
+                        longest, *tokens, positions));
+        *tokens = longest;
+    }
+    return std::min(most, std::max(1, positions - std::max(settings.prefill_tokens, settings.decode_tokens)));
+}
+
+void fit_contexts(CompareResults& results, int most, int deepest) {
     auto& settings = results.settings;
     std::vector<int> fitting;
     std::sort(settings.contexts.begin(), settings.contexts.end());
     for (const int context : settings.contexts) {
-        if (context <= most) {
+        if (context <= deepest) {
             if (fitting.empty() || fitting.back() != context) fitting.push_back(context);
-        } else {
+        } else if (context > most) {
             results.notes.push_back(
                 fmt::format("{} tokens are left out: the model was made for {}", context, most));
+        } else {
+            results.notes.push_back(
+                fmt::format("{} tokens are left out: the tests after them do not fit", context));
         }
     }
-    if (fitting.empty()) fitting.push_back(most);
+    if (fitting.empty()) fitting.push_back(deepest);
     settings.contexts = std::move(fitting);
     if (settings.quality_context > most) {
         results.notes.push_back(
@@ -261,33 +281,33 @@ void fit_contexts(CompareResults& results, int most) {
 }
 
 void fit_specs(CompareResults& results, const Model& model) {
-    std::vector<KvSpec> possible{KvSpec::parse("f16")};
+    std::vector<KvSpec> specs{KvSpec::parse("f16")};
     for (const KvSpec& spec : results.settings.specs) {
-        if (std::find(possible.begin(), possible.end(), spec) != possible.end()) continue;
-        try {
-            model.plan(spec, 1);
-            possible.push_back(spec);
-        } catch (const Error& error) {
-            if (error.code() != ErrorCode::kUnsupported) throw;
-            results.notes.push_back(fmt::format("{} is left out: {}", spec.name(), error.what()));
-        }
+        if (std::find(specs.begin(), specs.end(), spec) != specs.end()) continue;
+        model.plan(spec, 1);  // throws where it names layers that there are not
+        specs.push_back(spec);
     }
-    if (possible.size() == 1) {
-        fail(ErrorCode::kInvalidArgument, "no cache precision to compare with f16{}{}",
-             results.notes.empty() ? "" : ": ", results.notes.empty() ? "" : results.notes.back());
+    if (specs.size() == 1) {
+        fail(ErrorCode::kInvalidArgument, "no cache precision to compare with f16");
     }
-    results.settings.specs = std::move(possible);
+    results.settings.specs = std::move(specs);
 }
 
 void fit_chunks(CompareResults& results, const Model& model, std::string_view text) {
     auto& settings = results.settings;
     const auto tokens = static_cast<int>(model.tokenize(text, true, false).size());
-    const int chunks = tokens / settings.quality_context;
-    if (chunks < 1) {
-        fail(ErrorCode::kInvalidArgument,
-             "the text has {} tokens: one chunk needs {}. Give a longer text or a smaller context", tokens,
-             settings.quality_context);
+    constexpr int kLeast = 4;  // tokens of a chunk
+    if (tokens < kLeast) {
+        fail(ErrorCode::kInvalidArgument, "the text has {} tokens: a chunk needs at least {}", tokens,
+             kLeast);
     }
+    if (tokens < settings.quality_context) {
+        results.notes.push_back(fmt::format(
+            "the divergence is measured with a chunk of {} tokens instead of {}: the text has no more",
+            tokens, settings.quality_context));
+        settings.quality_context = tokens;
+    }
+    const int chunks = tokens / settings.quality_context;
     if (chunks >= settings.quality_chunks) return;
     results.notes.push_back(fmt::format("the text has {} tokens: {} of {} chunks of {} tokens are measured",
                                         tokens, chunks, settings.quality_chunks, settings.quality_context));
@@ -342,7 +362,8 @@ void fit_settings(CompareResults& results, const Model& model, std::string_view 
     if (s.contexts.empty() || *std::min_element(s.contexts.begin(), s.contexts.end()) < 1) {
         fail(ErrorCode::kInvalidArgument, "a context must have at least one token");
     }
-    fit_contexts(results, model.info().context_length);
+    const int deepest = fit_tests(results, model);
+    fit_contexts(results, model.info().context_length, deepest);
     fit_specs(results, model);
     fit_chunks(results, model, text);
 }

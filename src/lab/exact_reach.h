@@ -9,6 +9,8 @@ class ExactReach {
   public:
     ExactReach(const Model& model, const KvSpec& spec);
 
+    // Whether the cache has no codes at all.
+    bool all_exact() const { return open_pages_ == 0; }
     // Whether attention at position `query` meets codes anywhere.
     bool reads_codes(int query) const { return open_pages_ > 0 && query >= open_pages_ * page_; }
     // Whether it reads `position` exactly. The first few tokens, which stay exact too, are left out of

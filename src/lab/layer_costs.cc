@@ -70,7 +70,8 @@ class Chooser {
                     (1 - exact.key_share) * (stats.value_bits_per_element - exact.value_bits_per_element));
             }
         }
-        widths_.assign(groups_.size(), KvWidths{2, 2});
+        for (std::size_t g = 0; g < groups_.size(); ++g)
+            widths_.push_back({saving(Side::kKeys, g, 2), saving(Side::kValues, g, 2)});
     }
 
     double cost() const {
@@ -101,7 +102,7 @@ class Chooser {
             std::vector<Step> steps;
             for (std::size_t g = 0; g < groups_.size(); ++g) {
                 for (const Side side : {Side::kKeys, Side::kValues}) {
-                    const int now = width(g, side), next = wider(now);
+                    const int now = width(g, side), next = saving(side, g, wider(now));
                     if (next == now) continue;
                     const double gain =
                         group_cost(side, g) * (relative_cost(side, now) - relative_cost(side, next));
@@ -147,6 +148,8 @@ class Chooser {
         }
         return bits;
     }
+    // These bits where they save anything beside 16: codes of heads that are padded much may not.
+    int saving(Side side, std::size_t g, int bits) const { return added(side, g, bits) < 0 ? bits : 16; }
     int& width(std::size_t group, Side side) {
         return side == Side::kKeys ? widths_[group].key_bits : widths_[group].value_bits;
     }
@@ -252,8 +255,11 @@ LayerCosts probe_layer_costs(const std::shared_ptr<Model>& model, std::string_vi
 }
 
 void check_budget(const Model& model, double max_bits) {
-    const KvStats stats = model.plan(KvSpec{2, 2}, 0);
-    const double least = stats.bits_per_element();
+    double least = model.plan(KvSpec{16, 16}, 0).bits_per_element();
+    for (const int key : {16, 2}) {  // codes of heads that are padded much may take more than 16 bits
+        for (const int value : {16, 2})
+            least = std::min(least, model.plan(KvSpec{key, value}, 0).bits_per_element());
+    }
     if (max_bits < least) {
         fail(ErrorCode::kInvalidArgument,
              "{} bits per element: the least that this model's cache takes is {:.2f}", max_bits, least);
@@ -296,7 +302,7 @@ Choice uniform_least_divergence(const Model& model, const LayerCosts& costs, dou
     const auto found = best_pair(
         model, costs, [&](const Choice& c) { return c.bits_per_element <= max_bits; },
         [](const Choice& a, const Choice& b) { return a.expected_kld < b.expected_kld; });
-    return found.value();  // 2 bits fit
+    return found.value();  // the least fits
 }
 
 }  // namespace kvsplit::lab

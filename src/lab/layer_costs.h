@@ -49,8 +49,7 @@ struct ProbeOptions {
 };
 using ProbeCallback = std::function<bool(double fraction)>;  // false stops
 
-// Measures on text. Throws as measure_perplexity(), and Error(kUnsupported) where the head size cannot take
-// the widths; Error(kCancelled) when stopped.
+// Measures on text. Throws as measure_perplexity(), and Error(kCancelled) when stopped.
 LayerCosts probe_layer_costs(const std::shared_ptr<Model>& model, std::string_view text,
                              const ProbeOptions& options, const ProbeCallback& callback = {});
 
@@ -61,8 +60,7 @@ struct Choice {
     double expected_kld = 0;
 };
 
-// Throws Error(kInvalidArgument) for fewer bits per element than codes of 2 bits take with their scales, and
-// Error(kUnsupported) where the head size cannot take codes.
+// Throws Error(kInvalidArgument) for fewer bits per element than the smallest cache of the model takes.
 void check_budget(const Model& model, double max_bits);
 
 // The cheapest widths layer by layer: the fewest bits whose expected divergence is at most max_kld, or the

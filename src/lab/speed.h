@@ -53,7 +53,7 @@ struct SpeedReport {
 using SpeedCallback = std::function<bool(double fraction, const SpeedReport& so_far)>;
 
 // Depths may lie beyond the context that the model was trained for. Throws Error(kInvalidArgument) for a
-// figure out of range, Error(kUnsupported) where the model's head size cannot take a width.
+// figure out of range.
 SpeedReport measure_speed(const std::shared_ptr<Model>& model, const SpeedOptions& options,
                           const SpeedCallback& callback = {});
 

@@ -11,28 +11,18 @@ namespace kvsplit::lab {
 namespace {
 
 constexpr int kAutomaticContext = 384;  // six pages: half of the tokens read two to four sealed ones
+constexpr int kLeastContext = 192;      // of a model that was made for less: half of them read one or two
 constexpr double kWorthwhileBits = 0.1;
 constexpr double kCheckShare = 0.3;  // of the progress
-
-bool takes_codes(const Model& model) {
-    try {
-        model.plan(KvSpec{2, 2}, 0);
-        return true;
-    } catch (const Error& error) {
-        if (error.code() != ErrorCode::kUnsupported) throw;
-        return false;
-    }
-}
 
 }  // namespace
 
 Choice choose_automatically(const std::shared_ptr<Model>& model, double max_kld,
                             const ProbeCallback& callback) {
-    if (!takes_codes(*model) || model->info().context_length < kAutomaticContext)
-        return {KvSpec{16, 16}, 16, 0};
     ProbeOptions probe;
+    probe.context = std::min(kAutomaticContext, model->info().context_length);
+    if (probe.context < kLeastContext) return {KvSpec{16, 16}, 16, 0};
     probe.groups = outer_and_inner_layers(model->info().n_cache_layers);
-    probe.context = kAutomaticContext;
     // A short text has most of its context in the exact tail. Without one, novels cost about as much as
     // encyclopedias do at thousands of tokens.
     probe.tail = 0;
@@ -50,7 +40,7 @@ bool TuneReport::layered_is_better() const {
 
 TuneReport tune(const std::shared_ptr<Model>& model, const TuneOptions& options,
                 const ProbeCallback& callback) {
-    check_budget(*model, options.max_bits > 0 ? options.max_bits : 16);  // before all the measuring
+    if (options.max_bits > 0) check_budget(*model, options.max_bits);  // before all the measuring
     ProbeOptions probe;
     probe.groups = single_layers(model->info().n_cache_layers);
     probe.context = options.context;

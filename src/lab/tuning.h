@@ -15,8 +15,8 @@ inline constexpr double kDefaultMaxKld = 0.001;  // nats a token: k5v4 or so
 
 // The smallest cache whose expected mean KL divergence from an f16 cache is at most max_kld, from a probe of
 // a few thousand tokens of the built-in text: one pair of widths, or others for the outermost layers where
-// that saves a tenth of a bit. f16 for a model whose head size or context is too small for less. Throws
-// Error(kCancelled) when stopped.
+// that saves a tenth of a bit. f16 for a model whose context is too short to tell. Throws Error(kCancelled)
+// when stopped.
 Choice choose_automatically(const std::shared_ptr<Model>& model, double max_kld,
                             const ProbeCallback& callback = {});
 

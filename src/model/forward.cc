@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <numeric>
+#include <random>
 #include <vector>
 
 #include "base/check.h"
@@ -117,7 +118,10 @@ class Pass {
         if (d_.early_experts && w.experts) mix(*w.experts, i, input(w.experts->norm));
         const float *in = nullptr, *attended = nullptr, *remembered = nullptr;
         if (blocks.attention || blocks.recurrence) in = input(w.attention_norm);
-        if (blocks.attention) attended = attend(w, i, in, data_or_null(weights.alibi_slopes));
+        if (blocks.attention) {
+            const LayerWeights& kept = weights.layers[static_cast<std::size_t>(d_.kv_layer(i))];
+            attended = attend(w, i, in, kept.kv_scales, data_or_null(weights.alibi_slopes));
+        }
         if (blocks.recurrence) {
             remembered = run_recurrent_block(backend_, d_.recurrence, *w.recurrent, *ws_.recurrent, runs_,
                                              d_.recurrent_layer(i), d_.norm_eps, in, n_);
@@ -135,6 +139,39 @@ class Pass {
             add_output(w.input.projection, gated, w.input.norm);
         }
         if (w.output_scale != 1.0f) backend_.scale(w.output_scale, n_, d_.n_embd, x_);
+    }
+
+    // As probe_keys_and_values().
+    KvMagnitudes probe(const LayerWeights& w, int i) {
+        std::minstd_rand random(static_cast<unsigned>(i + 1));
+        const std::ptrdiff_t n_states = std::ptrdiff_t{n_} * d_.n_embd;
+        for (std::ptrdiff_t k = 0; k < n_states; ++k) x_[k] = random() & 1024 ? 1.0f : -1.0f;
+        const float* qkv = make_qkv(w, i, input(w.attention_norm));
+        const codec::KvHead head = d_.kv_head(i);
+        const LayerHeads& heads = d_.heads_of(i);
+        const int n_key = head.key.head_dim, n_value = head.value.head_dim;
+        const auto largest = [&](int first, int dim, int kv_head) {
+            float top = 0;
+            for (int r = 0; r < n_; ++r) {
+                const float* x = qkv + std::ptrdiff_t{r} * d_.qkv_width(i) + first + kv_head * dim;
+                for (int c = 0; c < dim; ++c) top = std::max(top, std::abs(x[c]));
+            }
+            return top;
+        };
+        // Heads that attention normalises are as large as their gains.
+        const auto gain = [](const NormWeights& norm, int dim) {
+            float top = 0;
+            for (int c = 0; c < dim; ++c) top = std::max(top, std::abs(norm.gain->data()[c]));
+            return top;
+        };
+        KvMagnitudes out;
+        for (int h = 0; h < heads.n_kv; ++h) {
+            const int keys = heads.n * head.query_dim(), values = keys + heads.n_kv * n_key;
+            out.key.push_back(norms_inside() && w.k_norm.gain ? gain(w.k_norm, n_key)
+                                                              : largest(keys, n_key, h));
+            out.value.push_back(w.v_norm.gain ? gain(w.v_norm, n_value) : largest(values, n_value, h));
+        }
+        return out;
     }
 
     void finish(const Weights& w, float* hidden) {
@@ -178,9 +215,13 @@ class Pass {
         backend_.norm(after, out, n_, d_.n_embd, x_, true);
     }
 
-    // What all heads found (n, attention_width).
-    const float* attend(const LayerWeights& w, int i, const float* in, const float* alibi_slopes) {
-        const LayerHeads& heads = d_.heads_of(i);
+    // Whether attention itself normalises queries and keys in passing, by the most frequent kind.
+    bool norms_inside() const {
+        return d_.norm == NormKind::kRms && (d_.qk_norm == QkNorm::kHead || d_.qk_norm == QkNorm::kBareHead);
+    }
+
+    // Queries, and keys and values of layers that keep them: (n, qkv_width).
+    float* make_qkv(const LayerWeights& w, int i, const float* in) {
         float* qkv = ws_.qkv->data();
         if (w.latent) {
             latent_qkv(*w.latent, i, in, qkv);
@@ -190,12 +231,17 @@ class Pass {
         } else {
             multiply(w.qkv, in, qkv, false);
         }
-        if (w.gate.matrix) multiply(w.gate, in, ws_.gates->data(), false);
         if (d_.clamp_qkv > 0) backend_.clamp(d_.clamp_qkv, n_, d_.qkv_width(i), qkv);
-        // The attention itself normalises heads in passing, by the most frequent kind.
-        const bool norms_inside =
-            d_.norm == NormKind::kRms && (d_.qk_norm == QkNorm::kHead || d_.qk_norm == QkNorm::kBareHead);
-        if (d_.qk_norm != QkNorm::kNone && !norms_inside) normalise_queries_and_keys(w, i, qkv);
+        if (d_.qk_norm != QkNorm::kNone && !norms_inside()) normalise_queries_and_keys(w, i, qkv);
+        return qkv;
+    }
+
+    // What all heads found (n, attention_width). scales: of the keys and values that the layer reads.
+    const float* attend(const LayerWeights& w, int i, const float* in, const KvScales& scales,
+                        const float* alibi_slopes) {
+        const LayerHeads& heads = d_.heads_of(i);
+        float* qkv = make_qkv(w, i, in);
+        if (w.gate.matrix) multiply(w.gate, in, ws_.gates->data(), false);
         const int window = d_.window(i);
         const bool rotary = d_.rotary[static_cast<std::size_t>(i)];
         const Rope& rope = window > 0 ? d_.window_rope : d_.rope;
@@ -205,8 +251,8 @@ class Pass {
                                      .n_kv_heads = heads.n_kv,
                                      .head = d_.kv_head(i),
                                      .scale = d_.attention_scale,
-                                     .q_norm = norms_inside ? data_or_null(w.q_norm.gain) : nullptr,
-                                     .k_norm = norms_inside ? data_or_null(w.k_norm.gain) : nullptr,
+                                     .q_norm = norms_inside() ? data_or_null(w.q_norm.gain) : nullptr,
+                                     .k_norm = norms_inside() ? data_or_null(w.k_norm.gain) : nullptr,
                                      .v_norm = data_or_null(w.v_norm.gain),
                                      .norm_eps = d_.norm_eps,
                                      .norm_after_rope = d_.norm_after_rope,
@@ -221,7 +267,9 @@ class Pass {
                                      .soft_cap = d_.attention_soft_cap,
                                      .alibi_slopes = alibi_slopes,
                                      .query_scales = tempered ? data_or_null(ws_.query_scales) : nullptr,
-                                     .sink_logits = data_or_null(w.sink_logits)};
+                                     .sink_logits = data_or_null(w.sink_logits),
+                                     .key_scales = scales.key.empty() ? nullptr : scales.key.data(),
+                                     .value_scales = scales.value.empty() ? nullptr : scales.value.data()};
         backend_.attention(params, runs_, qkv, n_, ws_.attention->data());
         gate_heads(i, qkv, ws_.attention->data());
         if (d_.sub_norms) normalise(w.attention_sub_norm, d_.attention_width(i), ws_.attention->data());
@@ -404,6 +452,12 @@ void forward(Backend& backend, const ModelDescription& d, const Weights& weights
     for (int i = 0; i < d.n_layers; ++i) pass.layer(weights, i);
     pass.finish(weights, hidden);
     for (const SequenceRun& run : runs) run.cache->advance(run.n_tokens);
+}
+
+KvMagnitudes probe_keys_and_values(Backend& backend, const ModelDescription& d, const Weights& weights,
+                                   Workspace& ws, int layer, int n) {
+    KVSPLIT_CHECK(d.keeps_kv(layer) && n > 0 && n <= ws.max_tokens());
+    return Pass(backend, d, ws, {}, n).probe(weights.layers[static_cast<std::size_t>(layer)], layer);
 }
 
 void project(Backend& backend, const ModelDescription& d, const Weights& weights, const float* hidden, int n,

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "model/description.h"
 #include "model/weights.h"
@@ -35,6 +36,14 @@ class Workspace {
 void forward(Backend& backend, const ModelDescription& description, const Weights& weights,
              Workspace& workspace, std::span<const Token> tokens, std::span<const SequenceRun> runs,
              float* hidden);
+
+// The largest magnitudes, per KV head (n_kv_heads), of the keys and values that a layer computes from n
+// random states. The layer keeps keys and values; n is at most the workspace's tokens.
+struct KvMagnitudes {
+    std::vector<float> key, value;
+};
+KvMagnitudes probe_keys_and_values(Backend& backend, const ModelDescription& description,
+                                   const Weights& weights, Workspace& workspace, int layer, int n);
 
 // logits (n, n_vocab) of states (n, n_embd) after the last norm.
 void project(Backend& backend, const ModelDescription& description, const Weights& weights,

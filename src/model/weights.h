@@ -32,6 +32,11 @@ struct LatentWeights {
     std::unique_ptr<WeightMatrix> k_b, v_b;  // for each head (kv_rank, n_plain) and (n_value, kv_rank)
 };
 
+// Factors of a layer's keys and values in the cache, see AttentionParams. Empty: all 1.
+struct KvScales {
+    std::vector<float> key, value;  // (n_kv_heads)
+};
+
 struct LayerWeights {
     NormWeights attention_norm, feed_forward_norm;            // (n_embd)
     NormWeights post_attention_norm, post_feed_forward_norm;  // (n_embd)
@@ -50,6 +55,7 @@ struct LayerWeights {
     std::unique_ptr<ExpertWeights> experts;  // in place of up and down or beside them, or null
     LayerInput input;                        // with per-layer embeddings
     float output_scale = 1.0f;               // of the residual stream, as the layer leaves it
+    KvScales kv_scales;                      // of layers that keep keys and values
 };
 
 struct Weights {

@@ -45,6 +45,22 @@ struct OpenPages {
             values.push_back(testing::open_values(v, head.value));
         }
     }
+
+    // The same in heads that are not padded: with further channels of 0.
+    OpenPages widened() const {
+        OpenPages wide = *this;
+        const int key_dim = head.key.padded_dim, value_dim = head.value.padded_dim;
+        wide.head = head.latent ? KvHead::of_latent(key_dim, value_dim) : head_shape(key_dim);
+        for (auto& page : wide.keys) page.resize(static_cast<std::size_t>(key_dim) * kPageTokens);
+        wide.q.assign(std::size_t{kRows} * static_cast<std::size_t>(wide.head.query_dim()), 0.0f);
+        for (int r = 0; r < kRows; ++r) {
+            const float* const from = q.data() + r * head.query_dim();
+            float* const to = wide.q.data() + r * wide.head.query_dim();
+            std::copy_n(from, head.key.head_dim, to);
+            if (head.latent) std::copy_n(from + head.key.head_dim, head.value.head_dim, to + key_dim);
+        }
+        return wide;
+    }
 };
 
 // The same sealed, with the codes of some widths.
@@ -108,14 +124,14 @@ struct Problem {
         struct Prepared {
             Prepared(const HeadShape& side, int bits, const float* smoothing, const Problem& p, int channel,
                      const Kernels& kernels)
-                : codes(std::size_t{kRows} * static_cast<std::size_t>(side.head_dim)),
+                : codes(std::size_t{kRows} * static_cast<std::size_t>(side.padded_dim)),
                   scales(kRows),
-                  sums(std::size_t{kRows} * static_cast<std::size_t>(std::max(1, side.n_groups))) {
-                std::vector<float> rotated(static_cast<std::size_t>(side.head_dim));
+                  sums(std::size_t{kRows} * static_cast<std::size_t>(side.n_groups)) {
+                std::vector<float> rotated(static_cast<std::size_t>(side.padded_dim));
                 for (int r = 0; r < kRows && bits < 16; ++r) {
                     scales[static_cast<std::size_t>(r)] = kernels.prepare_query(
                         side, p.open.q.data() + r * p.shape.head.query_dim() + channel, smoothing,
-                        rotated.data(), codes.data() + r * side.head_dim, sums.data() + r * side.n_groups);
+                        rotated.data(), codes.data() + r * side.padded_dim, sums.data() + r * side.n_groups);
                 }
             }
             QueryCodes get() const { return {codes.data(), scales.data(), sums.data()}; }
@@ -232,10 +248,30 @@ TEST_P(AttentionOfHeads, AgreesWithDoublePrecision) {
         check_widths(head_shape(head_dim), kind, isa);
 }
 
-INSTANTIATE_TEST_SUITE_P(Isas, AttentionOfHeads, test::sets_and_heads({16, 64, 80, 96, 128, 256}),
+INSTANTIATE_TEST_SUITE_P(Isas, AttentionOfHeads, test::sets_and_heads({16, 64, 80, 96, 128, 176, 256}),
                          test::set_and_head);
 
 class AttentionKernels : public ::testing::TestWithParam<CpuIsa> {};
+
+// A head that is padded gives what one gives whose further channels are 0, bit for bit.
+TEST_P(AttentionKernels, PaddedHeadsAreHeadsWithZeros) {
+    std::vector<KvHead> heads{KvHead::of_latent(8, 40), KvHead::of_latent(24, 100)};
+    for (const int dim : testing::kPaddedHeads) heads.push_back(head_shape(dim));
+    for (const KvHead& head : heads) {
+        const OpenPages open(head, testing::PageKind::kOutliers), wide = open.widened();
+        const auto dim = static_cast<std::size_t>(head.value.head_dim);
+        for (const auto& [key_bits, value_bits] : {std::pair{16, 16}, {8, 4}, {5, 3}, {2, 6}}) {
+            const auto narrow_out = Problem(open, key_bits, value_bits).attend(kernels(GetParam()), 70),
+                       wide_out = Problem(wide, key_bits, value_bits).attend(kernels(GetParam()), 70);
+            std::size_t differing = 0;
+            for (std::size_t r = 0; r < kRows; ++r) {
+                const float* const row = wide_out.data() + r * wide_out.size() / kRows;
+                differing += !std::equal(row, row + dim, narrow_out.data() + r * dim);
+            }
+            EXPECT_EQ(differing, 0u) << head.query_dim() << " k" << key_bits << "v" << value_bits;
+        }
+    }
+}
 
 // The latent is key and value at once. (Values of size 1, as the bound wants: latents are normalised.)
 TEST_P(AttentionKernels, LatentsAgreeWithDoublePrecision) {

@@ -47,7 +47,9 @@ TEST_P(SealOfHeads, EqualsReferenceBitForBit) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Isas, SealOfHeads,
-                         test::sets_and_heads({16, 32, 48, 64, 80, 96, 112, 128, 160, 256, 576}),
+                         test::sets_and_heads({1,   7,   8,   16,  24,  32,  40,  48,  56,
+                                               60,  64,  72,  80,  88,  96,  99,  100, 104,
+                                               112, 120, 127, 128, 160, 176, 192, 256, 576}),
                          test::set_and_head);
 
 class Seal : public ::testing::TestWithParam<CpuIsa> {};
@@ -69,7 +71,7 @@ TEST_P(Seal, SixteenBitsIsACopy) {
 
 TEST_P(Seal, LatentsEqualReferenceBitForBit) {
     const SealKernels& seal = kernels(GetParam()).seal;
-    for (const auto& [rotary, rank] : {std::pair{64, 512}, {32, 96}}) {
+    for (const auto& [rotary, rank] : {std::pair{64, 512}, {32, 96}, {8, 100}}) {
         const KvHead head = KvHead::of_latent(rotary, rank);
         for (testing::PageKind kind : testing::kPageKinds) {
             const auto values = testing::open_values(testing::make_tokens(kind, rank, 3), head.value);

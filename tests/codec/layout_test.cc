@@ -24,8 +24,9 @@ TEST(HeadShape, GroupsAndTransform) {
     } cases[] = {
         {64, 64, 64, 1, 64},   {128, 128, 64, 2, 128}, {256, 256, 64, 4, 256}, {576, 576, 64, 9, 64},
         {96, 96, 48, 2, 32},   {80, 80, 80, 1, 16},    {112, 112, 112, 1, 16}, {160, 160, 32, 5, 32},
-        {144, 144, 48, 3, 16}, {16, 16, 16, 1, 16},    {32, 32, 32, 1, 32},    {176, 176, 0, 0, 16},
-        {72, 80, 0, 0, 8},     {1, 16, 0, 0, 1},       {100, 112, 0, 0, 4},
+        {144, 144, 48, 3, 16}, {16, 16, 16, 1, 16},    {32, 32, 32, 1, 32},    {176, 176, 176, 1, 16},
+        {72, 80, 80, 1, 16},   {1, 16, 16, 1, 16},     {100, 112, 112, 1, 16}, {120, 128, 64, 2, 128},
+        {8, 16, 16, 1, 16},    {60, 64, 64, 1, 64},    {208, 208, 208, 1, 16}, {1023, 1024, 64, 16, 1024},
     };
     for (const auto& c : cases) {
         const HeadShape s = head_shape(c.head_dim);
@@ -42,19 +43,10 @@ TEST(HeadShape, Refusals) {
     EXPECT_THROW(head_shape(-64), Error);
     EXPECT_THROW(head_shape(kMaxHeadDim + 1), Error);
     EXPECT_EQ(message_of([] {
-                  page_layout({8, 16}, head_shape(72), 2, 0);
-              }),
-              "key width 8: head_dim 72 takes 16 bits only");
-    EXPECT_EQ(message_of([] {
-                  page_layout({16, 4}, head_shape(176), 2, 0);
-              }),
-              "value width 4: head_dim 176 takes 16 bits only");
-    EXPECT_EQ(message_of([] {
                   page_layout({7, 4}, head_shape(64), 2, 0);
               }),
               "key width 7: must be 32, 16, 8, 6, 5, 4, 3 or 2 bits");
     EXPECT_THROW(page_layout({8, 4}, head_shape(64), 0, 0), Error);
-    EXPECT_NO_THROW(page_layout({16, 16}, head_shape(72), 2, 0));
 }
 
 TEST(PageLayout, FirstPageK8V4) {
@@ -95,7 +87,7 @@ TEST(PageLayout, OpenPageIsBare) {
 }
 
 TEST(PageLayout, EveryPairAddsUpAndIsAligned) {
-    for (int dim : {16, 64, 80, 96, 128, 256}) {
+    for (int dim : {1, 8, 16, 60, 64, 80, 96, 99, 100, 128, 176, 256}) {
         for (int k : kv_widths()) {
             for (int v : kv_widths()) {
                 for (int heads : {1, 3, 8}) {
@@ -114,8 +106,9 @@ TEST(PageLayout, EveryPairAddsUpAndIsAligned) {
                     EXPECT_EQ(first.key_bytes, later.key_bytes);
                     EXPECT_EQ(first.value_bytes, later.value_bytes);
                     EXPECT_LT(later.exact_bytes, 64u);
-                    const std::size_t sinks = static_cast<std::size_t>((k != 16) + (v != 16)) * 4 * 2 *
-                                              static_cast<std::size_t>(dim * heads);
+                    const int sink_dims = (k != 16 ? dim : 0) + (v != 16 ? s.padded_dim : 0);
+                    const std::size_t sinks =
+                        std::size_t{4 * 2} * static_cast<std::size_t>(sink_dims * heads);
                     EXPECT_GE(first.exact_bytes, sinks);
                     EXPECT_LT(first.exact_bytes, sinks + 128);  // behind the header, and at the end
                 }
@@ -142,6 +135,17 @@ TEST(PageLayout, BitsPerElement) {
     EXPECT_DOUBLE_EQ(value_bits_per_element(16, s), 16);
     EXPECT_DOUBLE_EQ(value_bits_per_element(16, head_shape(72)), 16.0 * 80 / 72);
     EXPECT_DOUBLE_EQ(value_bits_per_element(4, head_shape(80)), 4.2);
+}
+
+// What pads a head is stored, so it is counted: codes, scales and means are those of a head of 112.
+TEST(PageLayout, PaddingCounts) {
+    const HeadShape head = head_shape(100), padded = head_shape(112);
+    for (const int bits : testing::kCodedWidths) {
+        EXPECT_EQ(page_layout({bits, bits}, head, 3, 0).bytes, page_layout({bits, bits}, padded, 3, 0).bytes);
+        EXPECT_DOUBLE_EQ(key_bits_per_element(bits, head), key_bits_per_element(bits, padded) * 1.12);
+        EXPECT_DOUBLE_EQ(value_bits_per_element(bits, head), (bits + 16.0 / 112) * 1.12);
+    }
+    EXPECT_DOUBLE_EQ(key_bits_per_element(16, head), 16);
 }
 
 // DeepSeek V2's and V3's: what is key and value is counted once.

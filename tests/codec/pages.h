@@ -80,11 +80,16 @@ inline std::vector<std::uint16_t> open_values(const std::vector<std::uint16_t>& 
     return page;
 }
 
-// Positive factors around 1.
+// Head sizes that are no multiples of 16.
+inline constexpr int kPaddedHeads[] = {1,  7,  8,  15,  17,  24,  31,  40,  56, 60,
+                                       72, 88, 99, 100, 104, 120, 127, 129, 200};
+
+// Positive factors around 1, for padding channels, too.
 inline std::vector<float> make_smoothing(int head_dim, unsigned seed) {
     std::mt19937 rng(seed);
     std::vector<float> s;
-    for (int c = 0; c < head_dim; ++c) s.push_back(0.5f + static_cast<float>(rng() % 1000) / 700.0f);
+    for (int c = 0; c < head_shape(head_dim).padded_dim; ++c)
+        s.push_back(0.5f + static_cast<float>(rng() % 1000) / 700.0f);
     return s;
 }
 

@@ -7,12 +7,19 @@
 
 #include "backend/cpu/attention_memory.h"
 #include "base/check.h"
+#include "base/error.h"
 #include "codec/smoothing.h"
 
 namespace kvsplit::cpu {
 namespace {
 
 constexpr int P = codec::kPageTokens;
+
+// Whether a number becomes infinite in 16 bits. One that was infinite before is the weights' fault, and shows
+// in the logits.
+bool is_too_large(float magnitude) { return magnitude >= 65520.0f && !std::isinf(magnitude); }
+
+float scale_of(const float* scales, int kv_head) { return scales ? scales[kv_head] : 1.0f; }
 
 // Takes weight away from all keys, as a key with this logit and a value of zero would. logits: (group)
 void add_sink_logits(const float* logits, int group, int n_rows, int dim, SoftmaxState& state) {
@@ -68,7 +75,10 @@ std::size_t Attention::Scratch::total(int n_threads) const {
 }
 
 Attention::Attention(ThreadPool& pool, const Kernels& kernels)
-    : pool_(pool), kernels_(kernels), thread_memory_(static_cast<std::size_t>(pool.size())) {}
+    : pool_(pool),
+      kernels_(kernels),
+      thread_memory_(static_cast<std::size_t>(pool.size())),
+      lost_(static_cast<std::size_t>(pool.size())) {}
 
 Attention::Scratch Attention::needed(const AttentionParams& params, int n, int max_rows) {
     const codec::KvHead& head = params.head;
@@ -130,7 +140,7 @@ void Attention::plan(const AttentionParams& params, std::span<const SequenceRun>
 }
 
 // Normalises, rotates and scales the queries of a KV head's group, appends its keys and values where the call
-// brings them.
+// brings them. What is done to keys, to keep them, is undone in the queries.
 void Attention::append(const Call& call, const Block& block, int kv_head, int thread) {
     const AttentionParams& p = call.params;
     const int dim = p.head.key.head_dim, query_dim = p.head.query_dim(), value_dim = p.head.value.head_dim;
@@ -143,6 +153,8 @@ void Attention::append(const Call& call, const Block& block, int kv_head, int th
     std::byte* values = page + l.value_codes.at(kv_head);
     float* key = floats(thread_memory_[static_cast<std::size_t>(thread)]);
     float* value = key + dim;
+    const float key_scale = scale_of(p.key_scales, kv_head), value_scale = scale_of(p.value_scales, kv_head);
+    AppendedSizes& lost = lost_[static_cast<std::size_t>(thread)];
     const auto rope = p.rope == RopeKind::kPairs ? kernels_.rope_pairs : kernels_.rope_halves;
     for (int i = 0; i < block.n_tokens; ++i) {
         const int row = block.first_row + i;
@@ -165,15 +177,46 @@ void Attention::append(const Call& call, const Block& block, int kv_head, int th
         rotate(q, call.group, query_dim, p.q_norm);
         kernels_.scale(q, p.query_scales ? p.scale * p.query_scales[row] : p.scale, call.group * query_dim,
                        q);
+        for (int h = 0; p.key_scales && h < call.group; ++h)
+            kernels_.scale(q + h * query_dim, 1.0f / key_scale, dim, q + h * query_dim);
+        for (int h = 0; p.value_scales && h < call.group; ++h) {
+            float* latent = q + h * query_dim + dim;  // empty where values are no keys
+            kernels_.scale(latent, 1.0f / value_scale, query_dim - dim, latent);
+        }
         if (!p.appends) continue;
         const float* key_in = source + p.n_heads * query_dim + kv_head * dim;
         const float* value_in = source + p.n_heads * query_dim + p.n_kv_heads * dim + kv_head * value_dim;
         std::memcpy(key, key_in, static_cast<std::size_t>(dim) * sizeof(float));
         rotate(key, 1, dim, p.k_norm);
-        if (p.v_norm) kernels_.rms_norm(value_in, p.v_norm, value_dim, p.norm_eps, value);
-        kernels_.append_token(p.head, key, p.v_norm ? value : value_in, (block.position + i) % P, l.key_bits,
-                              keys, values);
+        if (p.v_norm) {
+            kernels_.rms_norm(value_in, p.v_norm, value_dim, p.norm_eps, value);
+            value_in = value;
+        }
+        if (p.key_scales) kernels_.scale(key, key_scale, dim, key);
+        if (p.value_scales) {
+            kernels_.scale(value_in, value_scale, value_dim, value);
+            value_in = value;
+        }
+        const AppendedSizes token =
+            kernels_.append_token(p.head, key, value_in, (block.position + i) % P, l.key_bits, keys, values);
+        if (is_too_large(token.key)) lost.key = std::max(lost.key, token.key / key_scale);
+        if (is_too_large(token.value)) lost.value = std::max(lost.value, token.value / value_scale);
     }
+}
+
+// Throws if 16 bits did not hold one of this call's keys or values.
+void Attention::check_nothing_lost(const Call& call) const {
+    const auto check = [&](const char* what, float AppendedSizes::*side) {
+        float largest = 0;
+        for (const AppendedSizes& lost : lost_) largest = std::max(largest, lost.*side);
+        if (largest == 0) return;
+        fail(ErrorCode::kUnsupported,
+             "layer {}: a {} of magnitude {:.3g} overflows the cache: 16 bits hold up to {}, and every cache "
+             "but f32 stores tokens in them first. Use --kv f32",
+             call.params.layer, what, largest, 65504);
+    };
+    check("key", &AppendedSizes::key);
+    check("value", &AppendedSizes::value);
 }
 
 void Attention::prepare(const Call& call, const Block& block, int kv_head, int thread) {
@@ -192,15 +235,18 @@ void Attention::prepare(const Call& call, const Block& block, int kv_head, int t
         }
     };
     if (call.coded_keys())
-        prepare(head.key, 0, pages.layer->smoothing.data() + kv_head * head.key.head_dim, key_queries_);
+        prepare(head.key, 0, pages.layer->smoothing.data() + kv_head * head.key.padded_dim, key_queries_);
     if (call.coded_latents()) prepare(head.value, head.key.head_dim, nullptr, latent_queries_);
 }
 
 // Adds this call's share to the sums of q^2 (in the order of tokens, whatever the batches), and makes the
 // smoothing vector of them when the first page is about to be sealed.
 void Attention::gather_statistics(const Call& call, Pages& pages, int kv_head) {
-    const int dim = call.shape.head.key.head_dim, query_dim = call.shape.head.query_dim();
-    float* sums = pages.layer->smoothing.data() + kv_head * dim;
+    const codec::HeadShape& shape = call.shape.head.key;
+    const int dim = shape.head_dim, query_dim = call.shape.head.query_dim();
+    const std::span<float> smoothing(pages.layer->smoothing.data() + kv_head * shape.padded_dim,
+                                     static_cast<std::size_t>(shape.padded_dim));
+    float* sums = smoothing.data();
     const int T = call.open_pages;
     const int end = std::min(pages.position + pages.n_tokens, T * P);
     for (int t = std::max(pages.position, call.sinks); t < end; ++t) {
@@ -212,7 +258,7 @@ void Attention::gather_statistics(const Call& call, Pages& pages, int kv_head) {
     }
     if (!pages.first_seal) return;
     if (!call.layouts.sealed.codec.smoothing) {
-        std::fill_n(sums, dim, 1.0f);
+        std::ranges::fill(smoothing, 1.0f);
         return;
     }
     const codec::PageLayout& l = call.layouts.open;
@@ -222,8 +268,7 @@ void Attention::gather_statistics(const Call& call, Pages& pages, int kv_head) {
                                                               l.key_codes.at(kv_head)));
     }
     const std::vector<float> squares(sums, sums + dim);
-    codec::compute_smoothing(call.shape.head.key, squares, keys, call.sinks,
-                             {sums, static_cast<std::size_t>(dim)});
+    codec::compute_smoothing(shape, squares, keys, call.sinks, smoothing);
 }
 
 void Attention::seal(const Call& call, const Seal& seal, int kv_head) {
@@ -236,7 +281,7 @@ void Attention::seal(const Call& call, const Seal& seal, int kv_head) {
     const bool smooth = !pages.layer->smoothing.empty();
     kernels_.seal.key_page(
         layout, kv_head, reinterpret_cast<const std::uint16_t*>(open + l.key_codes.at(kv_head)),
-        smooth ? pages.layer->smoothing.data() + kv_head * call.shape.head.key.head_dim : nullptr, sealed);
+        smooth ? pages.layer->smoothing.data() + kv_head * call.shape.head.key.padded_dim : nullptr, sealed);
     kernels_.seal.value_page(
         layout, kv_head, reinterpret_cast<const std::uint16_t*>(open + l.value_codes.at(kv_head)), sealed);
 }
@@ -390,6 +435,10 @@ void Attention::merge_chunks(const Call& call, const Block& block, int kv_head, 
     } else {
         kernels_.finish_rows(value, total, exact, n_rows, call.group, out, token_stride);
     }
+    for (int t = 0; call.params.value_scales && t < block.n_tokens; ++t) {
+        float* row = out + t * token_stride;
+        kernels_.scale(row, 1.0f / call.params.value_scales[kv_head], call.group * value.head_dim, row);
+    }
 }
 
 // One block from beginning to end, in this thread's memory: running total | chunk | exact part, as
@@ -529,10 +578,12 @@ void Attention::run(const AttentionParams& params, std::span<const SequenceRun> 
     const int n_seals = static_cast<int>(seals_.size()) * n_kv,
               n_runs = static_cast<int>(pages_.size()) * n_kv;
 
+    std::ranges::fill(lost_, AppendedSizes{});
     pool_.for_each(n_tiles, [&](int i, int thread) {
         append(call, block_of(i), i % n_kv, thread);
         if (prepare_at_once && pages_of(block_of(i)).prepare) prepare(call, block_of(i), i % n_kv, thread);
     });
+    check_nothing_lost(call);
     if (any_early) {
         pool_.for_each(n_runs, [&](int i) {
             Pages& pages = pages_[static_cast<std::size_t>(i / n_kv)];

@@ -89,6 +89,7 @@ class Attention {
     void merge_chunks(const Call& call, const Block& block, int kv_head, int n_chunks, float* memory);
     void chunk_range(const Call& call, const Block& block, int& first, int& end) const;
     QueryTile tile(const Call& call, const Block& block, int kv_head) const;
+    void check_nothing_lost(const Call& call) const;
 
     ThreadPool& pool_;
     const Kernels& kernels_;
@@ -100,6 +101,7 @@ class Attention {
     std::vector<std::int32_t> positions_;  // (n, group) for the rows of a tile
     AlignedBuffer queries_, key_queries_, latent_queries_, states_;
     std::vector<AlignedBuffer> thread_memory_;
+    std::vector<AppendedSizes> lost_;  // of each thread, the largest that 16 bits did not hold, or 0
 };
 
 }  // namespace kvsplit::cpu

@@ -17,9 +17,9 @@ struct AttentionShape {
     bool wide_weights() const { return key_bits >= 6 && (!head.latent || value_bits >= 6); }
 };
 
-// What rows of queries are where they meet codes of `dim` channels in `n_groups` groups.
+// What rows of queries are where they meet codes of padded_dim channels in n_groups groups.
 struct QueryCodes {
-    const std::int8_t* codes;  // (n_rows, dim) hadamard(q / smoothing) / scale
+    const std::int8_t* codes;  // (n_rows, padded_dim) hadamard(q / smoothing) / scale
     const float* scale;        // (n_rows)
     const std::int32_t* sums;  // (n_rows, n_groups) sums of codes over the channels of a group
 };
@@ -54,6 +54,12 @@ struct PageRun {
 inline bool weights_have_bytes(const AttentionShape& shape, const PageRun& run) {
     return run.value_bits < 16 && !shape.wide_weights();
 }
+
+// The largest magnitudes of a token's key and value, NaN ignored, where 16 bits have to hold them; 0 where
+// they are stored in 32 bits.
+struct AppendedSizes {
+    float key = 0, value = 0;
+};
 
 // An online softmax over some keys, mergeable: weights are e^(logit - max), sum is theirs in sixteen parts,
 // acc the weighted sum of values. (flash decoding; the state of Milakov & Gimelshein, arXiv:1805.02867.)

@@ -42,7 +42,7 @@ inline std::size_t sinks_page_floats(const codec::KvHead& head) {
 // The queries of a batch where they meet codes of one shape: codes, then scales, then sums.
 struct PreparedQueries {
     PreparedQueries(const AlignedBuffer& buffer, std::size_t n_rows, const codec::HeadShape& side)
-        : dim(static_cast<std::size_t>(side.head_dim)), groups(static_cast<std::size_t>(side.n_groups)) {
+        : dim(static_cast<std::size_t>(side.padded_dim)), groups(static_cast<std::size_t>(side.n_groups)) {
         std::byte* at = const_cast<std::byte*>(reinterpret_cast<const std::byte*>(buffer.data()));
         codes = reinterpret_cast<std::int8_t*>(at);
         at += round_up(n_rows * dim, 64);
@@ -51,7 +51,7 @@ struct PreparedQueries {
         sums = reinterpret_cast<std::int32_t*>(at);
     }
     static std::size_t bytes(std::size_t n_rows, const codec::HeadShape& side) {
-        return round_up(n_rows * static_cast<std::size_t>(side.head_dim), 64) +
+        return round_up(n_rows * static_cast<std::size_t>(side.padded_dim), 64) +
                round_up(n_rows * sizeof(float), 64) +
                n_rows * static_cast<std::size_t>(side.n_groups) * sizeof(std::int32_t) + 64;
     }

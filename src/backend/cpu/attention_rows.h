@@ -41,7 +41,7 @@ KVSPLIT_INLINE void hadamard_near(float* x, int n, int size) {
     }
 }
 
-// x[n] in blocks of `size`, orthonormal; n is a multiple of 16 or smaller than 16.
+// x[n] in blocks of `size`, orthonormal; n is a multiple of 16.
 inline void hadamard(float* x, int n, int size) {
     hadamard_near(x, n, size);
     for (int h = 16; h < size; h *= 2) {
@@ -54,19 +54,19 @@ inline void hadamard(float* x, int n, int size) {
         }
     }
     const float norm = 1.0f / __builtin_sqrtf(static_cast<float>(size));
-    for (int i = 0; i < n; i += 16) {
-        const int left = n - i < 16 ? n - i : 16;
-        store_first(x + i, load_first(x + i, left) * set1(norm), left);
-    }
+    for (int i = 0; i < n; i += 16) store(x + i, load(x + i) * set1(norm));
 }
 
-// One query row, the channels of one shape: q (dim) already scaled; smoothing (dim), or null: none. Writes
-// codes (dim) and the group sums (n_groups); returns the scale. `rotated` is scratch of dim floats.
+// One query row, the channels of one shape: q (head_dim) already scaled; smoothing (padded_dim), or null:
+// none. Writes codes (padded_dim) and the group sums (n_groups); returns the scale. `rotated` is scratch of
+// padded_dim floats.
 inline float prepare_query(const codec::HeadShape& head, const float* q, const float* smoothing,
                            float* rotated, std::int8_t* codes, std::int32_t* sums) {
-    const int dim = head.head_dim;
-    for (int c = 0; c < dim; c += 16)
-        store(rotated + c, smoothing ? load(q + c) / load(smoothing + c) : load(q + c));
+    const int dim = head.padded_dim;
+    for (int c = 0; c < dim; c += 16) {
+        const f32x16 x = load_up_to_16(q + c, head.head_dim - c);
+        store(rotated + c, smoothing ? x / load(smoothing + c) : x);
+    }
     hadamard(rotated, dim, head.hadamard_size);
     f32x16 top = zero_f32();
     for (int c = 0; c < dim; c += 16) top = max(abs(load(rotated + c)), top);
@@ -86,31 +86,35 @@ inline float prepare_query(const codec::HeadShape& head, const float* q, const f
 KVSPLIT_INLINE void store_number(std::uint16_t* p, f32x16 a) { store_f16(p, a); }
 KVSPLIT_INLINE void store_number(float* p, f32x16 a) { store(p, a); }
 
-KVSPLIT_INLINE f32x16 load_up_to_16(const float* p, int n) { return n >= 16 ? load(p) : load_first(p, n); }
-
 // One token of one head into an open page: keys [dim][64] and values [64][padded_dim], f16 or f32.
 template <typename Number>
-void append_numbers(const codec::KvHead& head, const float* key, const float* value, int token, Number* keys,
-                    Number* values) {
+AppendedSizes append_numbers(const codec::KvHead& head, const float* key, const float* value, int token,
+                             Number* keys, Number* values) {
     alignas(64) Number stored[16];
+    f32x16 key_top = zero_f32(), value_top = zero_f32();
     for (int c = 0; c < head.key.head_dim; c += 16) {
         const int n = head.key.head_dim - c < 16 ? head.key.head_dim - c : 16;
-        store_number(stored, load_up_to_16(key + c, n));
+        const f32x16 x = load_up_to_16(key + c, n);
+        key_top = max(abs(x), key_top);
+        store_number(stored, x);
         for (int i = 0; i < n; ++i) keys[(c + i) * kTokens + token] = stored[i];
     }
     for (int c = 0; c < head.value.head_dim; c += 16) {
-        store_number(values + token * head.value.padded_dim + c,
-                     load_up_to_16(value + c, head.value.head_dim - c));
+        const f32x16 x = load_up_to_16(value + c, head.value.head_dim - c);
+        value_top = max(abs(x), value_top);
+        store_number(values + token * head.value.padded_dim + c, x);
     }
+    return {reduce_max(key_top), reduce_max(value_top)};
 }
-inline void append_token(const codec::KvHead& head, const float* key, const float* value, int token, int bits,
-                         std::byte* keys, std::byte* values) {
+inline AppendedSizes append_token(const codec::KvHead& head, const float* key, const float* value, int token,
+                                  int bits, std::byte* keys, std::byte* values) {
     if (bits == 32) {
-        return append_numbers(head, key, value, token, reinterpret_cast<float*>(keys),
-                              reinterpret_cast<float*>(values));
+        append_numbers(head, key, value, token, reinterpret_cast<float*>(keys),
+                       reinterpret_cast<float*>(values));
+        return {};
     }
-    append_numbers(head, key, value, token, reinterpret_cast<std::uint16_t*>(keys),
-                   reinterpret_cast<std::uint16_t*>(values));
+    return append_numbers(head, key, value, token, reinterpret_cast<std::uint16_t*>(keys),
+                          reinterpret_cast<std::uint16_t*>(values));
 }
 
 // The attention output of n_rows rows: (rotated part undone + plain part) / sum. Either state may be absent
@@ -133,7 +137,7 @@ inline void finish_rows(const codec::HeadShape& head, SoftmaxState& rotated, con
         const f32x16 inverse = set1(sum > 0 ? 1.0f / sum : 0.0f);
         float* x = rotated.max ? rotated.acc + r * dim : nullptr;
         const float* y = plain.max ? plain.acc + r * dim : nullptr;
-        if (has_rotated) hadamard(x, head.head_dim, head.hadamard_size);
+        if (has_rotated) hadamard(x, dim, head.hadamard_size);
         float* row = out + (r / group) * token_stride + (r % group) * head.head_dim;
         for (int c = 0; c < head.head_dim; c += 16) {
             const int n = head.head_dim - c < 16 ? head.head_dim - c : 16;

@@ -53,8 +53,8 @@ struct Kernels {
                         int n_rows, int group, float* out, std::ptrdiff_t token_stride);
     float (*prepare_query)(const codec::HeadShape& head, const float* q, const float* smoothing,
                            float* rotated, std::int8_t* codes, std::int32_t* sums);
-    void (*append_token)(const codec::KvHead& head, const float* key, const float* value, int token, int bits,
-                         std::byte* keys, std::byte* values);
+    AppendedSizes (*append_token)(const codec::KvHead& head, const float* key, const float* value, int token,
+                                  int bits, std::byte* keys, std::byte* values);
     MatmulKernels matmul;          // see matmul.h
     RecurrenceKernels recurrence;  // see recurrence_kernels.h
     SealKernels seal;              // pages into codes

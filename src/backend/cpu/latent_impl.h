@@ -31,9 +31,9 @@ class Latents {
             turn_codes<width.bits>(low, low + l.value_high_plane);
         });
         const f32x16 scale = set1(f16_to_f32(*keys_.mean_scale));
-        for (int c = 0; c < head.value.head_dim; c += 16)
-            store(rotated_mean_ + c, load_i8_f32(keys_.means + c) * scale);
-        hadamard(rotated_mean_, head.value.head_dim, head.value.hadamard_size);
+        const int dim = head.value.padded_dim;
+        for (int c = 0; c < dim; c += 16) store(rotated_mean_ + c, load_i8_f32(keys_.means + c) * scale);
+        hadamard(rotated_mean_, dim, head.value.hadamard_size);
     }
 
     // To the logits of R rows the products with the latents.

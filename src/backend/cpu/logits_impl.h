@@ -20,7 +20,7 @@ struct QueryRows {
 struct CodedKeys {
     const std::uint8_t *low, *high;   // planes
     const std::uint16_t* scales;      // (n_groups, 64)
-    const std::int8_t* means;         // (dim)
+    const std::int8_t* means;         // (padded_dim)
     const std::uint16_t* mean_scale;  // one
 };
 KVSPLIT_INLINE CodedKeys coded_keys(const codec::PageLayout& l, const std::byte* page, int kv_head) {
@@ -38,10 +38,15 @@ KVSPLIT_INLINE void find_terms(const CodedKeys& keys, const QueryRows& q, int di
                                float unit, RowBlock& block) {
     f32x16 dot[R];
     f32x16 mean = load_i8_f32(keys.means);
-    for (int r = 0; r < R; ++r) dot[r] = load(q.row(r)) * mean;
-    for (int c = 16; c < dim; c += 16) {
+    for (int r = 0; r < R; ++r) dot[r] = load_up_to_16(q.row(r), dim) * mean;
+    int c = 16;
+    for (; c + 16 <= dim; c += 16) {
         mean = load_i8_f32(keys.means + c);
         for (int r = 0; r < R; ++r) dot[r] = fmadd(load(q.row(r) + c), mean, dot[r]);
+    }
+    if (c < dim) {
+        mean = load_i8_f32(keys.means + c);
+        for (int r = 0; r < R; ++r) dot[r] = fmadd(load_first(q.row(r) + c, dim - c), mean, dot[r]);
     }
     const float mean_scale = f16_to_f32(*keys.mean_scale) * kLog2E;
     const f32x16 of_mean = of_row_quads<R>([&](auto row) KVSPLIT_LAMBDA_INLINE {

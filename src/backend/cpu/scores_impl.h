@@ -101,8 +101,8 @@ struct RowTerms {
 
     template <typename Grid>
     KVSPLIT_INLINE void find(const QueryCodes& queries, int row, const codec::HeadShape& shape) {
-        const std::int8_t* from = queries.codes + static_cast<std::ptrdiff_t>(row) * shape.head_dim;
-        for (int r = 0; r < R; ++r) codes[r] = from + r * shape.head_dim;
+        const std::int8_t* from = queries.codes + static_cast<std::ptrdiff_t>(row) * shape.padded_dim;
+        for (int r = 0; r < R; ++r) codes[r] = from + r * shape.padded_dim;
         const std::int32_t* sums = queries.sums + static_cast<std::ptrdiff_t>(row) * shape.n_groups;
         for (int g = 0; g < shape.n_groups; ++g) {
             for (int r = 0; r < R; ++r) {

@@ -70,10 +70,11 @@ KVSPLIT_INLINE void transform_stages(Tile& tile, int dim, int span) {
 }
 
 inline void transform_channels(Tile& tile, const HeadShape& shape) {
+    const int dim = shape.padded_dim;
     int span = 1;
-    for (; span * 8 <= shape.hadamard_size; span *= 8) transform_stages<8>(tile, shape.head_dim, span);
-    if (span * 4 == shape.hadamard_size) transform_stages<4>(tile, shape.head_dim, span);
-    if (span * 2 == shape.hadamard_size) transform_stages<2>(tile, shape.head_dim, span);
+    for (; span * 8 <= shape.hadamard_size; span *= 8) transform_stages<8>(tile, dim, span);
+    if (span * 4 == shape.hadamard_size) transform_stages<4>(tile, dim, span);
+    if (span * 2 == shape.hadamard_size) transform_stages<2>(tile, dim, span);
 }
 
 // Grids. value(x) is what the code of x stands for, code(x) the code itself; both for a given step.
@@ -358,10 +359,12 @@ inline void store_means(const PageLayout& layout, int dim, Channels& channels, s
     }
 }
 
-// The means of key channels, [channel][64 tokens], without the sinks.
+// The means of key channels, [channel][64 tokens], without the sinks. Those of padding channels are 0.
 inline void key_means(const PageLayout& layout, const std::uint16_t* keys, float* mean) {
+    const HeadShape& shape = layout.head.key;
     const float count = static_cast<float>(kPageTokens - layout.sinks);
-    for (int c = 0; c < layout.head.key.head_dim; ++c) {
+    for (int c = shape.head_dim; c < shape.padded_dim; ++c) mean[c] = 0.0f;
+    for (int c = 0; c < shape.head_dim; ++c) {
         f32x16 sum = zero_f32();
         sum = sum + select(mask_first(layout.sinks), zero_f32(), saturate(load_f16(keys + c * kPageTokens)));
         for (int t = kTileTokens; t < kPageTokens; t += kTileTokens) {
@@ -374,7 +377,7 @@ inline void key_means(const PageLayout& layout, const std::uint16_t* keys, float
 // The same of value channels, [token][channel]: 16 partial sums over the tokens, folded.
 inline void value_means(const PageLayout& layout, const std::uint16_t* values, float* mean) {
     const HeadShape& shape = layout.head.value;
-    for (int c = 0; c < shape.head_dim; c += 16) {
+    for (int c = 0; c < shape.padded_dim; c += 16) {
         f32x16 sum[kTileTokens];
         for (int i = 0; i < kTileTokens; ++i) sum[i] = zero_f32();
         for (int t = layout.sinks; t < kPageTokens; ++t) {
@@ -395,7 +398,7 @@ inline void seal_key_page(const codec::PageLayout& layout, int head, const std::
                           const float* smoothing, std::uint8_t* page) {
     using namespace sealing;
     const HeadShape& shape = layout.head.key;
-    const int dim = shape.head_dim;
+    const int dim = shape.head_dim, padded = shape.padded_dim;
     std::uint8_t* codes = part(page, layout.key_codes, head);
     if (layout.key_bits == 16) {
         std::memcpy(codes, open_keys, layout.key_codes.bytes);
@@ -403,9 +406,9 @@ inline void seal_key_page(const codec::PageLayout& layout, int head, const std::
     }
     Channels channels;
     key_means(layout, open_keys, channels.mean);
-    store_means(layout, dim, channels, reinterpret_cast<std::int8_t*>(part(page, layout.key_means, head)),
+    store_means(layout, padded, channels, reinterpret_cast<std::int8_t*>(part(page, layout.key_means, head)),
                 halves(part(page, layout.key_mean_scales, head)));
-    for (int c = 0; c < dim; c += 16) {
+    for (int c = 0; c < padded; c += 16) {
         store(channels.factor + c, load(smoothing + c) * set1(transform_factor(shape)));
     }
     const GridPolicy& policy = codec::key_policy(layout.key_bits, layout.codec.search);
@@ -418,6 +421,7 @@ inline void seal_key_page(const codec::PageLayout& layout, int head, const std::
             if (sinks > 0) x = select(mask_first(sinks), set1(channels.mean[c]), x);
             store(tile.x[c], (x - set1(channels.stored_mean[c])) * set1(channels.factor[c]));
         }
+        for (int c = dim; c < padded; ++c) store(tile.x[c], zero_f32());
         transform_channels(tile, shape);
         encode_tile<KeyCodes>(policy, shape, tile, t, scales, codes, layout.key_high_plane, t);
     }
@@ -431,7 +435,7 @@ inline void seal_value_page(const codec::PageLayout& layout, int head, const std
                             std::uint8_t* page) {
     using namespace sealing;
     const HeadShape& shape = layout.head.value;
-    const int dim = shape.head_dim;
+    const int dim = shape.padded_dim;
     std::uint8_t* codes = part(page, layout.value_codes, head);
     if (layout.value_bits == 16) {
         std::memcpy(codes, open_values, layout.value_codes.bytes);
@@ -441,7 +445,7 @@ inline void seal_value_page(const codec::PageLayout& layout, int head, const std
     const bool centred = layout.head.latent;
     if (centred || layout.sinks > 0) value_means(layout, open_values, channels.mean);
     if (centred) {
-        store_means(layout, shape.head_dim, channels,
+        store_means(layout, dim, channels,
                     reinterpret_cast<std::int8_t*>(part(page, layout.value_means, head)),
                     halves(part(page, layout.value_mean_scales, head)));
     }

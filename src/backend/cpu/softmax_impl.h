@@ -25,6 +25,8 @@ inline constexpr int kRowQuad = 4;
 inline constexpr float kMinusInfinity = -__builtin_inff();
 inline constexpr float kLog2E = 1.44269504088896341f;
 
+KVSPLIT_INLINE f32x16 load_up_to_16(const float* p, int n) { return n >= 16 ? load(p) : load_first(p, n); }
+
 struct RowBlock {
     alignas(64) float scores[kRowBlock][kTokens];         // and then weights, or else (byte_weights_impl.h)
     alignas(64) std::uint16_t words[kRowBlock][kTokens];  // weights in the order of pack_words, and

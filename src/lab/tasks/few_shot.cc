@@ -1,6 +1,7 @@
 #include "lab/tasks/few_shot.h"
 
 #include <algorithm>
+#include <span>
 
 #include "base/error.h"
 
@@ -11,7 +12,7 @@ void check_fits(const Model& model, const TaskItem& item, const std::string& pla
     std::size_t longest = 0;
     for (const auto& answer : item.answers) longest = std::max(longest, item.prompt.size() + answer.size());
     const int context = model.info().context_length;
-    if (context > 0 && longest > static_cast<std::size_t>(context)) {
+    if (longest > static_cast<std::size_t>(context)) {
         fail(ErrorCode::kInvalidArgument,
              "{}: the prompt with its answer has {} tokens, but the model was made for {}: give a smaller "
              "context "
@@ -22,6 +23,18 @@ void check_fits(const Model& model, const TaskItem& item, const std::string& pla
 
 std::string solved(const Question& q) {
     return q.prompt + q.answers[static_cast<std::size_t>(q.right)] + "\n\n";
+}
+
+// The default number of tokens for solved questions: leaves room for the longest question that is asked.
+int default_context(const Task& task, const Model& model, std::span<const Question> asked) {
+    int longest = 0;
+    for (const Question& q : asked) {
+        for (const std::string& answer : q.answers) {
+            const auto n = model.tokenize(q.prompt + answer, true, false).size();
+            longest = std::max(longest, static_cast<int>(n));
+        }
+    }
+    return std::clamp(model.info().context_length - longest, 0, task.info.context);
 }
 
 // As many solved questions, from the last one backwards, as fit into `context` tokens; at most half of all.
@@ -39,20 +52,25 @@ int shots_that_fit(const Model& model, const std::vector<Question>& questions, i
 }  // namespace
 
 void add_few_shot_items(Task& task, const Model& model, const std::vector<Question>& questions,
-                        const TaskOptions& options, int context, std::string_view file,
-                        const TaskCallback& callback) {
+                        const TaskOptions& options, const TaskCallback& callback) {
     const auto n = static_cast<int>(questions.size());
-    task.shots = options.shots >= 0 ? options.shots : shots_that_fit(model, questions, context);
+    const int items = std::min(options.items > 0 ? options.items : task.info.items, n);
+    const auto context = [&] {
+        return options.contexts.empty()
+                   ? default_context(task, model, std::span(questions).first(static_cast<std::size_t>(items)))
+                   : options.contexts[0];
+    };
+    task.shots = options.shots >= 0 ? options.shots : shots_that_fit(model, questions, context());
     if (task.shots >= n) {
         fail(ErrorCode::kInvalidArgument,
              "{}: {} questions, and {} of them as solved ones in front leave none to ask: give a longer file "
              "or fewer "
              "shots",
-             file, n, task.shots);
+             options.file, n, task.shots);
     }
     std::string prefix;
     for (int i = n - task.shots; i < n; ++i) prefix += solved(questions[static_cast<std::size_t>(i)]);
-    const int wanted = std::min(options.items > 0 ? options.items : task.info.items, n - task.shots);
+    const int wanted = std::min(items, n - task.shots);
     for (int i = 0; i < wanted; ++i) {
         Question question = questions[static_cast<std::size_t>(i)];
         question.prompt.insert(0, prefix);

@@ -4,7 +4,6 @@
 // questions in front make the cache as long as wanted, and benchmarks are usually run that way.
 #pragma once
 
-#include <string_view>
 #include <vector>
 
 #include "lab/tasks/question.h"
@@ -15,7 +14,6 @@ namespace kvsplit::lab {
 // list, so the questions asked do not depend on their number. Sets task.shots and task.items. Throws
 // Error(kInvalidArgument) if there are too few questions.
 void add_few_shot_items(Task& task, const Model& model, const std::vector<Question>& questions,
-                        const TaskOptions& options, int context, std::string_view file,
-                        const TaskCallback& callback);
+                        const TaskOptions& options, const TaskCallback& callback);
 
 }  // namespace kvsplit::lab

@@ -64,8 +64,7 @@ void add_file_items(Task& task, const Model& model, const TaskOptions& o, const 
     const auto questions = task.info.kind == TaskKind::kHellaswag ? parse_hellaswag(o.text, o.file)
                                                                   : parse_lambada(o.text, o.file);
     if (questions.empty()) fail(ErrorCode::kFormat, "{}: no questions in it", o.file);
-    add_few_shot_items(task, model, questions, o, o.contexts.empty() ? task.info.context : o.contexts[0],
-                       o.file, callback);
+    add_few_shot_items(task, model, questions, o, callback);
 }
 
 template <typename T>
@@ -77,14 +76,14 @@ void sort_and_unite(std::vector<T>& list) {
 void add_generated_items(Task& task, const Model& model, const TaskOptions& o, const TaskCallback& callback) {
     FilledOptions g;
     g.items = o.items > 0 ? o.items : task.info.items;
-    g.contexts = o.contexts.empty() ? std::vector<int>{task.info.context} : o.contexts;
+    const int most = model.info().context_length;
+    g.contexts = o.contexts.empty() ? std::vector<int>{std::min(task.info.context, most)} : o.contexts;
     g.depths = o.depths;
     if (g.depths.empty()) g.depths.assign(std::begin(kDefaultDepths), std::end(kDefaultDepths));
     g.seed = o.seed;
     sort_and_unite(g.depths);
     sort_and_unite(g.contexts);
-    const int most = model.info().context_length;
-    if (most > 0 && g.contexts.back() > most) {
+    if (g.contexts.back() > most) {
         fail(ErrorCode::kInvalidArgument, "a context of {} tokens: the model was made for {}",
              g.contexts.back(), most);
     }
