@@ -8,6 +8,16 @@ die() {
     say "error: $*"
     exit 1
 }
+# The command line is wrong: the same status as the program's own.
+usage_error() {
+    say "error: $*"
+    exit 2
+}
+# unknown_option SCRIPT OPTION
+unknown_option() { usage_error "unknown option '$2'; see $(basename "$1") --help"; }
+
+# print_help SCRIPT: the comment at its top.
+print_help() { sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$1"; }
 
 # What the build and the tests need: "Debian package | how to see that it is there | what it is for".
 # The probe looks for the thing itself, so a system with other package names, or one that got its tools some

