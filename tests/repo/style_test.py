@@ -25,7 +25,7 @@ def name(path):
 
 def text_files():
     for path in files():
-        if name(path).startswith(("tests/golden/", "scripts/data/")):
+        if name(path).startswith(("tests/golden/", "src/lab/data/")):
             continue
         try:
             yield path, path.read_text()
