@@ -100,9 +100,9 @@ need_packages() {
         say "  Arch    cmake ninja gcc pkgconf git ccache fmt pcre2 cli11 nlohmann-json curl openssl python python-pip gtest benchmark chromium"
         exit 1
     fi
-    say "Installing with apt-get:"
+    say "Installing with apt-get, which takes a minute or two:"
     printf '%s\n' "${lines[@]}" >&2
-    local as_root=()
+    local as_root=() log
     if [ "$(id -u)" -ne 0 ]; then
         if command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
             as_root=(sudo -n)
@@ -112,10 +112,15 @@ need_packages() {
         fi
     fi
     # Packages that are named later may be in the lists already: only then is a failed update no failure.
-    "${as_root[@]}" apt-get update -q >&2 || say "apt-get update failed; trying with the lists at hand"
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -y -q --no-install-recommends "${missing[@]}" >&2 ||
-        die "apt-get could not install: ${missing[*]}"
+    log=$(mktemp)
+    "${as_root[@]}" apt-get update -q >"$log" 2>&1 || say "apt-get update failed; trying with the lists at hand"
+    if ! "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -q --no-install-recommends "${missing[@]}" >>"$log" 2>&1; then
+        tail -n 30 "$log" >&2
+        die "apt-get could not install: ${missing[*]}
+  All that it said: $log"
+    fi
+    rm -f "$log"
 }
 
 # build PRESET [TARGET...]: configures and builds one CMake preset, all of it or some targets, with as many jobs

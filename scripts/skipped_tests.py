@@ -8,7 +8,8 @@ import re
 import sys
 import xml.etree.ElementTree
 
-CASE = re.compile(r"^(\w+) \(.*?\).* skipped ['\"](.*)['\"]$", re.MULTILINE)
+# With a description, unittest puts it on a line of its own.
+CASE = re.compile(r"^(\w+) \([\w.]+\)(?: |\n.*)\.\.\. skipped ['\"](.*)['\"]$", re.MULTILINE)
 REASON = re.compile(r"(?::\d+: Skipped\n+|^SKIPPED: )(.+)", re.MULTILINE)  # GoogleTest's, ours
 
 
@@ -22,7 +23,7 @@ def skipped(path):
             yield name, reason[1] if reason else "disabled in this build"
         else:
             for case, reason in CASE.findall(output):
-                yield f"{name}, {case}", reason
+                yield f"{name}: {case}", reason
 
 
 def main():

