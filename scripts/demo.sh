@@ -40,7 +40,7 @@ done
 say "Measuring perplexity on $(basename "$book"), both caches in one pass"
 "$kvsplit" perplexity -m "$model" -f "$book" -c 2048 --chunks 4 --kv f16,k8v4 --json >"$out/perplexity.json"
 
-python3 "$KVSPLIT_ROOT/scripts/demo_table.py" "$question" "$out"
+python3 -X utf8 "$KVSPLIT_ROOT/scripts/demo_table.py" "$question" "$out"
 cat <<END
 
 Next, with this model or with any GGUF file:

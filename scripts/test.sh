@@ -65,7 +65,7 @@ if [ "$sanitize" = yes ]; then
 fi
 run_tests check "" -j "$(nproc)"
 
-[ ${#results[@]} -eq 0 ] || python3 "$KVSPLIT_ROOT/scripts/skipped_tests.py" "${results[@]}" >&2
+[ ${#results[@]} -eq 0 ] || python3 -X utf8 "$KVSPLIT_ROOT/scripts/skipped_tests.py" "${results[@]}" >&2
 if [ ${#failed[@]} -gt 0 ]; then
     for preset in "${rerun[@]}"; do
         say "What failed in preset '$preset', once more"
