@@ -72,6 +72,7 @@ if [ $as_user = yes ]; then
     [ -d "$folder$home" ] || chroot "$folder" useradd --create-home --shell /bin/bash newcomer
 fi
 clone=$home/kvsplit
+environment+=(CCACHE_BASEDIR="$clone" CCACHE_NOHASHDIR=1)  # with --cache, objects serve clones in other places too
 rm -rf "${folder:?}$clone"
 git clone --quiet --no-hardlinks "$KVSPLIT_ROOT" "$folder$clone"
 git -C "$folder$clone" remote remove origin

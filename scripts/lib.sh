@@ -100,7 +100,7 @@ need_packages() {
         say "  Arch    cmake ninja gcc pkgconf git ccache fmt pcre2 cli11 nlohmann-json curl openssl python python-pip gtest benchmark chromium"
         exit 1
     fi
-    say "Installing with apt-get, which takes a minute or two:"
+    say "These packages are missing:"
     printf '%s\n' "${lines[@]}" >&2
     local as_root=() log
     if [ "$(id -u)" -ne 0 ]; then
@@ -112,6 +112,7 @@ need_packages() {
         fi
     fi
     # Packages that are named later may be in the lists already: only then is a failed update no failure.
+    say "Installing them with apt-get, which takes a minute or two"
     log=$(mktemp)
     "${as_root[@]}" apt-get update -q >"$log" 2>&1 || say "apt-get update failed; trying with the lists at hand"
     if ! "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
