@@ -32,6 +32,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 [ -n "$folder" ] || usage_error "no folder; see fresh_root.sh --help"
+[ -z "$cache" ] || [ $as_user = no ] || usage_error "--cache is root's: not with --user"
 [ ${#commands[@]} -gt 0 ] || commands=(./scripts/demo.sh ./scripts/test.sh)
 [ "$(id -u)" -eq 0 ] || die "this needs root: a root folder is made and entered"
 command -v debootstrap >/dev/null || die "debootstrap is missing: apt-get install debootstrap"
@@ -98,7 +99,6 @@ used() { du -sm --one-file-system "$folder" | cut -f1; }
 
 if [ $as_user = yes ]; then
     home=/root inside root ". scripts/lib.sh; need_packages \"\${BUILD_NEEDS[@]}\" \"\${MODEL_NEEDS[@]}\" \"\${TEST_NEEDS[@]}\""
-    [ -z "$cache" ] || chroot "$folder" chown newcomer: "$home/.cache" 2>/dev/null || true
 fi
 failed=no report=("At first: $(used) MB")
 for command in "${commands[@]}"; do

@@ -26,6 +26,11 @@ cache_folder() {
     echo "${KVSPLIT_CACHE:-$home/.cache/kvsplit}"
 }
 
+# download_folder CACHE: a new folder in it, which the caller removes; what is complete is moved from there.
+download_folder() {
+    mkdir -p "$1" && mktemp -d "$1/.download.XXXXXX" || die "cannot write into $1; set KVSPLIT_CACHE to another folder"
+}
+
 # has_sha256 FILE CHECKSUM
 has_sha256() { [ -f "$1" ] && [ "$(sha256sum "$1" | cut -d' ' -f1)" = "$2" ]; }
 
@@ -127,8 +132,12 @@ need_packages() {
 # build PRESET [TARGET...]: configures and builds one CMake preset, all of it or some targets, with as many jobs
 # as there are processors.
 build() {
-    local preset=$1
+    local preset=$1 objects
     shift
+    # ccache fails where it cannot write, as with a HOME that is not there.
+    if objects=$(ccache --get-config cache_dir 2>/dev/null) && ! { mkdir -p "$objects" && [ -w "$objects" ]; } 2>/dev/null; then
+        export CCACHE_DIR=$KVSPLIT_ROOT/build/ccache
+    fi
     say "Building preset '$preset' in build/$preset"
     (cd "$KVSPLIT_ROOT" && cmake --preset "$preset" &&
         cmake --build --preset "$preset" -j "$(nproc)" ${1:+--target "$@"}) >&2

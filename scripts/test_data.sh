@@ -25,8 +25,7 @@ if [ "$(cat "$into/version" 2>/dev/null)" = "$version" ]; then
     echo "$into"
     exit 0
 fi
-mkdir -p "$cache" || die "cannot make the folder $cache; set KVSPLIT_CACHE to another"
-temp=$(mktemp -d "$cache/.download.XXXXXX")
+temp=$(download_folder "$cache")
 trap 'rm -rf "$temp"' EXIT
 
 need_packages "${BUILD_NEEDS[@]}" "${MODEL_NEEDS[@]}"  # pip looks into the archive with cmake's help

@@ -58,6 +58,11 @@ class CommandLines(unittest.TestCase):
             done = run("env", "-u", "HOME", ROOT / "scripts/test_data.sh", KVSPLIT_CACHE=folder)
             self.assertEqual(done.stdout.strip(), f"{folder}/test-data", done.stderr)
 
+    def test_a_folder_that_cannot_be_written_is_named(self):
+        done = run(ROOT / "scripts/test_data.sh", KVSPLIT_CACHE="/dev/null/cache")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("cannot write into /dev/null/cache; set KVSPLIT_CACHE", done.stderr)
+
 
 class SkippedTests(unittest.TestCase):
     def summary(self, text):
