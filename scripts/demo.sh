@@ -45,10 +45,10 @@ cat <<END
 
 Next, with this model or with any GGUF file:
 
-  kvsplit=$kvsplit
-  model=$model
-  \$kvsplit chat -m \$model               # a conversation; Ctrl-D leaves
-  \$kvsplit compare -m \$model --quick    # memory, quality and speed of each precision, as a page with pictures
-  \$kvsplit plan -m \$model --memory 4G   # the longest context that fits
-  \$kvsplit --help                        # docs/cli.md explains every command
+  kvsplit=$(printf %q "$kvsplit")
+  model=$(printf %q "$model")
+  "\$kvsplit" chat -m "\$model"               # a conversation; Ctrl-D leaves
+  "\$kvsplit" compare -m "\$model" --quick    # memory, quality and speed of each precision, as a page with charts
+  "\$kvsplit" plan -m "\$model" --memory 4G   # the longest context that fits
+  "\$kvsplit" --help                          # docs/cli.md explains every command
 END

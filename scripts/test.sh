@@ -42,6 +42,7 @@ run_tests() {
     say "Testing preset '$preset'"
     # Passing tests say what they skipped, so their output is kept whole.
     results+=("$KVSPLIT_ROOT/build/$preset/tests.xml")
+    rm -f "${results[-1]}"
     (cd "$KVSPLIT_ROOT" && ctest --preset "$preset" --no-tests=error --output-junit tests.xml \
         --test-output-size-passed 1000000 "$@") || {
         failed+=("$preset")

@@ -21,8 +21,9 @@ class Page(unittest.TestCase):
     def setUpClass(cls):
         cls.temporary = tempfile.TemporaryDirectory()
         folder = pathlib.Path(cls.temporary.name) / "report"
-        done = kvsplit("compare", "-m", program.MODEL, "-o", folder, "--kv", "f16,k8v8,k6v6,k8v4,k4v8,k5v4,k4v4,k4v4+0-1=k8v8+tail=0",
-                       "-c", 256, "--chunks", 1, "--contexts", "128,512,1024", "-p", 32, "-n", 4, "-r", 1)
+        done = kvsplit("compare", "-m", program.MODEL, "-o", folder, "--kv",
+                       "f16,k8v8,k6v6,k8v4,k4v8,k5v4,k4v4,k4v4+0-1=k8v8+tail=0", "-c", 256, "--chunks", 1,
+                       "--contexts", "128,512,1024", "-p", 32, "-n", 4, "-r", 1)
         assert done.returncode == 0, done.stderr
         cls.url = (folder / "report.html").as_uri()
         cls.browser = browser.Browser(browser.find_browser())
