@@ -10,8 +10,8 @@ set -euo pipefail
 
 case "${1:-}" in
     "") ;;
-    -h | --help) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0"; exit 0 ;;
-    *) die "unknown option '$1'; aarch64_packages.sh takes none" ;;
+    -h | --help) print_help "$0"; exit 0 ;;
+    *) unknown_option "$0" "$1" ;;
 esac
 
 # Shared libraries beside the -dev packages that name them; the last two hold headers alone.

@@ -20,7 +20,8 @@ def table(rows):
     widths = [max(len(row[i]) for row in rows if row) for i in range(len(SPECS) + 1)]
     for row in rows:
         if row:
-            print("  " + row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:])), sep="   ")
+            cells = [row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:]))]
+            print("  " + "   ".join(cells).rstrip())
         else:
             print("  " + "-" * (sum(widths) + 3 * len(SPECS)))
 
@@ -57,6 +58,9 @@ def main():
     rows += [[], ["tokens/s, prompt", *(f"{run['prefill_tokens_per_s']:,.0f}" for run in runs)],
              ["tokens/s, answer", *(f"{run['decode_tokens_per_s']:,.0f}" for run in runs)]]
     table(rows)
+    saved = 1 - full["k8v4"]["total"] / full["k8v4"]["f16_total"]
+    print(f"\nAt {info['model']['context']:,} tokens k8v4 takes {100 * saved:.0f} % less memory than f16. Perplexity, how well the "
+          f"model predicts the text,\nchanges by {change['ppl_change_pct']:+.2f} %, give or take {change['ppl_change_stderr_pct']:.2f} %.")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,31 @@ die() {
     say "error: $*"
     exit 1
 }
+# The command line is wrong: the same status as the program's own.
+usage_error() {
+    say "error: $*"
+    exit 2
+}
+# unknown_option SCRIPT OPTION
+unknown_option() { usage_error "unknown option '$2'; see $(basename "$1") --help"; }
+
+# print_help SCRIPT: the comment at its top.
+print_help() { sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$1"; }
+
+# Where models and test data are kept.
+cache_folder() {
+    local home=${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}
+    [ -n "${KVSPLIT_CACHE:-$home}" ] || die "HOME is not set: set KVSPLIT_CACHE to a folder for models"
+    echo "${KVSPLIT_CACHE:-$home/.cache/kvsplit}"
+}
+
+# download_folder CACHE: a new folder in it, which the caller removes; what is complete is moved from there.
+download_folder() {
+    mkdir -p "$1" && mktemp -d "$1/.download.XXXXXX" || die "cannot write into $1; set KVSPLIT_CACHE to another folder"
+}
+
+# has_sha256 FILE CHECKSUM
+has_sha256() { [ -f "$1" ] && [ "$(sha256sum "$1" | cut -d' ' -f1)" = "$2" ]; }
 
 # What the build and the tests need: "Debian package | how to see that it is there | what it is for".
 # The probe looks for the thing itself, so a system with other package names, or one that got its tools some
@@ -80,9 +105,9 @@ need_packages() {
         say "  Arch    cmake ninja gcc pkgconf git ccache fmt pcre2 cli11 nlohmann-json curl openssl python python-pip gtest benchmark chromium"
         exit 1
     fi
-    say "Installing with apt-get:"
+    say "These packages are missing:"
     printf '%s\n' "${lines[@]}" >&2
-    local as_root=()
+    local as_root=() log
     if [ "$(id -u)" -ne 0 ]; then
         if command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
             as_root=(sudo -n)
@@ -92,17 +117,27 @@ need_packages() {
         fi
     fi
     # Packages that are named later may be in the lists already: only then is a failed update no failure.
-    "${as_root[@]}" apt-get update -q >&2 || say "apt-get update failed; trying with the lists at hand"
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -y -q --no-install-recommends "${missing[@]}" >&2 ||
-        die "apt-get could not install: ${missing[*]}"
+    say "Installing them with apt-get, which takes a minute or two"
+    log=$(mktemp)
+    "${as_root[@]}" apt-get update -q >"$log" 2>&1 || say "apt-get update failed; trying with the lists at hand"
+    if ! "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -q --no-install-recommends "${missing[@]}" >>"$log" 2>&1; then
+        tail -n 30 "$log" >&2
+        die "apt-get could not install: ${missing[*]}
+  All that it said: $log"
+    fi
+    rm -f "$log"
 }
 
 # build PRESET [TARGET...]: configures and builds one CMake preset, all of it or some targets, with as many jobs
 # as there are processors.
 build() {
-    local preset=$1
+    local preset=$1 objects
     shift
+    # ccache fails where it cannot write, as with a HOME that is not there.
+    if objects=$(ccache --get-config cache_dir 2>/dev/null) && ! { mkdir -p "$objects" && [ -w "$objects" ]; } 2>/dev/null; then
+        export CCACHE_DIR=$KVSPLIT_ROOT/build/ccache
+    fi
     say "Building preset '$preset' in build/$preset"
     (cd "$KVSPLIT_ROOT" && cmake --preset "$preset" &&
         cmake --build --preset "$preset" -j "$(nproc)" ${1:+--target "$@"}) >&2

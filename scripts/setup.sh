@@ -10,8 +10,8 @@ set -euo pipefail
 
 case "${1:-}" in
     "") ;;
-    -h | --help) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0"; exit 0 ;;
-    *) die "unknown option '$1'; setup.sh takes none" ;;
+    -h | --help) print_help "$0"; exit 0 ;;
+    *) unknown_option "$0" "$1" ;;
 esac
 
 need_packages "${BUILD_NEEDS[@]}"

@@ -7,8 +7,9 @@
 #   ./scripts/test.sh --aarch64=short     the same in a form that takes minutes
 #   ./scripts/test.sh --help
 #
-# Installs what is missing (see scripts/lib.sh), and gets the models into ~/.cache/kvsplit. Safe to run again;
-# asks for nothing. The exit status is 0 only if every test of every build passed.
+# Installs what is missing (see scripts/lib.sh), and gets models and test data into ~/.cache/kvsplit (430 MB). Safe to
+# run again; asks for nothing. Says at the end what was skipped. The exit status is 0 only if every test of every build
+# passed.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -18,8 +19,8 @@ for option in "$@"; do
         --sanitize) sanitize=yes ;;
         --aarch64) aarch64=full ;;
         --aarch64=short) aarch64=short ;;
-        -h | --help) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0"; exit 0 ;;
-        *) die "unknown option '$option'; see test.sh --help" ;;
+        -h | --help) print_help "$0"; exit 0 ;;
+        *) unknown_option "$0" "$option" ;;
     esac
 done
 
@@ -27,8 +28,9 @@ need_packages "${BUILD_NEEDS[@]}" "${MODEL_NEEDS[@]}" "${TEST_NEEDS[@]}"
 KVSPLIT_SMOLLM2=${KVSPLIT_SMOLLM2:-$("$KVSPLIT_ROOT/scripts/models.sh" smollm2)}
 KVSPLIT_GEMMA3=${KVSPLIT_GEMMA3:-$("$KVSPLIT_ROOT/scripts/models.sh" gemma3)}
 export KVSPLIT_SMOLLM2 KVSPLIT_GEMMA3
+"$KVSPLIT_ROOT/scripts/test_data.sh" >/dev/null || say "Going on without: tests that need it are skipped"
 
-failed=() rerun=()
+failed=() rerun=() results=()
 
 # run_tests PRESET "TARGET..." CTEST-ARGUMENT...: builds one preset ("" for all of it) and tests it. Goes on after a
 # failure, so that one run shows everything.
@@ -38,7 +40,11 @@ run_tests() {
     shift 2
     build "$preset" "${targets[@]}" || { failed+=("$preset (build)"); return; }
     say "Testing preset '$preset'"
-    (cd "$KVSPLIT_ROOT" && ctest --preset "$preset" --no-tests=error "$@") || {
+    # Passing tests say what they skipped, so their output is kept whole.
+    results+=("$KVSPLIT_ROOT/build/$preset/tests.xml")
+    rm -f "${results[-1]}"
+    (cd "$KVSPLIT_ROOT" && ctest --preset "$preset" --no-tests=error --output-junit tests.xml \
+        --test-output-size-passed 1000000 "$@") || {
         failed+=("$preset")
         rerun+=("$preset")
     }
@@ -60,6 +66,7 @@ if [ "$sanitize" = yes ]; then
 fi
 run_tests check "" -j "$(nproc)"
 
+[ ${#results[@]} -eq 0 ] || python3 -X utf8 "$KVSPLIT_ROOT/scripts/skipped_tests.py" "${results[@]}" >&2
 if [ ${#failed[@]} -gt 0 ]; then
     for preset in "${rerun[@]}"; do
         say "What failed in preset '$preset', once more"

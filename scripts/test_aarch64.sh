@@ -19,8 +19,8 @@ while [ $# -gt 0 ]; do
     case $1 in
         --short) short=yes ;;
         --beside) beside=${2:-}; [ -x "$beside" ] || die "--beside wants a program, not '$beside'"; shift ;;
-        -h | --help) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0"; exit 0 ;;
-        *) die "unknown option '$1'; see test_aarch64.sh --help" ;;
+        -h | --help) print_help "$0"; exit 0 ;;
+        *) unknown_option "$0" "$1" ;;
     esac
     shift
 done
@@ -62,7 +62,7 @@ if [ -z "$beside" ]; then
     build release kvsplit_cli
     beside=$KVSPLIT_ROOT/build/release/kvsplit
 fi
-prompt=$(head -n 7 "$KVSPLIT_ROOT/scripts/data/war_and_peace.txt")
+prompt=$(head -n 7 "$KVSPLIT_ROOT/src/lab/data/war_and_peace.txt")
 model=${KVSPLIT_SMOLLM2:-$("$KVSPLIT_ROOT/scripts/models.sh" smollm2)}
 generate=(run -m "$model" -p "$prompt" -n 8 --kv k8v4 --temp 0)
 want=$("$beside" "${generate[@]}")

@@ -5,7 +5,8 @@ usage: hard_texts.py FILE.gguf...
 
 - For every way to cut words (one name of tokenizer.ggml.pre for each): hashes of the ids with a vocabulary that
   the test builds anew: all bytes, and a merge for every two neighbours in the texts, so that a cut shows.
-- For every FILE: hashes of the ids with its own vocabulary, without and with special tokens.
+- For every FILE: hashes of the ids with its own vocabulary, without and with special tokens. They are the files that
+  scripts/test_data.sh and models.sh get, and those of tests/golden/tokens with tokens for bytes.
 """
 
 import json

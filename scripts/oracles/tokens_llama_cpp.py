@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Token goldens from llama.cpp (through llama-cpp-python): tests/golden/tokens/NAME.json.
 
-usage: tokens_llama_cpp.py MODEL.gguf NAME [--corpus wiki.test.raw]
+usage: tokens_llama_cpp.py MODEL.gguf NAME [--corpus src/lab/data/war_and_peace.txt]
 
 Texts are hexadecimal bytes, token lists are run-length coded [[id, count], ...]. llama.cpp replaces bytes
 that are not UTF-8 before byte-level BPE, which loses them; such texts are left out for BPE models. For

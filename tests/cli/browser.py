@@ -2,6 +2,7 @@
 import base64
 import json
 import os
+import pathlib
 import shutil
 import subprocess
 import tempfile
@@ -13,11 +14,26 @@ def find_browser():
     return os.environ.get("KVSPLIT_BROWSER") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
-class Browser:
-    """One page. `events` are the messages that the browser sent by itself since the page was opened."""
+def font_folders():
+    """Folders of this machine that hold fonts, as fontconfig looks for them."""
+    roots = [pathlib.Path("/usr/share/fonts"), pathlib.Path("/usr/local/share/fonts")]
+    return sorted({path.parent for root in roots for path in root.rglob("*") if path.suffix in {".ttf", ".otf", ".ttc"}})
 
-    def __init__(self, path):
+
+class Browser:
+    """One page. `events` are the messages that the browser sent by itself since the page was opened.
+
+    fonts: folders of the only fonts that it has; None for those of the machine.
+    """
+
+    def __init__(self, path, fonts=None):
         self.profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        environment = dict(os.environ)
+        if fonts is not None:
+            folders = "".join(f"<dir>{folder}</dir>" for folder in fonts)
+            file = pathlib.Path(self.profile.name) / "fonts.conf"
+            file.write_text(f"<fontconfig>{folders}<cachedir>{self.profile.name}/fonts</cachedir></fontconfig>")
+            environment["FONTCONFIG_FILE"] = str(file)
         to_browser, self.output = os.pipe()
         self.input, from_browser = os.pipe()
         # The browser reads commands from descriptor 3 and answers on 4; each message ends in a zero byte.
@@ -25,8 +41,8 @@ class Browser:
                    "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
                    "--disable-background-networking", "--disable-component-update", "--hide-scrollbars",
                    f"--user-data-dir={self.profile.name}", "--remote-debugging-pipe", "about:blank"]
-        self.process = subprocess.Popen(command, pass_fds=(to_browser, from_browser), stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen(command, pass_fds=(to_browser, from_browser), env=environment,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.close(to_browser)
         os.close(from_browser)
         self.events, self.buffer, self.last_id, self.session = [], b"", 0, None

@@ -12,7 +12,7 @@ import unittest
 import program
 from program import kvsplit
 
-TEXT = pathlib.Path(__file__).resolve().parents[2] / "scripts/data/war_and_peace.txt"
+TEXT = pathlib.Path(__file__).resolve().parents[2] / "src/lab/data/war_and_peace.txt"
 KV = "f16,k8v8,k8v4,k4v8"
 SMALL = ["--kv", KV, "-c", 256, "--chunks", 1, "--contexts", "128,512", "-p", 32, "-n", 4, "-r", 1]
 FILES = {"report.html", "results.json", "results.csv", "divergence.svg", "widths.svg", "memory.svg", "decode.svg",

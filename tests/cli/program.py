@@ -20,7 +20,8 @@ def kvsplit(*arguments, stdin=b"", timeout=300):
 
 def find_model():
     name = "SmolLM2-135M-Instruct.Q4_1.gguf"
-    places = [os.environ.get("KVSPLIT_SMOLLM2"), pathlib.Path.home() / ".cache" / "kvsplit" / name]
+    cache = os.environ.get("KVSPLIT_CACHE") or os.path.expanduser("~/.cache/kvsplit")
+    places = [os.environ.get("KVSPLIT_SMOLLM2"), pathlib.Path(cache) / name]
     return next((str(p) for p in places if p and pathlib.Path(p).is_file()), None)
 
 

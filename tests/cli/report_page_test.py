@@ -8,14 +8,22 @@ import browser
 import program
 from program import kvsplit
 
+# Texts of the pictures that are not whole inside them. A machine without fonts shows none.
+OUTSIDE = """[...document.querySelectorAll('svg text')].filter(t => {
+    const box = t.getBoundingClientRect(), all = t.ownerSVGElement.getBoundingClientRect();
+    return box.width > 0 && (box.left < all.left - 1 || box.right > all.right + 1 ||
+                             box.top < all.top - 1 || box.bottom > all.bottom + 1);
+}).map(t => t.textContent)"""
+
 
 class Page(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.temporary = tempfile.TemporaryDirectory()
         folder = pathlib.Path(cls.temporary.name) / "report"
-        done = kvsplit("compare", "-m", program.MODEL, "-o", folder, "--kv", "f16,k8v8,k6v6,k8v4,k4v8,k5v4,k4v4,k3v3",
-                       "-c", 256, "--chunks", 1, "--contexts", "128,512,1024", "-p", 32, "-n", 4, "-r", 1)
+        done = kvsplit("compare", "-m", program.MODEL, "-o", folder, "--kv",
+                       "f16,k8v8,k6v6,k8v4,k4v8,k5v4,k4v4,k4v4+0-1=k8v8+tail=0", "-c", 256, "--chunks", 1,
+                       "--contexts", "128,512,1024", "-p", 32, "-n", 4, "-r", 1)
         assert done.returncode == 0, done.stderr
         cls.url = (folder / "report.html").as_uri()
         cls.browser = browser.Browser(browser.find_browser())
@@ -58,7 +66,7 @@ class Page(unittest.TestCase):
 
     def test_letters_are_large_enough(self):
         # px on the screen, after the pictures have been scaled.
-        script = """Math.min(...[...document.querySelectorAll('svg text')]
+        script = """Math.min(99, ...[...document.querySelectorAll('svg text')]
             .filter(t => t.getBoundingClientRect().width > 0)
             .map(t => parseFloat(getComputedStyle(t).fontSize) * t.getScreenCTM().a))"""
         for width in [400, 800, 1400]:
@@ -66,14 +74,29 @@ class Page(unittest.TestCase):
             self.assertGreaterEqual(self.browser.evaluate(script), 9)
 
     def test_labels_stay_inside_their_pictures(self):
-        script = """[...document.querySelectorAll('svg text')].filter(t => {
-            const box = t.getBoundingClientRect(), all = t.ownerSVGElement.getBoundingClientRect();
-            return box.width > 0 && (box.left < all.left - 1 || box.right > all.right + 1 ||
-                                     box.top < all.top - 1 || box.bottom > all.bottom + 1);
-        }).map(t => t.textContent)"""
         for width in [400, 1400]:
             self.open(width)
-            self.assertEqual(self.browser.evaluate(script), [])
+            self.assertEqual(self.browser.evaluate(OUTSIDE), [])
+
+    def test_any_font_will_do(self):
+        # Four times as wide as any: every letter has 20 px added.
+        for width in [360, 1400]:
+            self.open(width)
+            self.browser.evaluate("document.head.insertAdjacentHTML('beforeend',"
+                                  "'<style>svg text { letter-spacing: 20px; font-family: monospace }</style>')")
+            self.assertEqual(self.browser.evaluate(OUTSIDE), [])
+
+    def test_every_font_of_this_machine_and_none(self):
+        for fonts in [[], *([folder] for folder in browser.font_folders()[:4])]:
+            one = browser.Browser(browser.find_browser(), fonts)
+            try:
+                for width in [360, 1400]:
+                    one.size(width)
+                    one.open(self.url)
+                    self.assertEqual(one.evaluate(OUTSIDE), [], fonts)
+                    self.assertLessEqual(one.evaluate("document.documentElement.scrollWidth"), width, fonts)
+            finally:
+                one.close()
 
     def test_light_and_dark(self):
         script = "getComputedStyle(document.body)"

@@ -10,6 +10,7 @@
 #include "gguf/blocks.h"
 #include "gguf/exercise_file.h"
 #include "gguf/gguf_writer.h"
+#include "test_models.h"
 
 namespace kvsplit::gguf {
 namespace {
@@ -278,20 +279,22 @@ TEST(Gguf, ManySimilarKeys) {
     EXPECT_EQ(File(temp.path()).metadata().size(), 20000u);
 }
 
-TEST(Gguf, RealFilesOfTheSharedData) {
+TEST(Gguf, RealFiles) {
     namespace fs = std::filesystem;
-    int files = 0;
-    for (const char* folder : {"/models", "/vocab"}) {
-        const fs::path dir = std::string(KVSPLIT_SHARED_DATA) + folder;
-        if (!fs::exists(dir)) continue;
-        for (const auto& entry : fs::recursive_directory_iterator(dir)) {
+    const auto exercise_folder = [](const std::string& folder) {
+        int files = 0;
+        for (const auto& entry : fs::directory_iterator(folder)) {
             if (entry.path().extension() != ".gguf") continue;
             std::string why;
             EXPECT_TRUE(test::exercise_file(entry.path().string(), why)) << why;
             ++files;
         }
-    }
-    if (files == 0) GTEST_SKIP() << "SKIPPED: no real GGUF files in " << KVSPLIT_SHARED_DATA;
+        return files;
+    };
+    EXPECT_EQ(exercise_folder(KVSPLIT_TEST_DATA "/tokens"), 2);
+    const std::string downloaded = cached_path("test-data/vocab");
+    if (downloaded.empty()) GTEST_SKIP() << kNoTestData << "llama.cpp's vocabularies";
+    EXPECT_GT(exercise_folder(downloaded), 10);
 }
 
 }  // namespace

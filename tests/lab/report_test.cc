@@ -169,6 +169,38 @@ TEST(ReportCharts, AllOfThemInBothWidths) {
     }
 }
 
+TEST(ReportSvg, TextWidths) {
+    EXPECT_NEAR(text_width("k8v4", 10), 5 + 5.56 + 5 + 5.56, 1e-9);
+    EXPECT_NEAR(text_width("A ~", 10), 6.67 + 2.78 + 5.84, 1e-9);
+    EXPECT_NEAR(text_width("5 \xc2\xb1 2", 10), text_width("5  2", 10) + 5, 1e-9);
+    EXPECT_GT(text_width("k8v4", 10, true), text_width("k8v4", 10));
+}
+
+// Long names and large figures too: each text says how wide it is, and that fits.
+TEST(ReportCharts, TextsStayInsideThePicture) {
+    auto results = test::made_up_results();
+    test::add_cache(results, {"k4v4+0-1=k8v8+5-9=k6v6+12=k5v4+tail=0+sinks=0", 330'000, 0.0012});
+    test::add_cache(results, {"k3v3", 230'000, 123.0});
+    for (auto& speed : results.speed) speed.tokens_per_s *= 1e5;
+    for (auto& memory : results.memory) memory.kv.bytes.key *= 123'456;
+    const std::regex element(R"re(<text x="(-?[\d.]+)" [^>]*anchor="(\w+)" [^>]*textLength="([\d.]+)")re");
+    for (const auto& chart : all_charts(Summary(results))) {
+        for (const Svg& svg : {*chart.wide, *chart.narrow}) {
+            const std::string file = svg.file(picture_style());
+            std::size_t n = 0;
+            for (std::sregex_iterator it(file.begin(), file.end(), element), end; it != end; ++it, ++n) {
+                const double x = std::stod((*it)[1]), width = std::stod((*it)[3]);
+                const double left = (*it)[2] == "start"    ? x
+                                    : (*it)[2] == "middle" ? x - width / 2
+                                                           : x - width;
+                EXPECT_GE(left, -0.2) << chart.name << ": " << it->str();
+                EXPECT_LE(left + width, svg.width() + 0.2) << chart.name << ": " << it->str();
+            }
+            EXPECT_EQ(n, count(file, "<text "));
+        }
+    }
+}
+
 // Whatever is missing, a report is made of the rest.
 TEST(ReportCharts, WithoutFiguresThereIsNoPicture) {
     auto results = test::made_up_results();

@@ -15,6 +15,8 @@ FORMAT_VERSION = 14  # Debian 12's clang-format; others lay some things out diff
 
 # Absolute paths into somebody's working folder mean nothing on another machine.
 LOCAL_PATH = re.compile(r"(?<![\w.})/])/(?:work|root)/")
+# Nor does what lies beside the repository.
+OUTSIDE = re.compile(r"PROJECT_SOURCE_DIR\}/" r"\.\.|KVSPLIT_ROOT/" r"\.\.")
 # Work that is left over belongs into an issue. (Written so that this file does not find itself.)
 LEFTOVER = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|XX" r"X)\b")
 
@@ -25,7 +27,7 @@ def name(path):
 
 def text_files():
     for path in files():
-        if name(path).startswith(("tests/golden/", "scripts/data/")):
+        if name(path).startswith(("tests/golden/", "src/lab/data/")):
             continue
         try:
             yield path, path.read_text()
@@ -44,6 +46,9 @@ class Style(unittest.TestCase):
 
     def test_no_local_paths(self):
         self.check_none(hits(LOCAL_PATH, text_files()))
+
+    def test_nothing_outside_the_repository_is_read(self):
+        self.check_none(hits(OUTSIDE, text_files()))
 
     def test_no_leftovers(self):
         self.check_none(hits(LEFTOVER, ((path, text) for path, text in text_files() if path.suffix in SOURCE)))

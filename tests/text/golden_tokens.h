@@ -1,9 +1,7 @@
-// Reading of token goldens and of the models that they belong to.
+// Reading of token goldens.
 #pragma once
 
 #include <cstdint>
-#include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -36,14 +34,6 @@ inline std::vector<Token> from_run_lengths(const nlohmann::json& runs) {
     std::vector<Token> out;
     for (const auto& run : runs) out.insert(out.end(), run[1].get<std::size_t>(), run[0].get<Token>());
     return out;
-}
-
-// The environment variable's path, else the file in ~/.cache/kvsplit; "" if there is none.
-inline std::string find_model(const char* variable, const char* file_name) {
-    const char* path = std::getenv(variable);
-    const char* home = std::getenv("HOME");
-    std::string found = path ? path : home ? std::string{home} + "/.cache/kvsplit/" + file_name : "";
-    return std::filesystem::exists(found) ? found : "";
 }
 
 }  // namespace kvsplit::test

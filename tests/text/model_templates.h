@@ -1,20 +1,17 @@
 // The chat templates of models that tests are run with.
 #pragma once
 
-#include <filesystem>
 #include <string>
 
+#include "test_models.h"
 #include "text/golden_tokens.h"
 
 namespace kvsplit::test {
 
-// The file of the repository, else of the shared data; "" if it is in neither.
+// The template's source; "" if it is neither in tests/golden nor in what scripts/test_data.sh got.
 inline std::string find_template(const std::string& name) {
-    for (const std::string& folder : {std::string{KVSPLIT_TEST_DATA} + "/chat/templates/",
-                                      std::string{KVSPLIT_SHARED_DATA} + "/templates/"}) {
-        if (std::filesystem::exists(folder + name)) return read_text(folder + name);
-    }
-    return {};
+    const std::string path = test_data_path("chat/templates/" + name, "templates/" + name);
+    return path.empty() ? path : read_text(path);
 }
 
 }  // namespace kvsplit::test

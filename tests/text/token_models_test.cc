@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "test_models.h"
 #include "text/golden_tokens.h"
 #include "text/token_hash.h"
 #include "text/tokenizer.h"
@@ -21,7 +22,7 @@ struct ModelCase {
 class TokenModels : public testing::TestWithParam<ModelCase> {
   protected:
     void SetUp() override {
-        const std::string path = test::find_model(GetParam().variable, GetParam().file_name);
+        const std::string path = model_path(GetParam().variable, GetParam().file_name);
         if (path.empty()) {
             GTEST_SKIP() << "NOT TESTED: " << GetParam().file_name
                          << " is not here; run scripts/models.sh or set " << GetParam().variable;
@@ -92,9 +93,7 @@ TEST_P(TokenModels, BytesThatAreNotUtf8ComeBack) {
 
 TEST_P(TokenModels, CorpusGivesTheSameTokens) {
     const auto& corpus = golden_["corpus"];
-    const std::string path = std::string{KVSPLIT_SHARED_DATA} + "/text/" + corpus["file"].get<std::string>();
-    if (!std::filesystem::exists(path)) GTEST_SKIP() << "NOT TESTED: " << path << " is not here";
-    const std::string text = test::read_text(path);
+    const std::string text = test::read_text(KVSPLIT_DEMO_TEXT);
     ASSERT_EQ(text.size(), corpus["bytes"].get<std::size_t>());
     const auto start = std::chrono::steady_clock::now();
     const auto tokens = tokenizer_->encode(text, true, false);

@@ -1,4 +1,4 @@
-// The plot area of a chart, its axes and the sizes of its letters.
+// The plot area of a chart and its axes.
 #pragma once
 
 #include <functional>
@@ -10,10 +10,10 @@
 
 namespace kvsplit::lab {
 
-// px; report/chart.css has the same.
-constexpr double kLabelSize = 12, kTickSize = 11;
-
 using MarkText = std::function<std::string(double value)>;
+
+// The plot's left edge that leaves room for the marks of a y axis.
+double left_of_plot(const Scale& scale, const MarkText& text);
 
 // Marks with thin lines across the plot, and what they measure above the upper left corner.
 void draw_y_axis(Svg& svg, const Box& plot, const Scale& scale, const MarkText& text, std::string_view title);

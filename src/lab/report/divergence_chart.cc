@@ -129,7 +129,7 @@ class DivergenceChart {
                       is_best(i)           ? "label best"
                       : rows_[i]->on_front ? "label"
                                            : "label beaten",
-                      rows_[i]->name);
+                      rows_[i]->name, plot_.right - plot_.left);
         }
     }
 

@@ -68,7 +68,7 @@ std::vector<Label> place_labels(const std::vector<Mark>& marks, std::span<const 
     }
     std::vector<Label> out;
     for (const Mark& mark : marks) {
-        const double width = text_width(mark.text, font_size);
+        const double width = std::min(text_width(mark.text, font_size), area.right - area.left);
         double least = std::numeric_limits<double>::infinity();
         Label best;
         Box best_box;

@@ -10,7 +10,7 @@
 namespace kvsplit::lab {
 namespace {
 
-constexpr double kTop = 44, kBar = 15, kStep = 22;
+constexpr double kTop = 44, kBar = 15, kStep = 22, kSums = 128;
 
 std::string describe(const Summary& summary) {
     std::string out =
@@ -49,20 +49,22 @@ Chart memory_chart(const Summary& summary, double width) {
         if (row.bytes() == 0) continue;
         rows.push_back(&row);
         most = std::max(most, double(row.bytes()));
-        names = std::max(names, text_width(row.name, kLabelSize));
+        names = std::max(names, text_width(row.name, kLabelSize, &row == summary.everyday));
     }
     if (rows.empty()) return std::nullopt;
     std::stable_sort(rows.begin(), rows.end(),
                      [](const auto* a, const auto* b) { return a->bytes() > b->bytes(); });
 
-    const double left = names + 10, right = width - 128;  // behind the bars their sums
+    // The bars get a fifth of the width at least; long names are set narrower. After the bars come their
+    // sums.
+    const double left = std::min(names + 10, 0.8 * width - kSums), right = width - kSums;
     Svg svg(width, kTop + kStep * double(rows.size()), "What a cache takes", describe(summary));
     draw_legend(svg, left);
     double y = kTop - 8;
     for (const auto* row : rows) {
         const bool best = row == summary.everyday;
         const double middle = y + kBar / 2 + 0.34 * kLabelSize;
-        svg.text({left - 8, middle}, Anchor::kEnd, best ? "label best" : "label", row->name);
+        svg.text({left - 8, middle}, Anchor::kEnd, best ? "label best" : "label", row->name, left - 8);
         double x = left;
         for (const Part& part : kParts) {
             const double length = double(row->kv.bytes.*part.bytes) / most * (right - left);
@@ -75,7 +77,8 @@ Chart memory_chart(const Summary& summary, double width) {
         const double saved = row->kv.saved_pct();
         svg.text({x + 8, middle}, Anchor::kStart, "tick",
                  saved > 0 ? fmt::format("{} (−{:.0f} %)", format_bytes(double(row->bytes())), saved)
-                           : format_bytes(double(row->bytes())));
+                           : format_bytes(double(row->bytes())),
+                 kSums - 8);
         y += kStep;
     }
     return svg;

@@ -50,18 +50,31 @@ std::string describe(const std::vector<Series>& all) {
     return out;
 }
 
+// px that the names of the lines take beside their ends, at most `room`: longer ones are set narrower.
+double names_width(const std::vector<Series>& all, double room) {
+    double widest = 0;
+    for (const Series& s : all) {
+        const bool bold = std::string_view(s.classes) != "other";
+        widest = std::max(widest, text_width(s.row->name, kLabelSize, bold));
+    }
+    return std::min(widest, room);
+}
+
+std::string y_mark(double tokens_per_s) { return format_count(static_cast<long long>(tokens_per_s)); }
+
 class SpeedChart {
   public:
     SpeedChart(const Summary& summary, SpeedResult::Test test, std::vector<Series> all, double width)
         : contexts_(summary.results.settings.contexts),
           all_(std::move(all)),
-          plot_{44, 40, width - 58, 250},
+          plot_{0, 40, width - names_width(all_, 0.4 * width) - 4, 250},
           svg_(width, plot_.bottom + 46, title_of(test), describe(all_)) {
         double most = 0;
         for (const auto& s : all_) {
             for (const auto* r : s.results) most = std::max(most, r->tokens_per_s);
         }
         y_ = Scale::linear(0, most, plot_.bottom, plot_.top, 5);
+        plot_.left = left_of_plot(y_, y_mark);
     }
 
     Svg draw() {
@@ -80,9 +93,7 @@ class SpeedChart {
     }
 
     void draw_axes() {
-        draw_y_axis(
-            svg_, plot_, y_, [](double v) { return format_count(static_cast<long long>(v)); },
-            "tokens per second");
+        draw_y_axis(svg_, plot_, y_, y_mark, "tokens per second");
         svg_.line({plot_.left, plot_.bottom}, {plot_.right, plot_.bottom}, "base");
         for (const int context : contexts_) {
             svg_.line({x(context), plot_.bottom}, {x(context), plot_.bottom + 4}, "base");
@@ -120,7 +131,8 @@ class SpeedChart {
         const auto places = spread(ends, kLabelSize + 1, plot_.top, plot_.bottom);
         for (std::size_t i = 0; i < labelled.size(); ++i) {
             svg_.text({plot_.right + 2, places[i] + 0.34 * kLabelSize}, Anchor::kStart,
-                      fmt::format("label {}", labelled[i]->classes), labelled[i]->row->name);
+                      fmt::format("label {}", labelled[i]->classes), labelled[i]->row->name,
+                      svg_.width() - plot_.right - 2);
         }
     }
 

@@ -2,6 +2,10 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <array>
+#include <cstdint>
+
 #include "base/html.h"
 
 namespace kvsplit::lab {
@@ -17,6 +21,35 @@ std::string number(double value) {
 constexpr std::string_view anchor_name(Anchor anchor) {
     return anchor == Anchor::kStart ? "start" : anchor == Anchor::kMiddle ? "middle" : "end";
 }
+
+bool has_class(std::string_view classes, std::string_view name) {
+    for (std::size_t end; !classes.empty(); classes.remove_prefix(end)) {
+        classes.remove_prefix(std::min(classes.find_first_not_of(' '), classes.size()));
+        end = std::min(classes.find(' '), classes.size());
+        if (classes.substr(0, end) == name) return true;
+    }
+    return false;
+}
+
+// What report/chart.css says about letters.
+double size_of(std::string_view classes) {
+    if (has_class(classes, "tick") || has_class(classes, "note")) return kTickSize;
+    if (has_class(classes, "cell")) return kCellSize;
+    return has_class(classes, "small") ? kSmallSize : kLabelSize;
+}
+bool is_bold(std::string_view classes) {
+    return has_class(classes, "label") && (has_class(classes, "best") || has_class(classes, "reference"));
+}
+
+// Widths of U+0020 to U+007E in thousandths of the font size.
+constexpr std::array<std::uint16_t, 95> kWidths{
+    278,  278, 355, 556, 556, 889, 667, 191, 333, 333, 389, 584, 278, 333, 278, 278,  // space to /
+    556,  556, 556, 556, 556, 556, 556, 556, 556, 556, 278, 278, 584, 584, 584, 556,  // 0 to ?
+    1015, 667, 667, 722, 722, 667, 611, 778, 722, 278, 500, 667, 556, 833, 722, 778,  // @ to O
+    667,  778, 722, 667, 611, 722, 667, 944, 667, 667, 611, 278, 278, 278, 469, 556,  // P to _
+    333,  556, 556, 500, 556, 556, 278, 556, 556, 222, 222, 500, 222, 833, 556, 556,  // ` to o
+    556,  556, 333, 500, 278, 556, 500, 722, 500, 500, 500, 334, 260, 334, 584};      // p to ~
+constexpr int kOther = 500;  // signs and letters beyond
 
 }  // namespace
 
@@ -57,9 +90,12 @@ void Svg::circle(Point centre, double radius, std::string_view classes, std::str
           classes, tip);
 }
 
-void Svg::text(Point at, Anchor anchor, std::string_view classes, std::string_view text) {
-    body_ += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"{}\" class=\"{}\">{}</text>\n", number(at.x),
-                         number(at.y), anchor_name(anchor), classes, escape_html(text));
+void Svg::text(Point at, Anchor anchor, std::string_view classes, std::string_view text, double room) {
+    const double width = std::min(room, text_width(text, size_of(classes), is_bold(classes)));
+    body_ += fmt::format(
+        "<text x=\"{}\" y=\"{}\" text-anchor=\"{}\" class=\"{}\" textLength=\"{}\" "
+        "lengthAdjust=\"spacingAndGlyphs\">{}</text>\n",
+        number(at.x), number(at.y), anchor_name(anchor), classes, number(width), escape_html(text));
 }
 
 std::string Svg::element(std::string_view id, std::string_view classes) const {
@@ -77,14 +113,13 @@ std::string Svg::file(std::string_view css) const {
         number(width_), number(height_), escape_html(title_), escape_html(description_), css, body_);
 }
 
-double text_width(std::string_view text, double font_size) {
-    double em = 0;
+double text_width(std::string_view text, double font_size, bool bold) {
+    int thousandths = 0;
     for (const unsigned char c : text) {
         if ((c & 0xC0) == 0x80) continue;  // the rest of a UTF-8 character
-        const bool narrow = c == '.' || c == ',' || c == ' ' || c == 'i' || c == 'l' || c == ':';
-        em += narrow ? 0.29 : 0.57;
+        thousandths += c >= ' ' && c <= '~' ? kWidths[c - ' '] : kOther;
     }
-    return em * font_size;
+    return (bold ? 1.06 : 1) * 1e-3 * thousandths * font_size;
 }
 
 }  // namespace kvsplit::lab

@@ -2,6 +2,10 @@
 // like, in the page (light and dark) and in a file of its own (light).
 //
 // Coordinates are px of the picture's own box, y downwards.
+//
+// A picture is laid out here and shown with whatever font the reader has. So every text carries its width,
+// and the reader's program fits the letters into it: with Helvetica, Arial and their likes nothing changes,
+// wider letters become narrower.
 #pragma once
 
 #include <span>
@@ -26,7 +30,8 @@ class Svg {
     // A non-empty tip shows when the pointer rests on the shape.
     void rect(Point corner, double width, double height, std::string_view classes, std::string_view tip = {});
     void circle(Point centre, double radius, std::string_view classes, std::string_view tip = {});
-    void text(Point at, Anchor anchor, std::string_view classes, std::string_view text);
+    // Takes text_width(), or `room` px where that is less.
+    void text(Point at, Anchor anchor, std::string_view classes, std::string_view text, double room = 1e9);
 
     double width() const { return width_; }
     double height() const { return height_; }
@@ -46,7 +51,10 @@ class Svg {
     std::string title_, description_, body_;
 };
 
-// Width in px of a text in the charts' sans-serif at a font size: good to about a tenth, for placing labels.
-double text_width(std::string_view text, double font_size);
+// px of the letters of each class; report/chart.css has the same.
+constexpr double kLabelSize = 12, kTickSize = 11, kCellSize = 13, kSmallSize = 10;
+
+// Width in px of a text, as Helvetica has it. Bold letters take 6 % more.
+double text_width(std::string_view text, double font_size, bool bold = false);
 
 }  // namespace kvsplit::lab

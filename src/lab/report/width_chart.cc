@@ -107,8 +107,10 @@ class WidthChart {
         svg_.rect(at, cell_width_ - kGap, kCellHeight - kGap, fmt::format("heat{}", shade),
                   fmt::format("{}: {} thousandths of a nat, {}", row.name, kld, bytes));
         const double middle = at.x + (cell_width_ - kGap) / 2;
-        svg_.text({middle, at.y + 19}, Anchor::kMiddle, fmt::format("cell on-heat{}", shade), kld);
-        svg_.text({middle, at.y + 34}, Anchor::kMiddle, fmt::format("small on-heat{}", shade), bytes);
+        svg_.text({middle, at.y + 19}, Anchor::kMiddle, fmt::format("cell on-heat{}", shade), kld,
+                  cell_width_ - kGap);
+        svg_.text({middle, at.y + 34}, Anchor::kMiddle, fmt::format("small on-heat{}", shade), bytes,
+                  cell_width_ - kGap);
     }
 
     // The first pair is outlined; it and the next are said in words.
@@ -120,7 +122,9 @@ class WidthChart {
         }
         double y = bottom_ + kLineHeight;
         for (std::size_t i = 0; i < std::min(kMaxMirrors, summary_.mirrors.size()); ++i, y += kLineHeight) {
-            svg_.text({kLeft, y}, Anchor::kStart, "note", sentence(summary_.mirrors[i]));
+            const std::string text = sentence(summary_.mirrors[i]);
+            const double left = std::clamp(svg_.width() - text_width(text, kTickSize), 0.0, kLeft);
+            svg_.text({left, y}, Anchor::kStart, "note", text, svg_.width());
         }
     }
 
