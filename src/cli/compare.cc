@@ -15,7 +15,7 @@
 #include "lab/builtin_text.h"
 #include "lab/report/files.h"
 #include "lab/report/summary.h"
-#include "lab/report/table.h"
+#include "lab/report/summary_tables.h"
 
 namespace kvsplit::cli {
 namespace {
