@@ -27,21 +27,25 @@ class FileDescriptor {
     const int fd_;
 };
 
+const char* kind_name(mode_t mode) {
+    return S_ISDIR(mode) ? "directory" : S_ISFIFO(mode) ? "pipe" : S_ISSOCK(mode) ? "socket" : "device";
+}
+
 }  // namespace
 
 MappedFile::MappedFile(std::string path, FileAccess access) : path_(std::move(path)) {
-    const FileDescriptor fd(::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
+    // Without waiting for a writer: a pipe is no model.
+    const FileDescriptor fd(::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (fd.get() < 0) {
         const int e = errno;
         fail(e == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo, "{}: cannot open: {}", path_,
              errno_text(e));
     }
     struct stat st {};
-    if (::fstat(fd.get(), &st) != 0 || !S_ISREG(st.st_mode)) {
-        const int e = errno;
-        fail(ErrorCode::kIo, "{}: {}", path_,
-             S_ISDIR(st.st_mode) ? "is a directory, not a file" : "not a regular file: " + errno_text(e));
+    if (::fstat(fd.get(), &st) != 0) {
+        fail(ErrorCode::kIo, "{}: cannot look at it: {}", path_, errno_text(errno));
     }
+    if (!S_ISREG(st.st_mode)) fail(ErrorCode::kIo, "{}: is a {}, not a file", path_, kind_name(st.st_mode));
     size_ = static_cast<std::size_t>(st.st_size);
     if (size_ == 0) return;
     if (access == FileAccess::kMap) {
