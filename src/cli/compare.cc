@@ -11,6 +11,7 @@
 #include "cli/interrupt.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/text_file.h"
 #include "cli/version.h"
 #include "lab/builtin_text.h"
 #include "lab/report/files.h"

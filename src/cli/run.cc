@@ -4,6 +4,7 @@
 #include "cli/interrupt.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/text_file.h"
 #include "gguf/gguf.h"
 #include "text/chat.h"
 
@@ -70,9 +71,8 @@ Json to_json(const Generation& g, const Session& session, const SamplingOptions&
 }
 
 void print_statistics(const Generation& g, const Session& session, const SamplingOptions& sampling) {
-    fmt::print(stderr, "\n{}cache {}\n", speed_text(g),
-               kv_text(session.spec(), session.stats(), session.length()));
-    if (sampling.temperature > 0) fmt::print(stderr, "seed: {}\n", sampling.seed);
+    say("\n{}cache {}\n", speed_text(g), kv_text(session.spec(), session.stats(), session.length()));
+    if (sampling.temperature > 0) say("seed: {}\n", sampling.seed);
     if (g.reason == StopReason::kContext) {
         note("the context of {} tokens is full: choose a larger one with -c",
              format_count(session.context()));
@@ -90,6 +90,7 @@ int run(RunArgs& args) {
     const auto tokens = model->tokenize(prompt, true, true);
     if (tokens.empty()) throw UsageError("the prompt is empty");
     const auto session = Session::create(model, args.kv.resolve(model), args.context);
+    note_beyond_trained(model->info(), session->context());
 
     const InterruptGuard interrupt;
     const auto sink = [&](std::string_view piece) { return args.json || write_out(piece); };
