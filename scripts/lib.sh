@@ -50,6 +50,7 @@ BUILD_NEEDS=(
     "nlohmann-json3-dev | header nlohmann/json.hpp | JSON"
     "libcurl4-openssl-dev | library libcurl | downloads of models"
     "libssl-dev | library libcrypto | their checksums"
+    "libedit-dev | library libedit | arrow keys and history in chat"
     "python3 | command python3 | scripts"
 )
 MODEL_NEEDS=(
@@ -100,9 +101,9 @@ need_packages() {
         say "These are missing (names as Debian has them), and there is no apt-get here to install them:"
         printf '%s\n' "${lines[@]}" >&2
         say "Install them with this system's package manager, then run this script again. Usual names elsewhere:"
-        say "  Fedora  cmake ninja-build gcc-c++ pkgconf git ccache fmt-devel pcre2-devel cli11-devel json-devel libcurl-devel openssl-devel"
+        say "  Fedora  cmake ninja-build gcc-c++ pkgconf git ccache fmt-devel pcre2-devel cli11-devel json-devel libcurl-devel openssl-devel libedit-devel"
         say "          python3 python3-pip gtest-devel google-benchmark-devel chromium"
-        say "  Arch    cmake ninja gcc pkgconf git ccache fmt pcre2 cli11 nlohmann-json curl openssl python python-pip gtest benchmark chromium"
+        say "  Arch    cmake ninja gcc pkgconf git ccache fmt pcre2 cli11 nlohmann-json curl openssl libedit python python-pip gtest benchmark chromium"
         exit 1
     fi
     say "These packages are missing:"

@@ -18,6 +18,10 @@ constexpr std::size_t kStep = std::size_t{256} << 10;  // by which the front in 
 
 std::size_t page_size() { return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)); }
 
+const char* kind_name(mode_t mode) {
+    return S_ISDIR(mode) ? "directory" : S_ISFIFO(mode) ? "pipe" : S_ISSOCK(mode) ? "socket" : "device";
+}
+
 timespec time_written(const struct stat& st) {
 #if defined(__APPLE__)
     return st.st_mtimespec;
@@ -51,10 +55,8 @@ InputFile::Identity InputFile::identity() const {
     struct stat st {};
     if (::fstat(fd_, &st) != 0)
         fail(ErrorCode::kIo, "{}: cannot read: {}", printable_path(path_), errno_text(errno));
-    if (!S_ISREG(st.st_mode)) {
-        fail(ErrorCode::kIo, "{}: {}", printable_path(path_),
-             S_ISDIR(st.st_mode) ? "is a directory, not a file" : "not a regular file");
-    }
+    if (!S_ISREG(st.st_mode))
+        fail(ErrorCode::kIo, "{}: is a {}, not a file", printable_path(path_), kind_name(st.st_mode));
     return {st.st_dev, st.st_ino, static_cast<std::size_t>(st.st_size), time_written(st)};
 }
 

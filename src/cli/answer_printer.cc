@@ -1,9 +1,12 @@
 #include "cli/answer_printer.h"
 
+#include <unistd.h>
+
 #include <cstdlib>
 #include <string>
 
 #include "cli/output.h"
+#include "cli/terminal.h"
 
 namespace kvsplit::cli {
 namespace {
@@ -11,10 +14,8 @@ namespace {
 constexpr std::string_view kDim = "\033[2m", kNormal = "\033[0m";
 
 bool has_styles() {
-    const char* term = std::getenv("TERM");
     const char* no_color = std::getenv("NO_COLOR");
-    return stdout_is_terminal() && term && std::string_view(term) != "dumb" && *term != '\0' &&
-           (!no_color || *no_color == '\0');
+    return can_erase_lines(STDOUT_FILENO) && (!no_color || *no_color == '\0');
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "engine/cache_probe.h"
+#include "lab/report/table.h"
 #include "lab/speed.h"
 
 namespace kvsplit::cli {
@@ -88,15 +89,16 @@ std::string header(const lab::SpeedReport& report, const BenchArgs& args) {
 }
 
 // One line for each cache and depth, prefill beside decode.
-std::string table(const lab::SpeedReport& report, const BenchArgs& args) {
-    std::size_t width = 5;
-    for (const auto& r : report.results) width = std::max(width, r.spec.name().size());
+std::string speed_table(const lab::SpeedReport& report, const BenchArgs& args) {
     const auto& o = args.options;
-    std::string out = header(report, args);
-    out +=
-        fmt::format("{:<{}} {:>9}  {:>20}  {:>18}  {:>13} {:>8} {:>9}\n", "cache", width, "depth",
-                    fmt::format("prefill {}, tok/s", o.prefill_tokens),
-                    fmt::format("decode {}, tok/s", o.decode_tokens), "KV read/token", "GB/s", "of memory");
+    lab::Table table{"",
+                     {{"cache"},
+                      {"depth"},
+                      {fmt::format("prefill {}, tok/s", o.prefill_tokens)},
+                      {fmt::format("decode {}, tok/s", o.decode_tokens)},
+                      {"KV read/token"},
+                      {"GB/s"},
+                      {"of memory"}}};
     for (std::size_t i = 0; i < report.results.size();) {
         const auto& first = report.results[i];
         std::string prefill = "-", decode = "-", read = "-", speed = "-", share = "-";
@@ -113,10 +115,10 @@ std::string table(const lab::SpeedReport& report, const BenchArgs& args) {
             speed = fmt::format("{:.2f}", r.kv_gb_per_s);
             if (report.read_gb_per_s > 0) share = fmt::format("{:.1f} %", 100 * read_share(r, report));
         }
-        out += fmt::format("{:<{}} {:>9}  {:>20}  {:>18}  {:>13} {:>8} {:>9}\n", first.spec.name(), width,
-                           format_count(first.depth), prefill, decode, read, speed, share);
+        table.rows.push_back(
+            {{first.spec.name(), format_count(first.depth), prefill, decode, read, speed, share}});
     }
-    return out;
+    return to_text(table);
 }
 
 // The longest context of the tests.
@@ -176,7 +178,7 @@ int bench(BenchArgs& args) {
     if (args.json) {
         write_json(to_json(report, args));
     } else {
-        write_out(args.csv ? csv(report, args) : table(report, args));
+        write_out(args.csv ? csv(report, args) : header(report, args) + speed_table(report, args));
     }
     if (!interrupt.raised()) return 0;
     note("interrupted: these are the figures of the measurements done");

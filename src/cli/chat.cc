@@ -2,12 +2,9 @@
 // only what is new.
 #include <unistd.h>
 
-#include <array>
-#include <cerrno>
-#include <optional>
-
 #include "base/error.h"
 #include "cli/answer_printer.h"
+#include "cli/chat_input.h"
 #include "cli/commands.h"
 #include "cli/generate.h"
 #include "cli/interrupt.h"
@@ -24,8 +21,9 @@ constexpr std::string_view kHelp =
     "/reset   forget the conversation\n"
     "/stats   speed of the last answer\n"
     "/kv      what the cache takes\n"
-    "/exit    leave (so do Ctrl-D, and Ctrl-C at the prompt)\n"
-    "A line that ends in \\ goes on in the next one. Ctrl-C stops an answer.\n";
+    "/exit    leave (so do Ctrl-D, and Ctrl-C on an empty line)\n"
+    "A line that ends in \\ goes on in the next one; what is pasted is one message.\n"
+    "//help sends /help as a message. Ctrl-C stops an answer.\n";
 
 struct ChatArgs {
     ModelArgs model;
@@ -35,38 +33,7 @@ struct ChatArgs {
     GenerationLimits limits{1024, {}};
     std::string system;
     int context = 0;
-};
-
-// Lines of standard input. Reads the descriptor itself: a stream would not come back from Ctrl-C.
-class LineReader {
-  public:
-    // The next line without its end; nothing at the end of the input or after Ctrl-C.
-    std::optional<std::string> next() {
-        const InterruptGuard interrupt;
-        while (true) {
-            if (const auto end = held_.find('\n'); end != std::string::npos) {
-                std::string line = held_.substr(0, end);
-                held_.erase(0, end + 1);
-                if (line.ends_with('\r')) line.pop_back();
-                return line;
-            }
-            std::array<char, 4096> buffer;
-            const ssize_t n = ::read(STDIN_FILENO, buffer.data(), buffer.size());
-            if (n > 0) {
-                held_.append(buffer.data(), static_cast<std::size_t>(n));
-            } else if (n == 0) {
-                if (held_.empty()) return std::nullopt;
-                return std::exchange(held_, {});
-            } else if (errno != EINTR) {
-                fail(ErrorCode::kIo, "cannot read standard input: {}", errno_text(errno));
-            } else if (interrupt.raised()) {
-                return std::nullopt;
-            }
-        }
-    }
-
-  private:
-    std::string held_;
+    bool no_history = false;
 };
 
 // Options first: a mistake there should not wait for the weights.
@@ -79,6 +46,7 @@ class Chat {
   public:
     explicit Chat(ChatArgs& args)
         : args_(args),
+          input_(!args.no_history),
           sampler_(args.sampling.options),
           model_(read_and_load(args)),
           spec_(args.kv.resolve(model_)),
@@ -91,19 +59,17 @@ class Chat {
 
     void converse() {
         if (terminal_) {
-            fmt::print(stderr, "{}, {} format, cache {}. /help lists the commands.\n", model_->info().name,
-                       conversation_.format().name(), spec_.name());
+            say("{}, {} format, cache {}. /help lists the commands.\n", model_->info().name,
+                conversation_.format().name(), spec_.name());
         }
-        while (const auto message = read_message()) {
-            if (message->empty()) continue;
-            if (message->front() == '/') {
-                if (!command(*message)) break;
-            } else if (!answer(*message)) {
-                break;
-            }
+        if (args_.sampling.options.temperature > 0) say("seed: {}\n", args_.sampling.options.seed);
+        note_beyond_trained(model_->info(), session_->context());
+        for (ChatEntry entry; (entry = input_.next()).kind != ChatEntry::Kind::kEnd;) {
+            const bool goes_on =
+                entry.kind == ChatEntry::Kind::kCommand ? command(entry.text) : answer(entry.text);
+            if (!goes_on) break;
         }
-        if (terminal_) fmt::print(stderr, "\n");
-        fmt::print(stderr, "cache {}\n", kv_text(spec_, session_->stats(), session_->length()));
+        say("cache {}\n", kv_text(spec_, session_->stats(), session_->length()));
     }
 
   private:
@@ -113,33 +79,17 @@ class Chat {
         last_ = {};
     }
 
-    std::optional<std::string> read_message() {
-        std::string message;
-        for (std::string_view prompt = "> ";; prompt = ". ") {
-            if (terminal_) {
-                fmt::print(stderr, "{}", prompt);
-                std::fflush(stderr);
-            }
-            const auto line = lines_.next();
-            if (!line) return message.empty() ? std::nullopt : std::optional(message);
-            message += *line;
-            if (!message.ends_with('\\')) return message;
-            message.back() = '\n';
-        }
-    }
-
     // False to leave.
     bool command(const std::string& text) {
         if (text == "/exit" || text == "/quit") return false;
         if (text == "/reset") {
             reset();
         } else if (text == "/stats") {
-            fmt::print(stderr, "{}", speed_text(last_));
+            write_err(speed_text(last_));
         } else if (text == "/kv") {
-            fmt::print(stderr, "cache {}\n", kv_text(spec_, session_->stats(), session_->length()));
+            say("cache {}\n", kv_text(spec_, session_->stats(), session_->length()));
         } else {
-            if (text != "/help") note("{} is not a command", text);
-            fmt::print(stderr, "{}", kHelp);
+            write_err(kHelp);
         }
         return true;
     }
@@ -193,13 +143,13 @@ class Chat {
     }
 
     ChatArgs& args_;
+    ChatInput input_;  // first: it keeps what is typed while the model is loaded
     Sampler sampler_;
     std::shared_ptr<Model> model_;
     KvSpec spec_;
     text::Conversation conversation_;
     std::unique_ptr<Session> session_;  // holds the conversation's tokens: all, or all but the last
     bool terminal_;
-    LineReader lines_;
     Generation last_;
 };
 
@@ -215,6 +165,8 @@ void add_chat(CLI::App& app, int& exit_code) {
     args->kv.add(command);
     args->sampling.add(command);
     add_stop_option(command, args->limits.stops);
+    command.add_flag("--no-history", args->no_history,
+                     "keep nothing of what is typed for the arrow keys of later conversations");
     command.footer(std::string("In the conversation:\n") + std::string(kHelp) +
                    "Examples:\n"
                    "  kvsplit chat -m model.gguf\n"

@@ -12,11 +12,12 @@
 #include "cli/interrupt.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/text_file.h"
 #include "cli/version.h"
 #include "lab/builtin_text.h"
 #include "lab/report/files.h"
 #include "lab/report/summary.h"
-#include "lab/report/table.h"
+#include "lab/report/summary_tables.h"
 
 namespace kvsplit::cli {
 namespace {

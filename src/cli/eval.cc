@@ -9,6 +9,8 @@
 #include "cli/interrupt.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/text_file.h"
+#include "lab/report/table.h"
 
 namespace kvsplit::cli {
 namespace {
@@ -104,18 +106,13 @@ std::string change_text(const lab::Interval& i, double scale, int digits) {
 
 bool is_f16(const KvSpec& spec) { return spec == KvSpec::parse("f16"); }
 
-std::size_t name_width(const lab::EvalReport& report) {
-    std::size_t width = 6;
-    for (const auto& r : report.results) width = std::max(width, r.spec.name().size());
-    return width;
-}
-
 std::string results_table(const FinishedTask& finished) {
     const bool words = finished.task.info.kind == lab::TaskKind::kLambada;
-    const auto width = name_width(finished.report);
-    std::string out = fmt::format("{:<{}}  {:>20}  {:>21}  {:>8}  {:>9}  {:>26}{}  {:>9}  {:>6}\n", "cache",
-                                  width, "right, %  [95 %]", "change  [95 %]", "flips", "nll/token",
-                                  "change  [95 %]", words ? "  word PPL" : "", "KV bytes", "saved");
+    lab::Table table{
+        "",
+        {{"cache"}, {"right, %  [95 %]"}, {"change  [95 %]"}, {"flips"}, {"nll/token"}, {"change  [95 %]"}}};
+    if (words) table.columns.push_back({"word PPL"});
+    table.columns.insert(table.columns.end(), {{"KV bytes"}, {"saved"}});
     for (const auto& r : finished.report.results) {
         std::string change = "-", flips = "-", nll_change = "-";
         if (r.vs_f16 && !is_f16(r.spec)) {
@@ -123,31 +120,34 @@ std::string results_table(const FinishedTask& finished) {
             flips = fmt::format("+{} -{}", r.vs_f16->gained, r.vs_f16->lost);
             nll_change = change_text(r.vs_f16->nll, 1, 4);
         }
-        out += fmt::format("{:<{}}  {:>20}  {:>21}  {:>8}  {:>9.4f}  {:>26}{}  {:>9}  {:>4.1f} %\n",
-                           r.spec.name(), width, interval_text(r.share, 100, 1), change, flips, r.nll.value,
-                           nll_change, words ? fmt::format("  {:>8.3f}", r.answer_perplexity) : "",
-                           format_bytes(double(r.kv.bytes.total())), r.kv.saved_pct());
+        std::vector<std::string> cells{r.spec.name(), interval_text(r.share, 100, 1),     change,
+                                       flips,         fmt::format("{:.4f}", r.nll.value), nll_change};
+        if (words) cells.push_back(fmt::format("{:.3f}", r.answer_perplexity));
+        cells.push_back(format_bytes(double(r.kv.bytes.total())));
+        cells.push_back(fmt::format("{:.1f} %", r.kv.saved_pct()));
+        table.rows.push_back({std::move(cells)});
     }
-    return out;
+    return to_text(table);
 }
 
 // One line for each cache and context.
 std::string cells_table(const lab::EvalReport& report) {
     if (report.results.empty() || report.results[0].cells.size() < 2) return "";
-    std::string out = "\nright, and nll/token, by depth";
+    lab::Table table{"", {{""}, {""}}};
+    table.gap = 3;
     for (const auto& result : report.results) {
         int context = -1;
         for (const auto& cell : result.cells) {
             if (cell.context != context) {
                 context = cell.context;
-                out += fmt::format("\n{:<{}}  {:>6} tokens", result.spec.name(), name_width(report),
-                                   format_count(context));
+                table.rows.push_back({{result.spec.name(), fmt::format("{} tokens", format_count(context))}});
             }
-            const auto right = fmt::format("{}/{}", cell.right, cell.items);
-            out += fmt::format("   {:g}: {:>5} {:.3f}", cell.depth, right, cell.nll);
+            auto& cells = table.rows.back().cells;
+            cells.push_back(fmt::format("{:g}: {}/{} {:.3f}", cell.depth, cell.right, cell.items, cell.nll));
+            if (cells.size() > table.columns.size()) table.columns.push_back({""});
         }
     }
-    return out + "\n";
+    return "\nright, and nll/token, by depth\n" + to_text(table);
 }
 
 // Whether there was anything to measure: one line for each cache.
@@ -350,6 +350,7 @@ void add_task_options(CLI::App& command, EvalArgs& args) {
         ->type_name("N")
         ->excludes(context);
     command.add_option("--seed", args.options.seed, "of the generated questions")
+        ->check(seed_fault)
         ->type_name("N")
         ->capture_default_str();
 }

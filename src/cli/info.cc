@@ -12,6 +12,7 @@
 #include "engine/model_impl.h"
 #include "gguf/gguf.h"
 #include "kvsplit/error.h"
+#include "lab/report/table.h"
 #include "text/chat.h"
 
 namespace kvsplit::cli {
@@ -130,44 +131,51 @@ std::string facts(const gguf::File& file, const Description& d) {
 }
 
 std::string tensors_text(const gguf::File& file, bool all) {
-    std::string out = fmt::format("\ntensors: {}\n", file.tensors().size());
+    lab::Table types{"", {{""}, {""}, {""}}}, tensors{"", {{""}, {"", false, true}, {"", false, true}}};
     for (const auto& [type, sum] : sum_types(file)) {
-        out += fmt::format("  {:<8} {:>5}  {:>10}\n", type, sum.count, format_bytes(double(sum.bytes)));
+        types.rows.push_back({{"  " + type, format_count(static_cast<long long>(sum.count)),
+                               format_bytes(double(sum.bytes))}});
     }
+    const std::string out = fmt::format("\ntensors: {}\n", file.tensors().size()) + to_text(types);
     if (!all) return out;
-    out += "\n";
     for (const auto& tensor : file.tensors()) {
-        out +=
-            fmt::format("  {:<36} {:<8} {}\n", printable(tensor.name), type_text(tensor), shape_text(tensor));
+        tensors.rows.push_back({{"  " + printable(tensor.name), type_text(tensor), shape_text(tensor)}});
     }
-    return out;
+    return out + "\n" + to_text(tensors);
 }
 
 std::string metadata_text(const gguf::File& file) {
     std::string out = "\nmetadata:\n";
+    // Not aligned by the longest key, which would push all values to the right.
     for (const auto& value : file.metadata()) {
-        out += fmt::format("  {:<42} {}\n", printable(value.key), gguf::to_display(value));
+        out += fmt::format("  {:<42}  {}\n", printable(value.key), gguf::to_display(value));
     }
     return out;
 }
 
 std::string cache_text(const Description& d) {
     if (!d.model) return "";
-    std::string out =
-        fmt::format("\ncache, for one sequence:\n  {:<8} {:>12} {:>12} {:>14} {:>22} {:>8}\n", "", "key bits",
-                    "value bits", "bytes a token",
-                    fmt::format("at {} tokens", format_count(d.model->context_length)), "saved");
+    lab::Table table{"",
+                     {{""},
+                      {"key bits"},
+                      {"value bits"},
+                      {"bytes a token"},
+                      {fmt::format("at {} tokens", format_count(d.model->context_length))},
+                      {"saved"}}};
     for (const auto& row : d.cache) {
+        const std::string name = "  " + row.spec.name();
         if (!row.refusal.empty()) {
-            out += fmt::format("  {:<8} not possible: {}\n", row.spec.name(), row.refusal);
+            table.rows.push_back({{name}, false, "not possible: " + row.refusal});
             continue;
         }
-        out += fmt::format("  {:<8} {:>12.2f} {:>12.2f} {:>14} {:>22} {:>6.1f} %\n", row.spec.name(),
-                           row.stats.key_bits_per_element, row.stats.value_bits_per_element,
-                           format_count(static_cast<long long>(row.bytes_per_token + 0.5)),
-                           format_bytes(double(row.stats.bytes.total())), row.stats.saved_pct());
+        table.rows.push_back({{name, fmt::format("{:.2f}", row.stats.key_bits_per_element),
+                               fmt::format("{:.2f}", row.stats.value_bits_per_element),
+                               format_count(static_cast<long long>(row.bytes_per_token + 0.5)),
+                               format_bytes(double(row.stats.bytes.total())),
+                               fmt::format("{:.1f} %", row.stats.saved_pct())}});
     }
-    return out + "Bits count everything stored for a sealed token; the total holds the open pages too.\n";
+    return "\ncache, for one sequence:\n" + to_text(table) +
+           "Bits count everything stored for a sealed token; the total holds the open pages too.\n";
 }
 
 Json model_json(const Description& d) {
@@ -230,6 +238,7 @@ int info(const InfoArgs& args) {
     if (args.cpu) print_processor(args.json);
     if (args.supported || args.cpu) return 0;
     if (args.path.empty()) throw UsageError("info needs a model file, --supported or --cpu");
+    require_model(args.path);
     const gguf::File file(args.path);
     const Description d = describe(file);
     if (args.json) {

@@ -4,8 +4,12 @@ namespace kvsplit::cli {
 namespace {
 
 volatile std::sig_atomic_t interrupted = 0;
+struct sigaction action_before {};
 
-extern "C" void note_interrupt(int) { interrupted = 1; }
+extern "C" void note_interrupt(int signal) {
+    interrupted = 1;
+    sigaction(signal, &action_before, nullptr);  // the next one is handled as usual
+}
 
 }  // namespace
 
@@ -13,9 +17,11 @@ InterruptGuard::InterruptGuard() {
     interrupted = 0;
     struct sigaction action {};
     action.sa_handler = note_interrupt;
-    action.sa_flags = static_cast<int>(SA_RESETHAND);  // no SA_RESTART: a blocked read returns
+    action.sa_flags = 0;  // no SA_RESTART: a blocked read returns
     sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, &before_);
+    sigaction(SIGINT, nullptr, &before_);
+    action_before = before_;
+    sigaction(SIGINT, &action, nullptr);
 }
 
 InterruptGuard::~InterruptGuard() { sigaction(SIGINT, &before_, nullptr); }

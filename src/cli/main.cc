@@ -1,9 +1,11 @@
 // kvsplit: the command line. Exit codes: 0 done, 1 failed, 2 the command line makes no sense, 130 Ctrl-C.
 #include <algorithm>
+#include <clocale>
 #include <csignal>
 #include <exception>
 #include <memory>
 #include <new>
+#include <sstream>
 
 #include "base/cpu_features.h"
 #include "cli/commands.h"
@@ -18,12 +20,13 @@ namespace kvsplit::cli {
 namespace {
 
 constexpr int kFailed = 1, kBadUsage = 2;
+constexpr std::size_t kHelpColumn = 34;  // where the descriptions of options begin
 
 // Help that a person reads: no lists of what excludes what, no ranges (an error states both when they
 // matter).
 class HelpFormatter : public CLI::Formatter {
   public:
-    HelpFormatter() { column_width(34); }
+    HelpFormatter() { column_width(kHelpColumn); }
     // Without the parser's mark of options that switch something off.
     std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
         std::string name = CLI::Formatter::make_option_name(option, is_positional);
@@ -42,6 +45,25 @@ class HelpFormatter : public CLI::Formatter {
     }
 };
 
+// Lines of help within 80 columns. What follows an option's name goes on under its beginning, other text
+// under the beginning of its line.
+std::string wrapped(const std::string& help) {
+    constexpr std::size_t kColumns = 80;
+    std::istringstream in(help);
+    std::string out;
+    for (std::string line; std::getline(in, line);) {
+        const std::size_t margin = line.starts_with("  -") ? kHelpColumn : line.find_first_not_of(' ');
+        while (line.size() > kColumns) {
+            const std::size_t end = line.rfind(' ', kColumns);
+            if (end == std::string::npos || end <= margin) break;  // one long word
+            out += line.substr(0, end) + "\n";
+            line = std::string(margin, ' ') + line.substr(end + 1);
+        }
+        out += line + "\n";
+    }
+    return out;
+}
+
 std::string compiler_text() {
 #if defined(__clang__)
     return "clang " __clang_version__;
@@ -57,7 +79,7 @@ std::string version_text() {
 }
 
 int report(std::string_view message, int exit_code) {
-    fmt::print(stderr, "kvsplit: error: {}\n", message);
+    say("kvsplit: error: {}\n", message);
     return exit_code;
 }
 
@@ -65,7 +87,7 @@ int report_usage(const CLI::App& app, std::string_view message) {
     std::string command = app.get_name();
     for (const CLI::App* sub : app.get_subcommands()) command += " " + sub->get_name();
     report(message, kBadUsage);
-    fmt::print(stderr, "'{} --help' tells more\n", command);
+    say("'{} --help' tells more\n", command);
     return kBadUsage;
 }
 
@@ -101,11 +123,14 @@ int run_app(int argc, char** argv) {
         app.parse(static_cast<int>(pointers.size()), pointers.data());
         return exit_code;
     } catch (const CLI::Success& help) {
-        return app.exit(help);
+        std::ostringstream text;
+        app.exit(help, text, text);
+        write_out(wrapped(text.str()));
+        return 0;
     } catch (const CLI::ParseError& error) {
         return report_usage(app, with_written_name(app, arguments, error.what()));
     } catch (const UsageError& error) {
-        return report_usage(app, error.what());
+        return report_usage(app, with_written_name(app, arguments, error.what()));
     }
 }
 
@@ -114,6 +139,9 @@ int run_app(int argc, char** argv) {
 
 int main(int argc, char** argv) {
     using namespace kvsplit::cli;
+    reserve_standard_descriptors();
+    // For the widths of characters: text is UTF-8, whatever the environment says.
+    std::setlocale(LC_CTYPE, "C.UTF-8");
     // Writing then fails, and the command ends in order.
     std::signal(SIGPIPE, SIG_IGN);
     std::signal(SIGXFSZ, SIG_IGN);

@@ -1,5 +1,9 @@
 #include "cli/model_path.h"
 
+#include <unistd.h>
+
+#include <cerrno>
+
 #include "base/error.h"
 #include "cli/interrupt.h"
 #include "cli/output.h"
@@ -16,6 +20,13 @@ CLI::Option* add_model_option(CLI::App& command, const std::string& name, std::s
     command.parse_complete_callback([&path] { path = local_model(path); });
     return command.add_option(name, path, "the model: a GGUF file, hf:OWNER/REPOSITORY[/FILE] or an URL")
         ->type_name("MODEL");
+}
+
+void require_model(const std::string& path) {
+    if (::access(path.c_str(), F_OK) == 0 || errno != ENOENT) return;
+    fail(ErrorCode::kNotFound,
+         "{}: there is no such file; a model is a GGUF file, or an address such as hf:OWNER/REPOSITORY",
+         path);
 }
 
 #ifdef KVSPLIT_HAS_FETCH

@@ -15,4 +15,7 @@ CLI::Option* add_model_option(CLI::App& command, const std::string& name, std::s
 // where the program was built without downloads.
 std::string local_model(const std::string& path);
 
+// Throws Error(kNotFound), which says what a model is, where there is no such file.
+void require_model(const std::string& path);
+
 }  // namespace kvsplit::cli

@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <charconv>
-#include <cstdio>
+#include <cstring>
 #include <random>
 
 #include "base/default_threads.h"
@@ -12,6 +11,7 @@
 #include "base/memory.h"
 #include "cli/model_path.h"
 #include "cli/output.h"
+#include "cli/text_file.h"
 #include "gguf/gguf.h"
 #include "lab/memory_check.h"
 #include "lab/tuning.h"
@@ -65,23 +65,13 @@ std::optional<double> read_automatic(std::string_view text) {
     throw error;
 }
 
-std::string read_all(std::FILE* file, const std::string& name, std::size_t most) {
-    std::string text;
-    std::array<char, 65536> buffer;
-    std::size_t n = 0;
-    while ((n = std::fread(buffer.data(), 1, buffer.size(), file)) > 0) {
-        text.append(buffer.data(), n);
-        if (text.size() > most) fail(ErrorCode::kInvalidArgument, "{}: longer than {} bytes", name, most);
-    }
-    if (std::ferror(file)) fail(ErrorCode::kIo, "{}: cannot read: {}", name, errno_text(errno));
-    return text;
-}
+constexpr std::size_t kMaxProfileBytes = std::size_t{1} << 20;
 
 // The text of a cache profile without comments and white space.
 std::string read_profile(const std::string& path) {
     std::string out;
     bool comment = false;
-    for (const char c : read_text(path, std::size_t{1} << 20)) {
+    for (const char c : read_text(path, kMaxProfileBytes)) {
         if (c == '#') comment = true;
         if (c == '\n') comment = false;
         if (!comment && c != ' ' && c != '\t' && c != '\r' && c != '\n') out += c;
@@ -111,14 +101,20 @@ std::vector<std::string> normalise_arguments(int argc, char** argv) {
     };
     for (std::size_t i = 1; i < out.size() && out[i] != "--"; ++i) {
         if (takes_text(out[i - 1])) continue;
-        if (out[i] == "-ctk") out[i] = "--cache-type-k";
-        if (out[i] == "-ctv") out[i] = "--cache-type-v";
+        for (const auto& [shorter, name] :
+             {std::pair{"-ctk", "--cache-type-k"}, {"-ctv", "--cache-type-v"}}) {
+            if (out[i] == shorter || out[i].starts_with(fmt::format("{}=", shorter))) {
+                out[i].replace(0, std::strlen(shorter), name);
+            }
+        }
     }
     return out;
 }
 
 std::string with_written_name(const CLI::App& app, const std::vector<std::string>& arguments,
                               const std::string& message) {
+    if (message == "--model is required")
+        return message + ": -m and a GGUF file, or an address such as hf:OWNER/REPOSITORY";
     const std::string name = message.substr(0, message.find(": "));
     const auto written = [&](const std::string& as) {
         return std::ranges::any_of(arguments, [&](const std::string& a) { return a.starts_with(as); });
@@ -206,6 +202,7 @@ void add_rope_options(CLI::App& command, RopeOptions& rope) {
 }
 
 std::shared_ptr<Model> ModelArgs::load(const KvSpec& spec, int context) const {
+    require_model(path);
     require_memory(spec, context);
     if (lock) require_lockable(gguf::File(path).file_bytes());
     std::shared_ptr<Model> model;
@@ -348,6 +345,16 @@ std::optional<int> bits_of_llama_type(std::string_view type) {
     return std::nullopt;
 }
 
+std::string seed_fault(const std::string& text) {
+    if (text.starts_with('-')) return "a seed is not below 0";
+    std::uint64_t seed = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
+    if (error == std::errc::result_out_of_range) return "a seed is below 2^64";
+    return error == std::errc() && end == text.data() + text.size()
+               ? ""
+               : fmt::format("'{}' is not a whole number", text);
+}
+
 constexpr std::string_view kAnySeed = "-1";  // as in llama.cpp
 
 void SamplingArgs::add(CLI::App& command) {
@@ -366,9 +373,7 @@ void SamplingArgs::add(CLI::App& command) {
     number("--min-p", options.min_p, 0, 1, "leave out those less likely than X times the best; 0: off");
     number("--repeat-penalty", options.repeat_penalty, 1e-3, 100, "makes recent tokens less likely; 1: off");
     seed_ = command.add_option("--seed", options.seed, "of the draws; default, and -1: a new one each time")
-                ->check([](const std::string& text) {
-                    return text.starts_with('-') && text != kAnySeed ? "a seed is not below 0" : "";
-                })
+                ->check([](const std::string& text) { return text == kAnySeed ? "" : seed_fault(text); })
                 ->type_name("N");
 }
 
@@ -429,6 +434,14 @@ void add_stop_option(CLI::App& command, std::vector<std::string>& stops) {
         ->type_name("TEXT");
 }
 
+void note_beyond_trained(const ModelInfo& info, int context) {
+    if (context <= info.context_length) return;
+    note(
+        "the context of {} tokens goes beyond the {} that the model was trained for: text may become "
+        "nonsense there. --rope-scaling and --rope-scale stretch positions",
+        format_count(context), format_count(info.context_length));
+}
+
 std::vector<KvSpec> parse_kv_list(std::string_view list, const KvModifierArgs& modifiers) {
     std::vector<KvSpec> specs;
     try {
@@ -447,23 +460,6 @@ std::vector<KvSpec> parse_kv_list(std::string_view list, const KvModifierArgs& m
         refuse_precision(error);
     }
     return specs;
-}
-
-std::string read_text(const std::string& path, std::size_t most) {
-    if (path == "-") return read_all(stdin, "standard input", most);
-    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
-    if (!file) {
-        const int number = errno;
-        fail(number == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo, "{}: cannot open: {}", path,
-             errno_text(number));
-    }
-    return read_all(file.get(), path, most);
-}
-
-std::string read_measured_text(const std::string& path) {
-    std::string text = read_text(path);
-    if (text.empty()) fail(ErrorCode::kInvalidArgument, "{}: the text is empty: nothing to measure", path);
-    return text;
 }
 
 }  // namespace kvsplit::cli

@@ -31,7 +31,8 @@ std::vector<std::string> normalise_arguments(int argc, char** argv);
 template <typename T>
 CLI::Validator in_range(T least, T most) {
     return {[=](const std::string& text) -> std::string {
-                T x{};
+                // Wider than T, so that what T cannot hold is out of range.
+                std::conditional_t<std::is_integral_v<T>, long long, T> x{};
                 if (!CLI::detail::lexical_cast(text, x))
                     return fmt::format("'{}' is not a {}number", text, std::is_integral_v<T> ? "whole " : "");
                 if (x >= least && x <= most) return {};
@@ -148,9 +149,10 @@ void add_stop_option(CLI::App& command, std::vector<std::string>& stops);
 // UsageError.
 std::vector<KvSpec> parse_kv_list(std::string_view list, const KvModifierArgs& modifiers = {});
 
-// The whole of a file, or of standard input for "-". Throws Error, also for one of more than `most` bytes.
-std::string read_text(const std::string& path, std::size_t most = SIZE_MAX);
-// The same; an empty text is refused.
-std::string read_measured_text(const std::string& path);
+// What is wrong with a seed on the command line; empty: nothing.
+std::string seed_fault(const std::string& text);
+
+// Says so where more tokens are asked for than the model was trained for.
+void note_beyond_trained(const ModelInfo& info, int context);
 
 }  // namespace kvsplit::cli

@@ -1,29 +1,59 @@
 #include "cli/output.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cmath>
-#include <cstdio>
 
 #include "base/error.h"
+#include "cli/terminal.h"
+#include "gguf/printable.h"
 
 namespace kvsplit::cli {
 
-void print_note(std::string_view text) { fmt::print(stderr, "kvsplit: note: {}\n", text); }
+namespace {
 
-bool write_out(std::string_view text) {
+// Writes all of the text; the errno of what stopped it, else 0. Waits where the descriptor does not block,
+// for at most `wait_ms` each time; -1: for as long as it takes.
+int write_all(int fd, std::string_view text, int wait_ms) noexcept {
     while (!text.empty()) {
-        const ssize_t n = ::write(STDOUT_FILENO, text.data(), text.size());
+        const ssize_t n = ::write(fd, text.data(), text.size());
         if (n >= 0) {
             text.remove_prefix(static_cast<std::size_t>(n));
-        } else if (errno == EPIPE) {
-            return false;
+        } else if (errno == EAGAIN) {
+            pollfd ready{fd, POLLOUT, 0};
+            if (::poll(&ready, 1, wait_ms) == 0) return EAGAIN;
         } else if (errno != EINTR) {
-            fail(ErrorCode::kIo, "cannot write to standard output: {}", errno_text(errno));
+            return errno;
         }
     }
+    return 0;
+}
+
+}  // namespace
+
+void reserve_standard_descriptors() {
+    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        if (::fcntl(fd, F_GETFD) >= 0) continue;
+        // The lowest free one, which is this: those below are taken. Open the wrong way round for 0 and 1.
+        if (::open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_WRONLY) < 0) return;
+    }
+}
+
+void write_if_possible(int fd, std::string_view text) noexcept {
+    constexpr int kWaitMs = 1000;  // for a reader that has stopped reading
+    write_all(fd, text, kWaitMs);
+}
+
+void write_err(std::string_view text) noexcept { write_if_possible(STDERR_FILENO, text); }
+
+bool write_out(std::string_view text) {
+    const int error = write_all(STDOUT_FILENO, text, -1);
+    if (error == EPIPE) return false;
+    if (error != 0) fail(ErrorCode::kIo, "cannot write to standard output: {}", errno_text(error));
     return true;
 }
 
@@ -51,8 +81,8 @@ std::string latent_text(const ModelInfo& info) {
 }
 
 ProgressLine::ProgressLine(std::string label)
-    : label_(std::move(label)),
-      terminal_(::isatty(STDERR_FILENO) != 0),
+    : label_(gguf::printable(label, 4096)),
+      terminal_(can_erase_lines(STDERR_FILENO)),
       start_(Clock::now()),
       last_(start_) {}
 
@@ -69,15 +99,16 @@ void ProgressLine::update(double fraction, std::string_view detail) {
     const double left = fraction > 0 ? elapsed * (1 - fraction) / fraction : 0;
     constexpr int kWidth = 24;
     const int filled = static_cast<int>(fraction * kWidth);
-    fmt::print(stderr, "\r\033[K{} [{:=<{}}{: <{}}] {:3.0f} % {} left{}{}", label_, "", filled, "",
-               kWidth - filled, 100 * fraction, lab::format_time(left), detail.empty() ? "" : "  ", detail);
-    std::fflush(stderr);
+    const std::string line =
+        fmt::format("{} [{:=<{}}{: <{}}] {:3.0f} % {} left{}{}", label_, "", filled, "", kWidth - filled,
+                    100 * fraction, lab::format_time(left), detail.empty() ? "" : "  ", detail);
+    // The last column stays free: a full line may wrap.
+    say("\r\033[K{}", cut_to_columns(line, terminal_columns(STDERR_FILENO) - 1));
 }
 
 void ProgressLine::clear() {
     if (!shown_) return;
-    fmt::print(stderr, "\r\033[K");
-    std::fflush(stderr);
+    write_err("\r\033[K");
     shown_ = false;
 }
 

@@ -18,11 +18,24 @@ using lab::format_count;
 using lab::Json;
 using lab::kv_bytes_json;
 
+// Makes sure that the descriptors 0, 1 and 2 are taken, so that no file opened later becomes one of them and
+// gets what is printed. What was closed stays of no use: reading 0 and writing 1 fail. Call first of all.
+void reserve_standard_descriptors();
+
+// Writes to stderr at once. Everything that is no answer goes through here. What cannot be written is
+// dropped: a broken stderr costs no result.
+void write_err(std::string_view text) noexcept;
+// The same for another descriptor.
+void write_if_possible(int fd, std::string_view text) noexcept;
+template <typename... Args>
+void say(fmt::format_string<Args...> format, Args&&... args) {
+    write_err(fmt::format(format, std::forward<Args>(args)...));
+}
+
 // "kvsplit: note: ..." on stderr.
-void print_note(std::string_view text);
 template <typename... Args>
 void note(fmt::format_string<Args...> format, Args&&... args) {
-    print_note(fmt::format(format, std::forward<Args>(args)...));
+    say("kvsplit: note: {}\n", fmt::format(format, std::forward<Args>(args)...));
 }
 
 // Writes to stdout at once. False when the reader has gone; throws Error(kIo) for other failures.
@@ -36,8 +49,8 @@ std::string kv_text(const KvSpec& spec, const KvStats& stats, int n_tokens);
 // What query heads share in latent attention, and which side of --kv is the width of which part.
 std::string latent_text(const ModelInfo& info);
 
-// A line on a terminal's stderr that comes after a second of work and goes when the work is done. Nothing
-// where stderr is no terminal.
+// A line on a terminal's stderr that comes after a second of work and goes when the work is done, cut to the
+// terminal's width. Nothing where stderr is no terminal, or one that cannot erase a line.
 class ProgressLine {
   public:
     explicit ProgressLine(std::string label);

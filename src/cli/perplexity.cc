@@ -7,6 +7,7 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/perplexity_report.h"
+#include "cli/text_file.h"
 #include "lab/exact_reach.h"
 #include "lab/fitting_context.h"
 

@@ -1,66 +1,39 @@
 #include "cli/perplexity_report.h"
 
-#include <array>
+#include <utility>
+
+#include "lab/report/table.h"
 
 namespace kvsplit::cli {
 namespace {
 
 // ---- The tables
 
-struct Column {
-    const char* top;  // first line of the heading; null: the one before goes on
-    const char* title;
-    std::size_t width;  // with the space in front
-    bool marked;        // one more character: '~' or nothing
-};
-constexpr std::size_t kNameWidth = 11;  // longer names get a line of their own
-constexpr std::array<Column, 14> kColumns{{{"", "PPL", 9, false},
-                                           {"", "+-", 7, false},
-                                           {"PPL change, %", "", 8, true},
-                                           {nullptr, "+-", 6, false},
-                                           {"KL divergence, 1e-3 nats", "mean", 7, true},
-                                           {nullptr, "median", 7, true},
-                                           {nullptr, "99 %", 7, true},
-                                           {nullptr, "99.9 %", 7, true},
-                                           {"same", "top, %", 7, true},
-                                           {"RMS of", "dp, %", 7, true},
-                                           {"bits/element", "keys", 6, false},
-                                           {nullptr, "values", 7, false},
-                                           {"cache", "bytes", 10, false},
-                                           {"saved", "%", 7, false}}};
+// A figure that is marked where it is not above the noise floor.
+std::string marked(std::string figure, bool below) { return std::move(figure) + (below ? '~' : ' '); }
 
-struct Cell {
-    std::string text = "-";
-    bool marked = false;
-};
-using Cells = std::array<Cell, kColumns.size()>;
-
-// Two lines: what a group of columns is, centred over it, and the columns' own titles.
-std::string heading() {
-    std::string top(kNameWidth, ' '), bottom = fmt::format("{:<{}}", "cache", kNameWidth);
-    for (std::size_t i = 0; i < kColumns.size(); ++i) {
-        const auto mark = static_cast<std::size_t>(kColumns[i].marked);
-        bottom += fmt::format("{:>{}}{:{}}", kColumns[i].title, kColumns[i].width, "", mark);
-        if (!kColumns[i].top) continue;
-        std::size_t width = kColumns[i].width + mark, end = i + 1;
-        for (; end < kColumns.size() && !kColumns[end].top; ++end) {
-            width += kColumns[end].width + static_cast<std::size_t>(kColumns[end].marked);
-        }
-        top += end == i + 1 ? fmt::format("{:>{}}{:{}}", kColumns[i].top, kColumns[i].width, "", mark)
-                            : fmt::format(" {:^{}}", kColumns[i].top, width - 1);
-    }
-    return top + "\n" + bottom + "\n";
-}
-
-std::string line(const std::string& name, const Cells& cells) {
-    std::string out = name.size() <= kNameWidth ? fmt::format("{:<{}}", name, kNameWidth)
-                                                : name + "\n" + std::string(kNameWidth, ' ');
-    for (std::size_t i = 0; i < cells.size(); ++i) {
-        out += fmt::format("{:>{}}", cells[i].text, kColumns[i].width);
-        if (kColumns[i].marked) out += cells[i].marked ? '~' : ' ';
-    }
-    out.erase(out.find_last_not_of(' ') + 1);
-    return out + "\n";
+lab::Table empty_table() {
+    constexpr std::size_t kLongestName = 11;  // of "noise floor"
+    return {"",
+            {{"cache"},
+             {"PPL"},
+             {"+-"},
+             {" "},
+             {"+-"},
+             {"mean "},
+             {"median "},
+             {"99 % "},
+             {"99.9 % "},
+             {"same \ntop, % "},
+             {"RMS of \ndp, % "},
+             {"keys"},
+             {"values"},
+             {"cache\nbytes"},
+             {"saved\n%"}},
+            {},
+            {{"PPL change, %", 3, 2}, {"KL divergence, 1e-3 nats", 5, 4}, {"bits/element", 11, 2}},
+            1,
+            kLongestName};
 }
 
 // Nats in thousandths, five digits: "0.0003", "17.532", "1051.2".
@@ -69,53 +42,58 @@ std::string milli(double nats) {
     return fmt::format("{:.{}f}", x, x < 9.99995 ? 4 : x < 99.9995 ? 3 : x < 999.995 ? 2 : 1);
 }
 
-Cells cells_of(const lab::PerplexityResult& r, const std::optional<lab::Divergence>& d) {
-    Cells out;
-    out[0].text = fmt::format("{:.4f}", r.perplexity.value);
-    out[1].text = fmt::format("{:.4f}", r.perplexity.stderr_);
+void add_row(lab::Table& table, const std::string& name, const lab::PerplexityResult& r,
+             const std::optional<lab::Divergence>& d) {
+    std::vector<std::string> cells{name, fmt::format("{:.4f}", r.perplexity.value),
+                                   fmt::format("{:.4f}", r.perplexity.stderr_)};
     if (d) {
         const lab::BelowFloor below = r.below_floor.value_or(lab::BelowFloor{});
-        out[2] = {fmt::format("{:+.3f}", d->ppl_change_pct), below.ppl_change};
-        out[3] = {fmt::format("{:.3f}", d->ppl_change_stderr_pct)};
-        out[4] = {milli(d->kld_mean), below.kld_mean};
-        out[5] = {milli(d->kld_median), below.kld_median};
-        out[6] = {milli(d->kld_p99), below.kld_p99};
-        out[7] = {milli(d->kld_p999), below.kld_p999};
-        out[8] = {fmt::format("{:.2f}", 100 * d->top1_agreement), below.top1_agreement};
-        out[9] = {fmt::format("{:.3f}", 100 * d->rms_dp), below.rms_dp};
+        cells.insert(
+            cells.end(),
+            {marked(fmt::format("{:+.3f}", d->ppl_change_pct), below.ppl_change),
+             fmt::format("{:.3f}", d->ppl_change_stderr_pct), marked(milli(d->kld_mean), below.kld_mean),
+             marked(milli(d->kld_median), below.kld_median), marked(milli(d->kld_p99), below.kld_p99),
+             marked(milli(d->kld_p999), below.kld_p999),
+             marked(fmt::format("{:.2f}", 100 * d->top1_agreement), below.top1_agreement),
+             marked(fmt::format("{:.3f}", 100 * d->rms_dp), below.rms_dp)});
+    } else {
+        cells.insert(cells.end(), {"- ", "-", "- ", "- ", "- ", "- ", "- ", "- "});
     }
-    out[10].text = fmt::format("{:.2f}", r.kv.key_bits_per_element);
-    out[11].text = fmt::format("{:.2f}", r.kv.value_bits_per_element);
-    out[12].text = format_bytes(double(r.kv.bytes.total()));
-    out[13].text = fmt::format("{:.1f}", r.kv.saved_pct());
-    return out;
+    table.rows.push_back({std::move(cells)});
+}
+
+void add_size(lab::Table& table, const KvStats& kv) {
+    auto& cells = table.rows.back().cells;
+    cells.insert(
+        cells.end(),
+        {fmt::format("{:.2f}", kv.key_bits_per_element), fmt::format("{:.2f}", kv.value_bits_per_element),
+         format_bytes(double(kv.bytes.total())), fmt::format("{:.1f}", kv.saved_pct())});
 }
 
 std::string caches_table(const lab::PerplexityReport& report) {
-    std::string out = heading();
+    lab::Table table = empty_table();
     for (const auto& r : report.results) {
         const bool reference = r.spec == KvSpec::parse("f16");
-        out += line(r.spec.name(), cells_of(r, reference ? std::nullopt : r.vs_f16));
+        add_row(table, r.spec.name(), r, reference ? std::nullopt : r.vs_f16);
+        add_size(table, r.kv);
     }
-    if (report.floor) {
-        Cells cells = cells_of(*report.floor, report.floor->vs_f16);
-        for (std::size_t i = 10; i < cells.size(); ++i) cells[i].text.clear();
-        out += line("noise floor", cells);
-    }
-    return out;
+    if (report.floor) add_row(table, "noise floor", *report.floor, report.floor->vs_f16);
+    return to_text(table);
 }
 
 std::string base_table(const lab::PerplexityReport& report, const MeasuredRun& run) {
     std::string out = fmt::format("\nAgainst the f16 cache of {}{}: PPL {:.4f} +- {:.4f}\n\n", run.base,
                                   run.base_activation_bits == 32 ? " in exact arithmetic" : "",
                                   report.base->perplexity.value, report.base->perplexity.stderr_);
-    out += heading();
+    lab::Table table = empty_table();
     bool divided = false;  // weights from cache
     for (auto r : report.results) {
         r.below_floor.reset();  // it speaks of the other table
-        out += line(r.spec.name(), cells_of(r, r.vs_base));
+        add_row(table, r.spec.name(), r, r.vs_base);
+        add_size(table, r.kv);
         divided |= r.spec == KvSpec::parse("f16");
     }
+    out += to_text(table);
     if (divided) out += "\nf16: what the weights and their arithmetic do; the others: the cache as well.\n";
     return out;
 }

@@ -18,7 +18,7 @@ struct MeasuredRun {
     std::size_t cache_bytes = 0;   // of all caches together
 };
 
-// At most 120 columns wide.
+// Up to 120 columns wide, but for extraordinary figures.
 std::string perplexity_tables(const lab::PerplexityReport& report, const MeasuredRun& run);
 Json perplexity_json(const lab::PerplexityReport& report, const MeasuredRun& run);
 

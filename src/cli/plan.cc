@@ -10,6 +10,7 @@
 #include "cli/model_path.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "lab/report/table.h"
 
 namespace kvsplit::cli {
 namespace {
@@ -108,40 +109,39 @@ std::string context_text(const PlanResult& r, const Plan& plan) {
                        beyond_trained(r, plan) ? "*" : " ");
 }
 
-// The columns of a line: the cache in all and, where there are several kinds of layers, of each of them.
-std::string bytes_columns(const PlanResult& r) {
-    std::string out = fmt::format("{:>11}", format_bytes(double(r.kv.bytes.total())));
-    if (r.kind_bytes.size() < 2) return out;
-    for (const std::size_t bytes : r.kind_bytes) out += fmt::format(" {:>15}", format_bytes(double(bytes)));
-    return out;
-}
-std::string bytes_header(const Plan& plan) {
-    std::string out = fmt::format("{:>11}", "cache");
-    if (plan.kinds.size() < 2) return out;
-    for (const LayerKind& kind : plan.kinds) out += fmt::format(" {:>15}", kind_name(kind));
-    return out;
-}
-
-std::string table(const Plan& plan, const PlanArgs& args) {
-    std::size_t width = 5;
-    for (const PlanResult& r : plan.results) width = std::max(width, r.spec.name().size());
-    const bool given = args.options.context > 0;
-    std::string out =
-        fmt::format("\n{:<{}} {:>12} {:>12} {:>8} {} {:>13} {:>11}\n", "cache", width, "bits k, v",
-                    "context ", given ? "smaller" : "of f16", bytes_header(plan), "token more", "in all");
+// The cache in all and, where there are several kinds of layers, of each of them.
+std::string caches_table(const Plan& plan, const PlanArgs& args) {
+    const bool kinds = plan.kinds.size() > 1;
+    lab::Table table{"", {{"cache"}, {"bits k, v"}, {"context "}}};
+    table.columns.push_back({args.options.context > 0 ? "smaller" : "of f16"});
+    table.columns.push_back({"cache"});
+    for (const LayerKind& kind : plan.kinds) {
+        if (kinds) table.columns.push_back({kind_name(kind)});
+    }
+    table.columns.insert(table.columns.end(), {{"token more"}, {"in all"}});
     for (const PlanResult& r : plan.results) {
         if (!r.refusal.empty()) {
-            out += fmt::format("{:<{}} not possible: {}\n", r.spec.name(), width, r.refusal);
+            table.rows.push_back({{r.spec.name()}, false, "not possible: " + r.refusal});
             continue;
         }
-        const auto bits =
-            fmt::format("{:.2f}, {:.2f}", r.kv.key_bits_per_element, r.kv.value_bits_per_element);
-        out += fmt::format("{:<{}} {:>12} {:>12} {:>8} {} {:>13} {:>11}{}\n", r.spec.name(), width, bits,
-                           context_text(r, plan),
-                           r.times_f16 ? fmt::format("{}{:.2f}x", r.capped ? ">" : "", *r.times_f16) : "-",
-                           bytes_columns(r), format_bytes(r.bytes_per_token), format_bytes(double(r.total)),
-                           r.fits ? "" : "  does not fit");
+        std::vector<std::string> cells{
+            r.spec.name(),
+            fmt::format("{:.2f}, {:.2f}", r.kv.key_bits_per_element, r.kv.value_bits_per_element),
+            context_text(r, plan),
+            r.times_f16 ? fmt::format("{}{:.2f}x", r.capped ? ">" : "", *r.times_f16) : "-",
+            format_bytes(double(r.kv.bytes.total()))};
+        for (const std::size_t bytes : r.kind_bytes) {
+            if (kinds) cells.push_back(format_bytes(double(bytes)));
+        }
+        cells.push_back(format_bytes(r.bytes_per_token));
+        cells.push_back(format_bytes(double(r.total)));
+        table.rows.push_back({std::move(cells), false, r.fits ? "" : "does not fit"});
     }
+    return to_text(table);
+}
+
+std::string table_text(const Plan& plan, const PlanArgs& args) {
+    std::string out = "\n" + caches_table(plan, args);
     const auto beyond = [&](const PlanResult& r) { return beyond_trained(r, plan); };
     if (std::any_of(plan.results.begin(), plan.results.end(), beyond)) {
         out += fmt::format("* beyond the {} tokens that the model was trained for\n",
@@ -175,11 +175,12 @@ int plan(PlanArgs& args) {
     if (args.options.memory == 0) {
         throw UsageError("this system does not tell how much memory is free: say --memory 4G, for example");
     }
+    require_model(args.path);
     const Plan result = lab::make_plan(args.path, args.options);
     if (args.json) {
         write_json(to_json(result, args));
     } else {
-        write_out(facts(result, args) + table(result, args) + conclusion(result, args));
+        write_out(facts(result, args) + table_text(result, args) + conclusion(result, args));
     }
     return 0;
 }

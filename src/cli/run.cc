@@ -5,6 +5,7 @@
 #include "cli/interrupt.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/text_file.h"
 #include "gguf/gguf.h"
 #include "text/conversation.h"
 
@@ -85,9 +86,8 @@ Json to_json(const Generation& g, const Session& session, const SamplingOptions&
 }
 
 void print_statistics(const Generation& g, const Session& session, const SamplingOptions& sampling) {
-    fmt::print(stderr, "\n{}cache {}\n", speed_text(g),
-               kv_text(session.spec(), session.stats(), session.length()));
-    if (sampling.temperature > 0) fmt::print(stderr, "seed: {}\n", sampling.seed);
+    say("\n{}cache {}\n", speed_text(g), kv_text(session.spec(), session.stats(), session.length()));
+    if (sampling.temperature > 0) say("seed: {}\n", sampling.seed);
     if (g.reason == StopReason::kContext) {
         note("the context of {} tokens is full: choose a larger one with -c",
              format_count(session.context()));
@@ -104,6 +104,7 @@ int run(RunArgs& args) {
     Reading reading = read_turn(*model, args, raw_prompt);
     if (reading.tokens.empty()) throw UsageError("the prompt is empty");
     const auto session = Session::create(model, args.kv.resolve(model), args.context);
+    note_beyond_trained(model->info(), session->context());
 
     const InterruptGuard interrupt;
     AnswerPrinter printer(args.chat_template.reasoning());

@@ -11,9 +11,11 @@
 #include "cli/interrupt.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/text_file.h"
 #include "lab/builtin_text.h"
 #include "lab/exact_reach.h"
 #include "lab/fitting_context.h"
+#include "lab/report/table.h"
 #include "lab/tuning.h"
 
 namespace kvsplit::cli {
@@ -82,28 +84,32 @@ void require_writable(const std::string& path) {
 }
 
 std::string layers_text(const lab::TuneReport& report) {
-    std::string out = "layer   cost of 4-bit keys  of 4-bit values   widths\n";
+    lab::Table table{"", {{"layer"}, {"cost of 4-bit keys"}, {"of 4-bit values"}, {"widths"}}};
     const int n = static_cast<int>(report.costs.key.size());
     for (int l = 0; l < n; ++l) {
         const KvWidths w = report.layered.spec.widths(l, n);
         const auto i = static_cast<std::size_t>(l);
-        out += fmt::format("{:>5} {:>20.6f} {:>16.6f}   k{}v{}\n", l, report.costs.key[i],
-                           report.costs.value[i], w.key_bits, w.value_bits);
+        table.rows.push_back({{fmt::format("{:>5}", l), fmt::format("{:.6f}", report.costs.key[i]),
+                               fmt::format("{:.6f}", report.costs.value[i]),
+                               fmt::format("k{}v{}", w.key_bits, w.value_bits)}});
     }
-    return out;
+    return to_text(table);
 }
 
-std::string choice_line(const char* label, const lab::Choice& c, const lab::Divergence& measured) {
-    return fmt::format(
-        "{:<10} {:>5.2f} bits   expected {:.6f}   measured {:.6f} +- {:.6f}   99.9 % {:.4f}   {}\n", label,
-        c.bits_per_element, c.expected_kld, measured.kld_mean, measured.kld_stderr, measured.kld_p999,
-        c.spec.name());
+void add_choice(lab::Table& table, const char* label, const lab::Choice& c, const lab::Divergence& measured) {
+    table.rows.push_back({{label, fmt::format("{:.2f} bits", c.bits_per_element),
+                           fmt::format("expected {:.6f}", c.expected_kld),
+                           fmt::format("measured {:.6f} +- {:.6f}", measured.kld_mean, measured.kld_stderr),
+                           fmt::format("99.9 % {:.4f}", measured.kld_p999), c.spec.name()}});
 }
 
 std::string summary(const lab::TuneReport& report) {
-    std::string out = layers_text(report) + "\nmean KL divergence from f16, in nats a token:\n" +
-                      choice_line("by layer", report.layered, report.layered_measured) +
-                      choice_line("uniform", report.uniform, report.uniform_measured);
+    lab::Table choices{"", {{""}, {""}, {""}, {""}, {""}, {"", false, true}}};
+    choices.gap = 3;
+    add_choice(choices, "by layer", report.layered, report.layered_measured);
+    add_choice(choices, "uniform", report.uniform, report.uniform_measured);
+    const std::string out =
+        layers_text(report) + "\nmean KL divergence from f16, in nats a token:\n" + to_text(choices);
     if (report.layered_is_better()) {
         return out +
                "Widths by layer are better than any one pair of this size, on text they were not tuned on.\n";
@@ -131,8 +137,33 @@ Json to_json(const lab::TuneReport& report, const TuneArgs& args) {
             {"layer_costs", {{"key", report.costs.key}, {"value", report.costs.value}}}};
 }
 
+// The profile alone where it goes to standard output. A profile that cannot be written is printed at least.
+void print(const lab::TuneReport& report, const TuneArgs& args) {
+    if (args.out == "-") {
+        write_err(summary(report));
+        write_out(profile(report, args));
+        return;
+    }
+    if (args.json) {
+        write_json(to_json(report, args));
+    } else {
+        write_out(summary(report));
+    }
+    const std::string spec = report.best().spec.name();
+    try {
+        if (!args.out.empty()) write_profile(args.out, profile(report, args));
+    } catch (const Error&) {
+        if (!args.json) write_out(fmt::format("\n--kv {}\n", spec));
+        throw;
+    }
+    if (!args.json) write_out(fmt::format("\n--kv {}\n", args.out.empty() ? spec : "@" + args.out));
+}
+
 int tune(TuneArgs& args) {
-    if (!args.out.empty()) require_writable(args.out);
+    const bool to_stdout = args.out == "-";
+    if (to_stdout && args.json)
+        throw UsageError("-o - and --json both write to standard output: leave one out");
+    if (!args.out.empty() && !to_stdout) require_writable(args.out);
     std::string text, check;
     choose_texts(args, text, check);
     const auto model = args.model.load();
@@ -155,15 +186,7 @@ int tune(TuneArgs& args) {
         note("interrupted: nothing was chosen");
         return kInterruptedExitCode;
     }
-    if (args.json) {
-        write_json(to_json(report, args));
-    } else {
-        write_out(summary(report));
-    }
-    if (!args.out.empty()) write_profile(args.out, profile(report, args));
-    if (!args.json) {
-        write_out(fmt::format("\n--kv {}\n", args.out.empty() ? report.best().spec.name() : "@" + args.out));
-    }
+    print(report, args);
     return 0;
 }
 
@@ -200,7 +223,9 @@ void add_tune(CLI::App& app, int& exit_code) {
         ->check(in_range(1, 1 << 20))
         ->type_name("N")
         ->capture_default_str();
-    command.add_option("-o,--output", args->out, "writes the profile there, for --kv @FILE")
+    command
+        .add_option("-o,--output", args->out,
+                    "writes the profile there, for --kv @FILE; -: to standard output")
         ->type_name("FILE");
     command.add_flag("--json", args->json, "print one JSON object instead of a table");
     command.footer(

@@ -12,7 +12,7 @@
 #include "lab/report/labels.h"
 #include "lab/report/scale.h"
 #include "lab/report/summary.h"
-#include "lab/report/table.h"
+#include "lab/report/summary_tables.h"
 #include "lab/report/theme.h"
 
 namespace kvsplit::lab {
@@ -136,6 +136,29 @@ TEST(ReportTable, TextIsAlignedAscii) {
             EXPECT_EQ(count(text, std::string("\n") + name + " "), 1u);
         for (const auto& row : table.rows) EXPECT_EQ(row.cells.size(), table.columns.size());
     }
+}
+
+TEST(ReportTable, ColumnsNeverTouch) {
+    Table table{"", {{"cache"}, {"PPL"}, {"mean "}, {"same\ntop"}, {"kind", false, true}}};
+    table.gap = 1;
+    table.longest_name = 6;
+    table.groups = {{"both", 1, 2}};
+    table.rows = {{{"f16", "1.5", "- ", "99.0", "x"}},
+                  {{"k4v4+tail=128", "123456789.1234", "1000.5~", "100.0", "long"}},
+                  {{"k2v2"}, false, "not possible: \xC3\xA4"},
+                  {{"\xC3\xA4", "1", "2 ", "3", "y"}, false, "does not fit"}};
+    EXPECT_EQ(to_text(table),
+              "               both           same\n"
+              "cache            PPL   mean    top kind\n"
+              "f16              1.5      -   99.0 x\n"
+              "k4v4+tail=128\n"
+              "      123456789.1234 1000.5~ 100.0 long\n"
+              "k2v2   not possible: \xC3\xA4\n"
+              "\xC3\xA4                  1      2      3 y     does not fit\n");
+    table.columns = {{""}, {""}};
+    table.rows = {{{"a", "b"}}};
+    table.groups = {};
+    EXPECT_EQ(to_text(table), "a b\n");
 }
 
 TEST(ReportCsv, EveryLineHasEveryField) {

@@ -8,8 +8,8 @@
 #include "base/html.h"
 #include "base/printable.h"
 #include "lab/report/format.h"
+#include "lab/report/summary_tables.h"
 #include "lab/report/svg.h"
-#include "lab/report/table.h"
 #include "lab/report/theme.h"
 
 namespace kvsplit::lab {

@@ -1,10 +1,9 @@
-// Tables of a comparison, for a page or for a terminal.
+// Tables for a page or for a terminal.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
-
-#include "lab/report/summary.h"
 
 namespace kvsplit::lab {
 
@@ -12,26 +11,28 @@ struct Table {
     struct Column {
         std::string heading;  // lines separated by \n
         bool extra = false;   // a narrow page does without it
+        bool left = false;    // where its text stands on a terminal; the first column's is always on the left
     };
     struct Row {
-        std::vector<std::string> cells;  // the first names the row
+        std::vector<std::string> cells;  // the first names the row; as many as columns, or fewer
         bool best = false;
+        std::string remark = {};  // after the cells, on a terminal
+    };
+    // An ASCII title over several columns whose headings have one line, on a terminal.
+    struct Group {
+        std::string title;
+        std::size_t first = 0, count = 0;  // columns
     };
     std::string caption;
     std::vector<Column> columns;
-    std::vector<Row> rows;
+    std::vector<Row> rows = {};
+    std::vector<Group> groups = {};
+    std::size_t gap = 2;           // spaces between columns, on a terminal
+    std::size_t longest_name = 0;  // a longer name gets a line of its own, on a terminal; 0: none does
 };
 
-// Each cache in a line: memory, divergence, speed at Summary::context.
-Table overview_table(const Summary& summary);
-// What there is to say about perplexity and divergence.
-Table quality_table(const Summary& summary);
-// Bytes at each context.
-Table memory_table(const Summary& summary);
-// Tokens per second at each context.
-Table speed_table(const Summary& summary);
-
-// In ASCII, as wide as it needs to be.
+// In ASCII where the cells are, as wide as it needs to be: columns never touch, whatever the cells hold. No
+// heading where all are empty.
 std::string to_text(const Table& table);
 std::string to_html(const Table& table);
 

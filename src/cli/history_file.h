@@ -1,0 +1,31 @@
+// What was typed in earlier conversations, for the arrow keys.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace kvsplit::cli {
+
+// $XDG_STATE_HOME/kvsplit/history, else ~/.local/state/kvsplit/history; readable for its owner alone. What
+// cannot
+// be read or written is left out without a word: a history is a convenience. A line for each text, with \n
+// and \\ for a newline and a backslash.
+class HistoryFile {
+  public:
+    static constexpr std::size_t kMaxEntries = 1000, kMaxEntryBytes = 1 << 16, kMaxBytes = 1 << 20;
+
+    HistoryFile();
+
+    // The latest texts, the latest last. Shortens a file that has grown beyond the limits.
+    std::vector<std::string> load() const;
+    // Adds a text, unless it is longer than kMaxEntryBytes.
+    void append(const std::string& text) const;
+
+  private:
+    void replace(const std::vector<std::string>& texts) const;
+
+    std::string path_;  // empty: nowhere
+};
+
+}  // namespace kvsplit::cli
