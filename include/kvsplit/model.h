@@ -33,9 +33,11 @@ struct RopeOptions {
 struct ModelOptions {
     int threads = 0;     // 0: one per physical core
     bool exact = false;  // f32 activations on dequantised weights: slow, for measuring
-    // Bits of activations where they meet integer weights: 8 or 16. Ignored with `exact`. 16 removes most of
-    // the noise that rounding activations causes (docs/measuring.md).
-    int activation_bits = 8;
+    // Bits of activations where they meet integer weights: 16 (also by 0, the default) or 8. Ignored with
+    // `exact`. 8 makes prefill faster, and the rounding shows in the text (docs/measuring.md).
+    int activation_bits = 0;
+    // What the two above come to: 8, 16, or 32 with `exact`.
+    int activations() const { return exact ? 32 : activation_bits == 0 ? 16 : activation_bits; }
     RopeOptions rope = {};
     // Map the file and read it while weights are prepared. Otherwise read all of it first: faster on file
     // systems with slow page faults, but loading then takes the file's size in memory.

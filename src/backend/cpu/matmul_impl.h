@@ -47,10 +47,21 @@ struct IntegerStep {
 
     // The integer sums of unit pairs p and p + 1, or with `all` of all four. They start at
     // -zero * (sum of q), which makes up for the codes' zero point exactly.
+#if defined(KVSPLIT_WORD_PRODUCTS)
+    static constexpr bool kWords = wide;
+    KVSPLIT_INLINE static void dot_words(i32x16 (&dot)[nc], bytes64 w, const std::uint8_t* q) {
+#pragma GCC unroll 16
+        for (int c = 0; c < nc; ++c)
+            dot[c] = dot4_words(dot[c], w, set1_4bytes(q + 64 * c), set1_4bytes(q + 64 * c + 4));
+    }
+#else
+    static constexpr bool kWords = false;
+    KVSPLIT_INLINE static void dot_words(i32x16 (&)[nc], bytes64, const std::uint8_t*) {}
+#endif
     template <int p, bool all>
     KVSPLIT_INLINE static void dot_pairs(i32x16 (&dot)[nc], const std::uint8_t* codes,
                                          const std::uint8_t* record, const std::int32_t* neg_sum) {
-        if constexpr (wide) {
+        if constexpr (wide && !kWords) {
 #pragma GCC unroll 16
             for (int c = 0; c < nc; ++c) dot[c] = zero_i32();
             add_pairs_of<p, all>(dot, codes, record);
@@ -58,13 +69,13 @@ struct IntegerStep {
 #pragma GCC unroll 16
         for (int c = 0; c < nc; ++c) {
             const i32x16 start = kLayout.zero ? shift_left<kZeroShift>(set1(neg_sum[c])) : zero_i32();
-            if constexpr (!wide) {
+            if constexpr (!wide || kWords) {
                 dot[c] = start;
             } else {
                 dot[c] = kLayout.zero ? shift_left<8>(dot[c]) + start : shift_left<8>(dot[c]);
             }
         }
-        add_pairs_of<p, all>(dot, codes, record + kLow);
+        add_pairs_of<p, all>(dot, codes, kWords ? record : record + kLow);
     }
     template <int p, bool all>
     KVSPLIT_INLINE static void add_pairs_of(i32x16 (&dot)[nc], const std::uint8_t* codes,
@@ -80,6 +91,11 @@ struct IntegerStep {
     template <int pair>
     KVSPLIT_INLINE static void dot_pair(i32x16 (&dot)[nc], const std::uint8_t* codes, const std::uint8_t* q) {
         const UnitPair w = C::template units<pair>(codes);
+        if constexpr (kWords) {
+            dot_words(dot, w.even, q + 16 * pair);
+            dot_words(dot, w.odd, q + 16 * pair + 8);
+            return;
+        }
 #pragma GCC unroll 16
         for (int c = 0; c < nc; ++c) dot[c] = dot4_of(dot[c], w.even, set1_4bytes(q + 32 * c + 8 * pair));
 #pragma GCC unroll 16
@@ -249,19 +265,27 @@ void product_f32(const MatmulTask& t) {
 
 // ---- Preparing activations
 
-// 16 numbers, in units of the scale, as row c of a record of nc rows; the sum of them as they are stored.
+// 16 numbers, in units of the scale, as those from k on of row c of a record of nc rows; returns the sum of
+// them as they are stored.
 template <bool wide>
-KVSPLIT_INLINE std::int32_t store_rounded(f32x16 x, int nc, std::uint8_t* to) {
-    std::int8_t* low = reinterpret_cast<std::int8_t*>(to) + (wide ? 32 * nc : 0);
+KVSPLIT_INLINE std::int32_t store_rounded(f32x16 x, [[maybe_unused]] int nc, int c, int k,
+                                          std::uint8_t* record) {
+    std::uint8_t* to = record + 32 * c + k;
     if constexpr (!wide) {
-        store_i8(low, x);
-        return reduce_add(load_i8_i32(low));
+        std::int8_t* q = reinterpret_cast<std::int8_t*>(to);
+        store_i8(q, x);
+        return reduce_add(load_i8_i32(q));
     } else {
+#if defined(KVSPLIT_WORD_PRODUCTS)
+        return store_word_quads(record + 64 * c + 2 * k, to_i32(x));
+#else
         const i32x16 q = to_i32(x);
-        std::int8_t* high = reinterpret_cast<std::int8_t*>(to);
+        std::uint8_t* low = to + 32 * nc;
         store_low_bytes(to, shift_right_signed<8>(q + set1(std::int32_t{128})));
-        store_low_bytes(to + 32 * nc, q);
-        return reduce_add(shift_left<8>(load_i8_i32(high)) + load_i8_i32(low));
+        store_low_bytes(low, q);
+        return reduce_add(shift_left<8>(load_i8_i32(reinterpret_cast<const std::int8_t*>(to))) +
+                          load_i8_i32(reinterpret_cast<const std::int8_t*>(low)));
+#endif
     }
 }
 
@@ -277,8 +301,8 @@ KVSPLIT_INLINE void quantize_group(f32x16 a, f32x16 b, int nc, int c, std::uint8
     const bool usable = peak > (wide ? 1e-33f : 1e-35f);
     const f32x16 inverse = set1(usable ? kSteps / peak : 0.0f);
     const float s = usable ? peak * (1.0f / kSteps) : 0.0f;
-    const std::int32_t sum0 = store_rounded<wide>(a * inverse, nc, record + 32 * c);
-    const std::int32_t sum1 = store_rounded<wide>(b * inverse, nc, record + 32 * c + 16);
+    const std::int32_t sum0 = store_rounded<wide>(a * inverse, nc, c, 0, record);
+    const std::int32_t sum1 = store_rounded<wide>(b * inverse, nc, c, 16, record);
     scale[c] = s;
     scale[nc + c] = s * static_cast<float>(sum0 + sum1);
     neg_sum[c] = -(sum0 + sum1);

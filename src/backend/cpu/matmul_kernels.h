@@ -6,7 +6,8 @@
 //   int8 record: i8 q[nc][32], f32 scale[nc], f32 scaled_sum[nc], i32 neg_sum[nc], i32 neg_half[2][nc]
 //     x ~ scale * q; scaled_sum = scale * (sum of q); neg_sum = -(sum of q), neg_half the same per 16 columns
 //   int16 record: i8 high[nc][32] and then the same with i8 low[nc][32] for q
-//     x ~ scale * q, q = 256 * high + low; the sums are those of q
+//     x ~ scale * q, q = 256 * high + low; the sums are those of q. A set with quick products of words has
+//     i16 q[nc][32] in place of both, columns 4u, 4u + 2, 4u + 1, 4u + 3 in succession.
 //   f32 record:  f32 x[nc][32]; columns beyond the matrix are 0
 #pragma once
 
