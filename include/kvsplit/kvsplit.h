@@ -79,7 +79,7 @@ typedef struct kvsplit_model_options {
     int32_t threads; /* 0: one per physical core, within the CPU quota */
     int32_t exact;   /* flag: f32 activations on dequantised weights; slow, for measuring */
     /* Since ABI 1.1. A rope_ field that is 0 takes the file's value. */
-    int32_t activation_bits; /* of activations where they meet integer weights: 8 or 16; not with exact */
+    int32_t activation_bits; /* where activations meet integer weights: 8, 16, or 0 for the default, 16 */
     int32_t rope_scaling;    /* kvsplit_rope_scaling */
     double rope_scale;       /* the wanted context, as a multiple of the trained one */
     double rope_freq_base;   /* of the rotary embedding */

@@ -191,8 +191,8 @@ class Backend {
 };
 
 struct CpuOptions {
-    int threads = 0;          // 0: default_threads()
-    int activation_bits = 8;  // of activations in matrix products: 8, 16, or 32 for f32
+    int threads = 0;           // 0: default_threads()
+    int activation_bits = 16;  // of activations in matrix products: 8, 16, or 32 for f32
 };
 std::unique_ptr<Backend> make_cpu_backend(const CpuOptions& options);
 

@@ -50,7 +50,7 @@ Json to_json(const lab::SpeedReport& report, const BenchArgs& args) {
             {"threads", args.threads()},
             {"cpu", cpu_model_name()},
             {"kernels", isa_name(choose_isa())},
-            {"activation_bits", args.model.options.exact ? 32 : args.model.options.activation_bits},
+            {"activation_bits", args.model.options.activations()},
             {"fill", args.options.fast_fill ? "random" : "evaluated"},
             {"repeats", args.options.repeats},
             {"read_gb_per_s", report.read_gb_per_s},

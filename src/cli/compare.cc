@@ -165,7 +165,7 @@ void add_measuring_options(CLI::App& command, CompareArgs& args) {
     number("-r,--repeats", args.repeats, 1, "of the speed: measurements of each");
     command.add_flag(
         "--no-exact", args.no_exact,
-        "measure the divergence as in a normal run, with 8-bit activations: for models that are too "
+        "measure the divergence as in a normal run, with rounded activations: for models that are too "
         "large for 32-bit ones");
 }
 

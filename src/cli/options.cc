@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cstring>
+#include <map>
 #include <random>
 
 #include "base/default_threads.h"
@@ -150,10 +151,10 @@ void ModelArgs::add(CLI::App& command, Exact exact) {
 CLI::Option* add_activations_option(CLI::App& command, ModelOptions& options) {
     return command
         .add_option("--activations", options.activation_bits,
-                    "bits of activations: 8, or 16 for less noise (experimental)")
-        ->check(CLI::IsMember({8, 16}))
-        ->type_name("N")
-        ->capture_default_str();
+                    "bits of activations: 16, or 8 for a faster prefill that shows in the text; auto: 16")
+        ->transform(CLI::CheckedTransformer(std::map<std::string, int>{{"auto", 0}, {"8", 8}, {"16", 16}}))
+        ->type_name("8|16|auto")
+        ->default_str("auto");
 }
 
 void ModelArgs::add_memory(CLI::App& command) {

@@ -9,8 +9,8 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "cli/terminal.h"
-#include "gguf/printable.h"
 
 namespace kvsplit::cli {
 
@@ -81,7 +81,7 @@ std::string latent_text(const ModelInfo& info) {
 }
 
 ProgressLine::ProgressLine(std::string label)
-    : label_(gguf::printable(label, 4096)),
+    : label_(printable(label, 4096)),
       terminal_(can_erase_lines(STDERR_FILENO)),
       start_(Clock::now()),
       last_(start_) {}

@@ -31,8 +31,6 @@ std::string running(const lab::PerplexityReport& report) {
     return out;
 }
 
-int bits(const ModelOptions& options) { return options.exact ? 32 : options.activation_bits; }
-
 // The model that --base and --base-exact name; null without them.
 std::shared_ptr<Model> load_base(const PerplexityArgs& args) {
     if (args.base.empty() && !args.base_exact) return nullptr;
@@ -75,11 +73,11 @@ int perplexity(PerplexityArgs& args) {
     const auto model = args.model.load(options.specs, options.context);
     options.base = load_base(args);
     fit_context(args, *model, text);
-    MeasuredRun run{args.model.path, args.text, "", options.context, bits(model->options())};
+    MeasuredRun run{args.model.path, args.text, "", options.context, model->options().activations()};
     run.cache_bytes = lab::measurement_cache_bytes(*model, options);
     if (options.base) {
         run.base = options.base->info().path;
-        run.base_activation_bits = bits(options.base->options());
+        run.base_activation_bits = options.base->options().activations();
     }
     const InterruptGuard interrupt;
     ProgressLine line("measuring");
@@ -140,7 +138,7 @@ void add_perplexity(CLI::App& app, int& exit_code) {
     command.footer(
         "Scores the second half of each chunk, as llama.cpp's llama-perplexity does. Figures marked ~ are "
         "not\n"
-        "above the noise that rounding activations to 8 bits makes; --exact has none.\n"
+        "above the noise that rounding activations makes, which --activations 8 shows.\n"
         "Examples:\n"
         "  kvsplit perplexity -m model.gguf -f wiki.test.raw -c 2048 --chunks 16\n"
         "  kvsplit perplexity -m model.gguf -f book.txt --kv f16,k8v8,k8v4,k4v8,k4v4 --exact --json\n"

@@ -10,12 +10,12 @@ namespace kvsplit::cli {
 
 // What a report does not say of itself.
 struct MeasuredRun {
-    std::string model, text;       // the paths as given
-    std::string base;              // empty: none
-    int context = 0;               // tokens per chunk
-    int activation_bits = 8;       // 8, 16, or 32 for exact arithmetic
-    int base_activation_bits = 8;  // likewise, where there is a base
-    std::size_t cache_bytes = 0;   // of all caches together
+    std::string model, text;        // the paths as given
+    std::string base;               // empty: none
+    int context = 0;                // tokens per chunk
+    int activation_bits = 16;       // 8, 16, or 32 for exact arithmetic
+    int base_activation_bits = 16;  // likewise, where there is a base
+    std::size_t cache_bytes = 0;    // of all caches together
 };
 
 // Up to 120 columns wide, but for extraordinary figures.

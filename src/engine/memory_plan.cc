@@ -34,7 +34,7 @@ MemoryPlan::MemoryPlan(const std::string& path, const ModelOptions& options)
       geometry_(description_.geometry()),
       info_(make_info(file_, description_)),
       program_(measure_program(file_)),
-      backend_(make_counting_cpu_backend({options.threads, options.exact ? 32 : options.activation_bits})),
+      backend_(make_counting_cpu_backend({options.threads, options.activations()})),
       weights_(load_weights(file_, description_, *backend_)),
       weights_bytes_((backend_->forget_scratch(), backend_->memory().total())) {
     if (weights_.per_layer.table && !options.mmap) table_bytes_ = weights_.per_layer.table->bytes();

@@ -29,8 +29,8 @@ std::shared_ptr<Model> Model::load(const std::string& path, const ModelOptions& 
         fail(ErrorCode::kInvalidArgument, "{} threads: give a number between 1 and 4096, or 0 for all cores",
              options.threads);
     }
-    if (options.activation_bits != 8 && options.activation_bits != 16) {
-        fail(ErrorCode::kInvalidArgument, "activations of {} bits: give 8 or 16", options.activation_bits);
+    if (const int bits = options.activation_bits; bits != 0 && bits != 8 && bits != 16) {
+        fail(ErrorCode::kInvalidArgument, "activations of {} bits: give 8, 16, or 0 for the default", bits);
     }
     check(options.rope);
     return std::make_shared<ModelImpl>(path, options);

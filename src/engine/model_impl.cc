@@ -76,7 +76,7 @@ ModelImpl::ModelImpl(const std::string& path, const ModelOptions& options)
       tokenizer_(text::Tokenizer::create(file_)),
       description_(check_vocabulary(file_, *tokenizer_, describe(file_, options.rope))),
       geometry_(description_.geometry()),
-      backend_(make_cpu_backend({options.threads, options.exact ? 32 : options.activation_bits})),
+      backend_(make_cpu_backend({options.threads, options.activations()})),
       weights_(load_weights(file_, description_, *backend_)),
       info_(make_info(file_, description_)) {
     file_.require_unchanged();

@@ -106,14 +106,16 @@ double deviations_from_rounding(const Weights& w, const std::vector<float>& x,
     return worst;
 }
 
-// The definition of the integer mode, element by element. fma as the SIMD sets do it.
-float int8_reference(const gguf::AffineSpec& spec, const gguf::AffineRow& row, const float* x, int cols) {
+// The definition of the integer modes, element by element: a k-group's numbers are rounded to `steps` either
+// way, 127 or 127 * 256. fma as the SIMD sets do it.
+float integer_reference(const gguf::AffineSpec& spec, const gguf::AffineRow& row, const float* x, int cols,
+                        float steps) {
     const int group = std::min(spec.group, 32);
     float sum = 0;
     for (int g = 0; g < cols / 32; ++g) {
         float peak = 0;
         for (int k = 0; k < 32; ++k) peak = std::max(peak, std::abs(x[32 * g + k]));
-        const float inverse = 127.0f / peak, scale = peak * (1.0f / 127.0f);
+        const float inverse = steps / peak, scale = peak * (1.0f / steps);
         int q[32];
         for (int k = 0; k < 32; ++k) q[k] = static_cast<int>(std::nearbyint(x[32 * g + k] * inverse));
         for (int k0 = 32 * g; k0 < 32 * g + 32; k0 += group) {
@@ -168,31 +170,35 @@ TEST_P(MatmulIntegerTypes, MeetTheirDefinition) {
     const std::optional<gguf::AffineSpec> spec = gguf::affine_spec(GetParam());
     std::mt19937 rng(3);
     const Weights w(GetParam(), 21, 512, rng);
-    const PackedMatrix packed = w.pack(Activations::kInt8);
     const int n = 13;
     const std::vector<float> x = random_rows(n, w.cols, rng);
-    std::vector<std::vector<float>> out;
-    for (const CpuIsa isa : available_isas()) out.push_back(multiply(packed, x, isa));
-    gguf::AffineRow row;
-    for (int r = 0; r < w.rows; ++r) {
-        gguf::unpack_row(w.type, w.data.data() + w.data.size() / size(w.rows) * size(r), w.cols, row);
-        for (int i = 0; i < n; ++i) {
-            const float expected = int8_reference(*spec, row, x.data() + i * w.cols, w.cols);
-            for (std::size_t s = 0; s < out.size(); ++s) {
-                const float got = out[s][size(i * w.rows + r)];
-                if (available_isas()[s] == CpuIsa::kPortable) {
-                    // Two roundings in place of one: 2^-24 of each of some 32 partial sums.
-                    EXPECT_NEAR(got, expected, 2e-5 * (1 + std::abs(expected)));
-                } else {
-                    EXPECT_EQ(got, expected) << isa_name(available_isas()[s]) << " row " << r << " x " << i;
+    for (const Activations activations : {Activations::kInt8, Activations::kInt16}) {
+        const PackedMatrix packed = w.pack(activations);
+        std::vector<std::vector<float>> out;
+        for (const CpuIsa isa : available_isas()) out.push_back(multiply(packed, x, isa));
+        gguf::AffineRow row;
+        for (int r = 0; r < w.rows; ++r) {
+            gguf::unpack_row(w.type, w.data.data() + w.data.size() / size(w.rows) * size(r), w.cols, row);
+            for (int i = 0; i < n; ++i) {
+                const float expected = integer_reference(*spec, row, x.data() + i * w.cols, w.cols,
+                                                         activations == Activations::kInt8 ? 127 : 127 * 256);
+                for (std::size_t s = 0; s < out.size(); ++s) {
+                    const float got = out[s][size(i * w.rows + r)];
+                    if (available_isas()[s] == CpuIsa::kPortable) {
+                        // Two roundings in place of one: 2^-24 of each of some 32 partial sums.
+                        EXPECT_NEAR(got, expected, 2e-5 * (1 + std::abs(expected)));
+                    } else {
+                        EXPECT_EQ(got, expected)
+                            << isa_name(available_isas()[s]) << " row " << r << " x " << i;
+                    }
                 }
             }
         }
+        if (activations == Activations::kInt8) EXPECT_LT(deviations_from_rounding(w, x, out.back()), 5.5);
     }
-    EXPECT_LT(deviations_from_rounding(w, x, out.back()), 5.5);
 }
 
-// Two roundings leave 1 / 127 / 254 of each group's largest number at most.
+// Rounding leaves 1 / 65,024 of each group's largest number at most.
 TEST_P(MatmulIntegerTypes, SixteenBitsComeCloseToExact) {
     std::mt19937 rng(11);
     const Weights w(GetParam(), 35, 768, rng);
@@ -203,6 +209,18 @@ TEST_P(MatmulIntegerTypes, SixteenBitsComeCloseToExact) {
             EXPECT_LT(relative_error(w, x, multiply(packed, x, isa)), 1.5e-5) << isa_name(isa) << " " << n;
         }
     }
+}
+
+// The largest numbers that 16 bits hold, and the widest levels: no sum overflows.
+TEST_P(MatmulIntegerTypes, SixteenBitsHoldTheLargestNumbers) {
+    std::mt19937 rng(12);
+    const Weights w(GetParam(), 17, 256, rng);
+    const PackedMatrix packed = w.pack(Activations::kInt16);
+    std::vector<float> x(5 * 256);
+    for (std::size_t i = 0; i < x.size(); ++i)
+        x[i] = i < 256 ? 1.0f : i < 512 ? -1.0f : rng() % 2 ? 3.0f : -3.0f;
+    for (const CpuIsa isa : available_isas())
+        EXPECT_LT(relative_error(w, x, multiply(packed, x, isa)), 1e-6) << isa_name(isa);
 }
 
 TEST_P(MatmulTypes, SplitsOfTheWorkAreBitIdentical) {

@@ -86,7 +86,7 @@ TEST_F(InputFileTest, ErrorsNameThePath) {
     EXPECT_EQ(error_of([&] { InputFile file("/dev/null"); }, "/dev/null"), ErrorCode::kIo);
     const std::string pipe = (folder_ / "pipe").string();
     ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
-    EXPECT_EQ(error_of([&] { InputFile file(pipe); }, "not a regular file"), ErrorCode::kIo);
+    EXPECT_EQ(error_of([&] { InputFile file(pipe); }, "is a pipe, not a file"), ErrorCode::kIo);
     EXPECT_EQ(error_of([&] { InputFile file("a\nb\x1b[2J"); }, "a\\nb\\x1b[2J"), ErrorCode::kNotFound);
 }
 

@@ -24,6 +24,10 @@ def run_json(*arguments, stdin=b""):
 
 
 class Run(unittest.TestCase):
+    def test_the_first_question(self):
+        answer, _ = run_json("-p", "What is the capital of France?", "-n", 12)
+        self.assertEqual(answer["text"].strip(), "The capital of France is Paris.")
+
     def test_json_has_the_documented_names(self):
         result, _ = run_json("-p", QUESTION, "-n", 12)
         self.assertEqual(list(result), ["text", "tokens", "prompt_tokens", "prefill_tokens_per_s",
@@ -277,7 +281,7 @@ class Perplexity(unittest.TestCase):
             report = json.loads(done.stdout)
             self.assertIsNone(report["floor"])
             self.assertIsNone(report["results"][1]["below_floor"])
-            self.assertEqual(report["activation_bits"], 32 if "--exact" in arguments else 8)
+            self.assertEqual(report["activation_bits"], 32 if "--exact" in arguments else 16)
         done, _ = self.measure("-c", 64, "--chunks", 1, "--exact")
         self.assertNotIn("~", done.stdout)
         self.assertIn("no noise floor measured", done.stdout)

@@ -40,7 +40,7 @@ TEST_P(PlanTest, WeightsAreThoseThatTheEngineAllocates) {
     for (const bool exact : {false, true}) {
         const gguf::File file(file_.path());
         const ModelDescription description = describe(file);
-        const auto backend = make_cpu_backend({.threads = 1, .activation_bits = exact ? 32 : 8});
+        const auto backend = make_cpu_backend({.threads = 1, .activation_bits = exact ? 32 : 16});
         const Weights w = load_weights(file, description, *backend);
         const auto floats = [](const std::unique_ptr<Buffer>& b) {
             return b ? b->size() * sizeof(float) : 0;

@@ -22,7 +22,7 @@ class MatmulScratch {
 
   private:
     friend struct MatmulRun;
-    AlignedBuffer quantized_;  // activations as int8 with scales, in tiles; one or two rows for each of x
+    AlignedBuffer quantized_;  // activations as int8 or int16 with scales, in tiles
     AlignedBuffer floats_;     // activations as f32, in tiles
 };
 

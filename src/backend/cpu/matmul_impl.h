@@ -15,7 +15,7 @@ namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
 // ---- Storing a row group's sums
 
 template <int nc>
-KVSPLIT_INLINE void store_rows(const f32x16 (&sum)[nc], const MatmulTask& t, int row) {
+KVSPLIT_INLINE void store_sums(const f32x16 (&sum)[nc], const MatmulTask& t, int row) {
     float* out = t.out + row;
     const int rows = t.rows - row < kRowGroup ? t.rows - row : kRowGroup;
     if (rows == kRowGroup) [[likely]] {
@@ -30,23 +30,14 @@ KVSPLIT_INLINE void store_rows(const f32x16 (&sum)[nc], const MatmulTask& t, int
     }
 }
 
-template <int nc>
-KVSPLIT_INLINE void store_sums(const f32x16 (&sum)[nc], const MatmulTask& t, int row) {
-    if constexpr (nc % 2 == 0) {
-        if (t.pairs) {
-            f32x16 both[nc / 2];
-#pragma GCC unroll 16
-            for (int c = 0; c < nc / 2; ++c) both[c] = sum[2 * c] + sum[2 * c + 1];
-            return store_rows<nc / 2>(both, t, row);
-        }
-    }
-    store_rows<nc>(sum, t, row);
-}
-
 // ---- Integer products
 
-template <PackedFormat format, int nc>
-struct Int8Step {
+// With `wide`, activations are int16: the products of their high bytes come first, and those of the low bytes
+// go on from 256 times their sum. All sums fit 31 bits.
+template <PackedFormat format, int nc, bool wide>
+struct IntegerStep {
+    static constexpr int kRecordBytes = wide ? kInt16RecordBytes : kInt8RecordBytes;
+    static constexpr int kLow = wide ? 32 * nc : 0;  // where the low bytes begin in a record
     static constexpr FormatLayout kLayout = layout_of(format);
     using C = WeightCodes<format>;
     using S = WeightScales<format>;
@@ -54,17 +45,57 @@ struct Int8Step {
     // log2 of the zero point
     static constexpr int kZeroShift = __builtin_ctz(kLayout.zero ? kLayout.zero : 1);
 
-    // The integer sums start at -zero * (sum of q), which makes up for the codes' zero point exactly.
-    KVSPLIT_INLINE static void start(i32x16 (&dot)[nc], const std::int32_t* neg_sum) {
+    // The integer sums of unit pairs p and p + 1, or with `all` of all four. They start at
+    // -zero * (sum of q), which makes up for the codes' zero point exactly.
+#if defined(KVSPLIT_WORD_PRODUCTS)
+    static constexpr bool kWords = wide;
+    KVSPLIT_INLINE static void dot_words(i32x16 (&dot)[nc], bytes64 w, const std::uint8_t* q) {
+#pragma GCC unroll 16
+        for (int c = 0; c < nc; ++c)
+            dot[c] = dot4_words(dot[c], w, set1_4bytes(q + 64 * c), set1_4bytes(q + 64 * c + 4));
+    }
+#else
+    static constexpr bool kWords = false;
+    KVSPLIT_INLINE static void dot_words(i32x16 (&)[nc], bytes64, const std::uint8_t*) {}
+#endif
+    template <int p, bool all>
+    KVSPLIT_INLINE static void dot_pairs(i32x16 (&dot)[nc], const std::uint8_t* codes,
+                                         const std::uint8_t* record, const std::int32_t* neg_sum) {
+        if constexpr (wide && !kWords) {
+#pragma GCC unroll 16
+            for (int c = 0; c < nc; ++c) dot[c] = zero_i32();
+            add_pairs_of<p, all>(dot, codes, record);
+        }
 #pragma GCC unroll 16
         for (int c = 0; c < nc; ++c) {
-            dot[c] = kLayout.zero ? shift_left<kZeroShift>(set1(neg_sum[c])) : zero_i32();
+            const i32x16 start = kLayout.zero ? shift_left<kZeroShift>(set1(neg_sum[c])) : zero_i32();
+            if constexpr (!wide || kWords) {
+                dot[c] = start;
+            } else {
+                dot[c] = kLayout.zero ? shift_left<8>(dot[c]) + start : shift_left<8>(dot[c]);
+            }
+        }
+        add_pairs_of<p, all>(dot, codes, kWords ? record : record + kLow);
+    }
+    template <int p, bool all>
+    KVSPLIT_INLINE static void add_pairs_of(i32x16 (&dot)[nc], const std::uint8_t* codes,
+                                            const std::uint8_t* q) {
+        dot_pair<p>(dot, codes, q);
+        dot_pair<p + 1>(dot, codes, q);
+        if constexpr (all) {
+            dot_pair<p + 2>(dot, codes, q);
+            dot_pair<p + 3>(dot, codes, q);
         }
     }
 
     template <int pair>
     KVSPLIT_INLINE static void dot_pair(i32x16 (&dot)[nc], const std::uint8_t* codes, const std::uint8_t* q) {
         const UnitPair w = C::template units<pair>(codes);
+        if constexpr (kWords) {
+            dot_words(dot, w.even, q + 16 * pair);
+            dot_words(dot, w.odd, q + 16 * pair + 8);
+            return;
+        }
 #pragma GCC unroll 16
         for (int c = 0; c < nc; ++c) dot[c] = dot4_of(dot[c], w.even, set1_4bytes(q + 32 * c + 8 * pair));
 #pragma GCC unroll 16
@@ -82,24 +113,16 @@ struct Int8Step {
 
     KVSPLIT_INLINE static void run(f32x16 (&sum)[nc], const std::uint8_t* codes, const S& scales,
                                    const std::uint8_t* record) {
-        const float* scale = reinterpret_cast<const float*>(record + 32 * nc);
-        const std::int32_t* neg_sum = reinterpret_cast<const std::int32_t*>(record + 40 * nc);
+        const float* scale = reinterpret_cast<const float*>(record + kLow + 32 * nc);
+        const std::int32_t* neg_sum = reinterpret_cast<const std::int32_t*>(record + kLow + 40 * nc);
         i32x16 dot[nc];
         if constexpr (S::kHalves == 1) {
-            start(dot, neg_sum);
-            dot_pair<0>(dot, codes, record);
-            dot_pair<1>(dot, codes, record);
-            dot_pair<2>(dot, codes, record);
-            dot_pair<3>(dot, codes, record);
+            dot_pairs<0, true>(dot, codes, record, neg_sum);
             finish(sum, dot, scales.scale(0), scale);
         } else {
-            start(dot, neg_sum + nc);
-            dot_pair<0>(dot, codes, record);
-            dot_pair<1>(dot, codes, record);
+            dot_pairs<0, false>(dot, codes, record, neg_sum + nc);
             finish(sum, dot, scales.scale(0), scale);
-            start(dot, neg_sum + 2 * nc);
-            dot_pair<2>(dot, codes, record);
-            dot_pair<3>(dot, codes, record);
+            dot_pairs<2, false>(dot, codes, record, neg_sum + 2 * nc);
             finish(sum, dot, scales.scale(1), scale);
         }
         if constexpr (S::kMin && S::kHalves == 1) {
@@ -121,7 +144,7 @@ struct Int8Step {
     }
 };
 
-// With a single row of activations, or a pair, the product waits for memory: codes are asked for one page
+// With one or two rows of activations the product waits for memory: codes are asked for one page
 // ahead, where the hardware's own prefetching stops (measured: 8 % faster at 5 bits per weight; at 8 bits it
 // only gets in the way). Prefetching past the end is harmless.
 template <PackedFormat format>
@@ -132,9 +155,9 @@ KVSPLIT_INLINE void prefetch_codes(const std::uint8_t* codes) {
     }
 }
 
-template <PackedFormat format, int nc>
-void product_int8(const MatmulTask& t) {
-    using Step = Int8Step<format, nc>;
+template <PackedFormat format, int nc, bool wide>
+void product_integer(const MatmulTask& t) {
+    using Step = IntegerStep<format, nc, wide>;
     constexpr std::size_t kCodeBytes = code_bytes(Step::kLayout);
     for (int i = 0; i < t.n_groups; ++i) {
         const std::uint8_t* codes = t.codes + static_cast<std::size_t>(i) * t.code_stride;
@@ -147,7 +170,7 @@ void product_int8(const MatmulTask& t) {
             if constexpr (nc <= 2) prefetch_codes<format>(codes);
             Step::run(sum, codes, scales, record);
             codes += kCodeBytes;
-            record += nc * kInt8RecordBytes;
+            record += nc * Step::kRecordBytes;
             scales.next();
         }
         store_sums<nc>(sum, t, i * kRowGroup);
@@ -242,19 +265,44 @@ void product_f32(const MatmulTask& t) {
 
 // ---- Preparing activations
 
+// 16 numbers, in units of the scale, as those from k on of row c of a record of nc rows; returns the sum of
+// them as they are stored.
+template <bool wide>
+KVSPLIT_INLINE std::int32_t store_rounded(f32x16 x, [[maybe_unused]] int nc, int c, int k,
+                                          std::uint8_t* record) {
+    std::uint8_t* to = record + 32 * c + k;
+    if constexpr (!wide) {
+        std::int8_t* q = reinterpret_cast<std::int8_t*>(to);
+        store_i8(q, x);
+        return reduce_add(load_i8_i32(q));
+    } else {
+#if defined(KVSPLIT_WORD_PRODUCTS)
+        return store_word_quads(record + 64 * c + 2 * k, to_i32(x));
+#else
+        const i32x16 q = to_i32(x);
+        std::uint8_t* low = to + 32 * nc;
+        store_low_bytes(to, shift_right_signed<8>(q + set1(std::int32_t{128})));
+        store_low_bytes(low, q);
+        return reduce_add(shift_left<8>(load_i8_i32(reinterpret_cast<const std::int8_t*>(to))) +
+                          load_i8_i32(reinterpret_cast<const std::int8_t*>(low)));
+#endif
+    }
+}
+
 // One k-group, the 32 numbers of a and b, as row c of a record of nc rows.
+template <bool wide>
 KVSPLIT_INLINE void quantize_group(f32x16 a, f32x16 b, int nc, int c, std::uint8_t* record) {
-    float* scale = reinterpret_cast<float*>(record + 32 * nc);
-    std::int32_t* neg_sum = reinterpret_cast<std::int32_t*>(record + 40 * nc);
+    constexpr float kSteps = wide ? 127 * 256 : 127;
+    std::uint8_t* after_codes = record + (wide ? 64 : 32) * nc;
+    float* scale = reinterpret_cast<float*>(after_codes);
+    std::int32_t* neg_sum = reinterpret_cast<std::int32_t*>(after_codes + 8 * nc);
     const float peak = reduce_max(max(abs(a), abs(b)));
-    // Groups too small for 127 / peak to be finite count as zero.
-    const bool usable = peak > 1e-35f;
-    const f32x16 inverse = set1(usable ? 127.0f / peak : 0.0f);
-    const float s = usable ? peak * (1.0f / 127.0f) : 0.0f;
-    std::int8_t* q = reinterpret_cast<std::int8_t*>(record) + 32 * c;
-    store_i8(q, a * inverse);
-    store_i8(q + 16, b * inverse);
-    const std::int32_t sum0 = reduce_add(load_i8_i32(q)), sum1 = reduce_add(load_i8_i32(q + 16));
+    // Groups too small for kSteps / peak to be finite count as zero.
+    const bool usable = peak > (wide ? 1e-33f : 1e-35f);
+    const f32x16 inverse = set1(usable ? kSteps / peak : 0.0f);
+    const float s = usable ? peak * (1.0f / kSteps) : 0.0f;
+    const std::int32_t sum0 = store_rounded<wide>(a * inverse, nc, c, 0, record);
+    const std::int32_t sum1 = store_rounded<wide>(b * inverse, nc, c, 16, record);
     scale[c] = s;
     scale[nc + c] = s * static_cast<float>(sum0 + sum1);
     neg_sum[c] = -(sum0 + sum1);
@@ -262,26 +310,15 @@ KVSPLIT_INLINE void quantize_group(f32x16 a, f32x16 b, int nc, int c, std::uint8
     neg_sum[2 * nc + c] = -sum1;
 }
 
-// What row c leaves of a or b.
-KVSPLIT_INLINE f32x16 residual(f32x16 x, const std::uint8_t* q, const std::uint8_t* scale) {
-    float s;
-    std::memcpy(&s, scale, sizeof s);
-    return fnmadd(load_i8_f32(reinterpret_cast<const std::int8_t*>(q)), set1(s), x);
-}
-
-void quantize(const float* x, std::ptrdiff_t x_stride, int nc, bool pairs, int g0, int g1,
-              std::uint8_t* tile) {
+template <bool wide>
+void quantize(const float* x, std::ptrdiff_t x_stride, int nc, int g0, int g1, std::uint8_t* tile) {
+    constexpr int kRecordBytes = wide ? kInt16RecordBytes : kInt8RecordBytes;
     for (int g = g0; g < g1; ++g) {
         std::uint8_t* record =
-            tile + static_cast<std::size_t>(g) * static_cast<std::size_t>(nc * kInt8RecordBytes);
+            tile + static_cast<std::size_t>(g) * static_cast<std::size_t>(nc * kRecordBytes);
         const float* row = x + static_cast<std::ptrdiff_t>(g) * kKGroup;
-        for (int c = 0; c < nc; ++c, row += x_stride) {
-            const f32x16 a = load(row), b = load(row + 16);
-            quantize_group(a, b, nc, c, record);
-            if (!pairs) continue;
-            const std::uint8_t *q = record + 32 * c, *scale = record + 32 * nc + 4 * c;
-            quantize_group(residual(a, q, scale), residual(b, q + 16, scale), nc, ++c, record);
-        }
+        for (int c = 0; c < nc; ++c, row += x_stride)
+            quantize_group<wide>(load(row), load(row + 16), nc, c, record);
     }
 }
 
@@ -307,22 +344,26 @@ void gather(const float* x, std::ptrdiff_t x_stride, int nc, int cols, int g0, i
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 // As few as there can be: sanitizers make the compiler take minutes over each size.
 #define KVSPLIT_INT8_TILES 2, 1
+#define KVSPLIT_INT16_TILES 1
 #define KVSPLIT_F32_TILES 1
 #elif defined(KVSPLIT_ISA_AVX512)
 #define KVSPLIT_INT8_TILES 12, 8, 4, 2, 1
+#define KVSPLIT_INT16_TILES 12, 4, 1
 #define KVSPLIT_F32_TILES 8, 2, 1
 #elif defined(KVSPLIT_ISA_AVX2) || defined(KVSPLIT_ISA_NEON)
 #define KVSPLIT_INT8_TILES 4, 2, 1
+#define KVSPLIT_INT16_TILES 4, 1
 #define KVSPLIT_F32_TILES 4, 1
 #else
 #define KVSPLIT_INT8_TILES 2, 1
+#define KVSPLIT_INT16_TILES 1
 #define KVSPLIT_F32_TILES 1
 #endif
 
-template <int nc, int format>
-constexpr void fill_int8(MatmulKernels::Tile& tile) {
-    tile.product[format] = product_int8<static_cast<PackedFormat>(format), nc>;
-    if constexpr (format + 1 < kIntegerFormats) fill_int8<nc, format + 1>(tile);
+template <int nc, bool wide, int format>
+constexpr void fill_integer(MatmulKernels::Tile& tile) {
+    tile.product[format] = product_integer<static_cast<PackedFormat>(format), nc, wide>;
+    if constexpr (format + 1 < kIntegerFormats) fill_integer<nc, wide, format + 1>(tile);
 }
 
 template <int nc, int format>
@@ -331,23 +372,28 @@ constexpr void fill_f32(MatmulKernels::Tile& tile) {
     if constexpr (format + 1 < kPackedFormats) fill_f32<nc, format + 1>(tile);
 }
 
-template <bool int8, int... sizes>
+template <Activations activations, int... sizes>
 constexpr MatmulKernels::Tiles tiles() {
     MatmulKernels::Tiles t{};
     (..., [&] {
         MatmulKernels::Tile& tile = t.tile[t.n_sizes++];
         tile.size = sizes;
-        if constexpr (int8) {
-            fill_int8<sizes, 0>(tile);
-        } else {
+        if constexpr (activations == Activations::kF32) {
             fill_f32<sizes, 0>(tile);
+        } else {
+            fill_integer<sizes, activations == Activations::kInt16, 0>(tile);
         }
     }());
     return t;
 }
 
 constexpr MatmulKernels matmul_kernels() {
-    return {tiles<true, KVSPLIT_INT8_TILES>(), tiles<false, KVSPLIT_F32_TILES>(), quantize, gather};
+    return {.int8 = tiles<Activations::kInt8, KVSPLIT_INT8_TILES>(),
+            .int16 = tiles<Activations::kInt16, KVSPLIT_INT16_TILES>(),
+            .f32 = tiles<Activations::kF32, KVSPLIT_F32_TILES>(),
+            .quantize_int8 = quantize<false>,
+            .quantize_int16 = quantize<true>,
+            .gather = gather};
 }
 
 }  // namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE

@@ -5,7 +5,9 @@
 // buffer.
 //   int8 record: i8 q[nc][32], f32 scale[nc], f32 scaled_sum[nc], i32 neg_sum[nc], i32 neg_half[2][nc]
 //     x ~ scale * q; scaled_sum = scale * (sum of q); neg_sum = -(sum of q), neg_half the same per 16 columns
-//     16-bit activations are two such rows in succession: x ~ the sum of both
+//   int16 record: i8 high[nc][32] and then the same with i8 low[nc][32] for q
+//     x ~ scale * q, q = 256 * high + low; the sums are those of q. A set with quick products of words has
+//     i16 q[nc][32] in place of both, columns 4u, 4u + 2, 4u + 1, 4u + 3 in succession.
 //   f32 record:  f32 x[nc][32]; columns beyond the matrix are 0
 #pragma once
 
@@ -17,6 +19,7 @@
 namespace kvsplit::cpu {
 
 inline constexpr int kInt8RecordBytes = 52;  // per row of activations
+inline constexpr int kInt16RecordBytes = 84;
 inline constexpr int kF32RecordBytes = 128;
 
 // A run of row groups times one tile.
@@ -32,7 +35,6 @@ struct MatmulTask {
     int k_groups;
     int rows;         // of the run: the last group may be partly padding
     bool accumulate;  // out +=
-    bool pairs;       // rows 2c and 2c + 1 of the tile, whose size is even, add up to row c of out
 };
 
 struct MatmulKernels {
@@ -40,18 +42,18 @@ struct MatmulKernels {
 
     struct Tile {
         int size;                         // rows of activations
-        Product product[kPackedFormats];  // null for float formats among the int8 products
+        Product product[kPackedFormats];  // null for float formats among the integer products
     };
     struct Tiles {
         int n_sizes;
         Tile tile[8];  // sizes descend; the last is 1
     };
-    Tiles int8, f32;
+    Tiles int8, int16, f32;
 
-    // k-groups [g0, g1) of rows of x (x_stride elements apart) into an int8 tile of nc rows: of as many rows
-    // of x, or with `pairs` of half as many.
-    void (*quantize)(const float* x, std::ptrdiff_t x_stride, int nc, bool pairs, int g0, int g1,
-                     std::uint8_t* tile);
+    // k-groups [g0, g1) of nc rows of x (x_stride elements apart) into an int8 or int16 tile.
+    using Quantize = void (*)(const float* x, std::ptrdiff_t x_stride, int nc, int g0, int g1,
+                              std::uint8_t* tile);
+    Quantize quantize_int8, quantize_int16;
     // The same for an f32 tile; cols may end inside the last k-group.
     void (*gather)(const float* x, std::ptrdiff_t x_stride, int nc, int cols, int g0, int g1,
                    std::uint8_t* tile);

@@ -43,6 +43,13 @@ namespace kvsplit::cpu {
 inline constexpr int kRowGroup = 16;
 inline constexpr int kKGroup = 32;
 
+// What integer weights are multiplied with; float weights always meet f32.
+enum class Activations : std::uint8_t {
+    kInt8,   // rounded to int8, with a scale per k-group
+    kInt16,  // rounded to int16, with a scale per k-group
+    kF32,    // as they are, with dequantised weights
+};
+
 enum class PackedFormat : std::uint8_t {
     kQ4_0,
     kQ4_1,

@@ -31,13 +31,6 @@ struct WeightSource {
     }
 };
 
-// What integer weights are multiplied with; float weights always meet f32.
-enum class Activations : std::uint8_t {
-    kInt8,   // rounded to int8, with a scale per k-group
-    kInt16,  // the sum of two such roundings, of the number and of what the first leaves: 15 bits or more
-    kF32,    // as they are, with dequantised weights
-};
-
 // Immutable once made; any number of threads may read it.
 class PackedMatrix {
   public:

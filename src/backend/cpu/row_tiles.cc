@@ -5,15 +5,17 @@
 namespace kvsplit::cpu {
 namespace {
 
-bool uses_int8(const PackedMatrix& w, PackedFormat format) {
+bool uses_integers(const PackedMatrix& w, PackedFormat format) {
     return w.activations() != Activations::kF32 && is_integer(format);
 }
 
-// Rows of the int8 form for one row of activations.
-int digits(const PackedMatrix& w) { return w.activations() == Activations::kInt16 ? 2 : 1; }
+bool wide(const PackedMatrix& w) { return w.activations() == Activations::kInt16; }
+int record_bytes(const PackedMatrix& w) { return wide(w) ? kInt16RecordBytes : kInt8RecordBytes; }
+const MatmulKernels::Tiles& integer_tiles(const MatmulKernels& kernels, const PackedMatrix& w) {
+    return wide(w) ? kernels.int16 : kernels.int8;
+}
 
-// fn(tile kind, first row) of so many rows. All sizes but the last, 1, are even, and so are the tiles of an
-// even number of rows.
+// fn(tile kind, first row) of the tiles of so many rows.
 template <typename F>
 void for_tiles(const MatmulKernels::Tiles& tiles, int rows, F fn) {
     int first = 0;
@@ -50,8 +52,8 @@ std::size_t tile_offset(const PackedMatrix& w, int first, int record_bytes) {
 TileBytes tile_bytes(const PackedMatrix& w, int n) {
     TileBytes bytes;
     for (const PackedMatrix::Segment& s : w.segments()) {
-        if (uses_int8(w, s.format)) {
-            bytes.quantized = tile_offset(w, n * digits(w), kInt8RecordBytes);
+        if (uses_integers(w, s.format)) {
+            bytes.quantized = tile_offset(w, n, record_bytes(w));
         } else {
             bytes.floats = tile_offset(w, n, kF32RecordBytes);
         }
@@ -62,11 +64,12 @@ TileBytes tile_bytes(const PackedMatrix& w, int n) {
 void RowTiles::prepare(const float* x, int part, int n_parts) const {
     const std::ptrdiff_t cols = w.cols();
     if (quantized) {
-        const int d = digits(w);
-        for_share(kernels.int8, n * d, w.k_groups(), part, n_parts, [&](int first, int nc, int g0, int g1) {
-            kernels.quantize(x + first / d * cols, cols, nc, d == 2, g0, g1,
-                             quantized + tile_offset(w, first, kInt8RecordBytes));
-        });
+        const auto quantize = wide(w) ? kernels.quantize_int16 : kernels.quantize_int8;
+        for_share(integer_tiles(kernels, w), n, w.k_groups(), part, n_parts,
+                  [&](int first, int nc, int g0, int g1) {
+                      quantize(x + first * cols, cols, nc, g0, g1,
+                               quantized + tile_offset(w, first, record_bytes(w)));
+                  });
     }
     if (floats) {
         for_share(kernels.f32, n, w.k_groups(), part, n_parts, [&](int first, int nc, int g0, int g1) {
@@ -78,7 +81,7 @@ void RowTiles::prepare(const float* x, int part, int n_parts) const {
 
 void RowTiles::multiply(const PackedMatrix::Segment& s, int first_group, int n_groups, float* out,
                         std::ptrdiff_t out_stride, bool accumulate) const {
-    const bool int8 = uses_int8(w, s.format);
+    const bool integers = uses_integers(w, s.format);
     const int row = first_group * kRowGroup;
     MatmulTask task{};
     task.codes = s.codes + s.code_stride * static_cast<std::size_t>(first_group);
@@ -90,12 +93,11 @@ void RowTiles::multiply(const PackedMatrix::Segment& s, int first_group, int n_g
     task.k_groups = w.k_groups();
     task.rows = std::min(s.rows - row, n_groups * kRowGroup);
     task.accumulate = accumulate;
-    task.pairs = int8 && digits(w) == 2;
-    const int d = int8 ? digits(w) : 1;
-    for_tiles(int8 ? kernels.int8 : kernels.f32, n * d, [&](const MatmulKernels::Tile& tile, int first) {
-        task.tile = int8 ? quantized + tile_offset(w, first, kInt8RecordBytes)
-                         : floats + tile_offset(w, first, kF32RecordBytes);
-        task.out = out + first / d * out_stride + row;
+    const auto& tiles = integers ? integer_tiles(kernels, w) : kernels.f32;
+    for_tiles(tiles, n, [&](const MatmulKernels::Tile& tile, int first) {
+        task.tile = integers ? quantized + tile_offset(w, first, record_bytes(w))
+                             : floats + tile_offset(w, first, kF32RecordBytes);
+        task.out = out + first * out_stride + row;
         tile.product[static_cast<std::size_t>(s.format)](task);
     });
 }

@@ -142,7 +142,7 @@ static void test_options(const char* path, int32_t trained_context) {
     kvsplit_model_info info;
 
     kvsplit_model_options_init(&options, sizeof options);
-    CHECK(options.activation_bits == 8 && options.rope_scaling == KVSPLIT_ROPE_FILE);
+    CHECK(options.activation_bits == 0 && options.rope_scaling == KVSPLIT_ROPE_FILE);
     options.activation_bits = 16;
     options.rope_scaling = KVSPLIT_ROPE_YARN;
     options.rope_scale = 2.0;

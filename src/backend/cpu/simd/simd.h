@@ -46,6 +46,9 @@
 //   dot4_unsigned(acc, a, b)    the same for 0 <= b <= 63
 //   dot4_keys(acc, a, b)        acc[i] += sum of s8 x s8 b[4i+j], b > -128; a holds x ^ kKeyFlip, and where that is
 //                               0x80 the sum is larger by 128 times that of b
+//   with KVSPLIT_WORD_PRODUCTS alone:
+//   dot4_words(acc, a, even, odd)    the same of bytes a and words: s16 even[2i], odd[2i], even[2i+1], odd[2i+1]
+//   store_word_quads(p, v)      lanes 4i, 4i + 2, 4i + 1, 4i + 3 for each i, as words; returns the sum of all
 //   set1_4bytes(p)              the four bytes at p in every lane
 //   low_nibbles, high_nibbles, shift_left_bytes<n>, shift_right_bytes<n>
 //   lookup16(load_table16(p), index < 16); lookup_low_nibbles(table, v), lookup_high_nibbles(table, v)

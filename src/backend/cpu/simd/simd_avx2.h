@@ -388,6 +388,21 @@ KVSPLIT_INLINE i32x16 dot4_small(i32x16 acc, bytes64 a, bytes64 b) {
     return {add_pairs(acc.lo, _mm256_maddubs_epi16(a.lo, b.lo)),
             add_pairs(acc.hi, _mm256_maddubs_epi16(a.hi, b.hi))};
 }
+// Words are multiplied as quickly as bytes, and their products need no second addition.
+#define KVSPLIT_WORD_PRODUCTS
+KVSPLIT_INLINE __m256i dot4_words_256(__m256i acc, __m256i a, __m256i even, __m256i odd) {
+    const __m256i low = _mm256_and_si256(a, _mm256_set1_epi16(0x00ff)), high = _mm256_srli_epi16(a, 8);
+    acc = _mm256_add_epi32(acc, _mm256_madd_epi16(low, even));
+    return _mm256_add_epi32(acc, _mm256_madd_epi16(high, odd));
+}
+KVSPLIT_INLINE i32x16 dot4_words(i32x16 acc, bytes64 a, bytes64 even, bytes64 odd) {
+    return {dot4_words_256(acc.lo, a.lo, even.lo, odd.lo), dot4_words_256(acc.hi, a.hi, even.hi, odd.hi)};
+}
+KVSPLIT_INLINE std::int32_t store_word_quads(void* p, i32x16 a) {
+    const __m256i quads = _mm256_permute4x64_epi64(_mm256_packs_epi32(a.lo, a.hi), 0xd8);
+    store_256(p, _mm256_shufflehi_epi16(_mm256_shufflelo_epi16(quads, 0xd8), 0xd8));
+    return reduce_add(i32x16{_mm256_madd_epi16(quads, _mm256_set1_epi16(1)), _mm256_setzero_si256()});
+}
 // Of the sizes of a, with the signs given to b: sums of two products then fit 16 bits.
 inline constexpr int kKeyFlip = 0;
 KVSPLIT_INLINE __m256i dot4_keys_256(__m256i acc, __m256i a, __m256i b) {
