@@ -24,7 +24,7 @@ void FileTable::read(std::span<const Token> rows, float* out) const {
     const std::int64_t cols = tensor_.shape[0];
     for (const Token row : rows) {
         gguf::dequantize_row(tensor_.type, tensor_.data.data() + row * tensor_.row_bytes(), out, cols);
-        // Looking through all of the table as the model is loaded would read all of it.
+        // Checked here, since checking at load would read the whole table.
         if (!std::all_of(out, out + cols, [](float x) { return std::isfinite(x); }))
             file_.reject(tensor_, fmt::format("row {} has a number that is not finite", row));
         out += cols;
