@@ -1,4 +1,4 @@
-// Cursor: walks over the bytes of a file and refuses to leave them. Internal to this folder.
+// Cursor: reads the bytes of a file in order, with bounds checks. Internal to this folder.
 #pragma once
 
 #include <cstdint>
@@ -35,13 +35,13 @@ class Cursor {
         return taken;
     }
 
-    // A u64 length, then so many bytes.
+    // A u64 length, then that many bytes.
     std::string_view read_string(std::string_view what) {
         const auto length = read<std::uint64_t>(what);
         return as_text(take(length, what));
     }
 
-    // What was passed over since an earlier position.
+    // The bytes read since an earlier position.
     std::span<const std::uint8_t> since(std::uint64_t start) const {
         return bytes_.subspan(start, position_ - start);
     }

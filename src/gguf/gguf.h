@@ -1,10 +1,9 @@
-// File: a GGUF model file (versions 2 and 3, little-endian), or the parts of one that is cut into several,
-// mapped and checked.
+// File: a GGUF model (versions 2 and 3, little-endian) in one file or split into several, mapped and checked.
 //
 // Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. The constructor checks every count,
-// length, offset and alignment before it uses it; what it accepts can be read without further checks. Memory
-// taken is at most about ten times the size of the file's header (names and metadata); tensors stay in the
-// file.
+// length, offset and alignment before it uses it; what it accepts can be read without further checks. It
+// takes at most about ten times the size of the file's header (names and metadata) in memory; tensors stay in
+// the file.
 #pragma once
 
 #include <array>
@@ -29,7 +28,7 @@ struct Tensor {
     std::array<std::int64_t, 4> shape{1, 1, 1, 1};  // shape[0] is the row length; unused dimensions are 1
     std::span<const std::uint8_t> data;             // rows() * row_bytes() bytes inside the mapping
     std::uint64_t file_offset = 0;                  // of data, in its part
-    int part = 0;                                   // which file of a model that is cut into several, from 0
+    int part = 0;                                   // index of the file in a split model, from 0
 
     std::int64_t rows() const { return shape[1] * shape[2] * shape[3]; }
     std::int64_t elements() const { return shape[0] * rows(); }
@@ -40,9 +39,8 @@ struct Tensor {
 class File {
   public:
     // Throws Error: kNotFound, kIo, kFormat (damaged or not GGUF), kUnsupported (version 1, big-endian, ...).
-    // Tensors of a known but unsupported type are accepted, see require_supported_types(). The path of one
-    // part of a model that is cut into several ("name-00001-of-00005.gguf") opens them all, with the metadata
-    // of the first.
+    // Tensors of a known but unsupported type are accepted, see require_supported_types(). The path of any
+    // part of a split model ("name-00001-of-00005.gguf") opens all parts, with the metadata of the first.
     explicit File(std::string path, FileAccess access = FileAccess::kMap);
 
     const std::string& path() const { return mapping_.path(); }  // of the first part
@@ -50,9 +48,9 @@ class File {
     std::uint64_t alignment() const { return alignment_; }
     int n_parts() const { return static_cast<int>(parts_.size()) + 1; }
     std::uint64_t file_bytes() const;  // of all parts
-    // The file that a tensor's data lies in.
+    // The file that contains a tensor's data.
     const MappedFile& mapping(const Tensor& tensor) const;
-    // The tensor's data will not be read any more (MappedFile::release()).
+    // Says that the tensor's data is no longer needed (MappedFile::release()).
     void release(const Tensor& tensor) const;
 
     // In the order of the file and of the parts. Names are unique.
@@ -67,7 +65,7 @@ class File {
     const Value* find(std::string_view key) const;  // nullptr if absent
     bool has(std::string_view key) const { return find(key) != nullptr; }
 
-    // Typed access. Any integer type serves where the value fits, integers serve as f64. Throws
+    // Typed access. Any integer type is accepted if the value fits; integers are accepted as f64. Throws
     // Error(kFormat) naming the file, the key and the type found, if the key is absent or its value does not
     // fit.
     std::uint64_t get_u64(std::string_view key) const;
