@@ -59,7 +59,7 @@ void MappedFile::map(int fd) {
     data_ = static_cast<const std::uint8_t*>(p);
 }
 
-// Into pages of our own, so that release() can give them back one by one.
+// Reads into mapped pages, so that release() can return them one by one.
 void MappedFile::read(int fd) {
     void* p = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED) fail(ErrorCode::kOutOfMemory, "{}: no memory to read {} bytes", path_, size_);

@@ -9,15 +9,15 @@
 namespace kvsplit {
 
 enum class FileAccess {
-    kMap,   // pages are read when they are needed, and leave memory when it is short
-    kRead,  // all of it at once, in the file's order
+    kMap,   // pages are read on first use, and dropped when memory is short
+    kRead,  // the whole file at once, in order
 };
 
 // Movable. The bytes stay valid while the object lives; threads may read them freely.
 class MappedFile {
   public:
-    // Throws Error(kNotFound or kIo; kOutOfMemory where there is no memory to read into) naming the path. An
-    // empty file gives an empty span.
+    // Throws Error(kNotFound or kIo; kOutOfMemory if it cannot be read into memory) naming the path. An empty
+    // file gives an empty span.
     explicit MappedFile(std::string path, FileAccess access = FileAccess::kMap);
     ~MappedFile();
     MappedFile(MappedFile&& other) noexcept;
@@ -26,8 +26,7 @@ class MappedFile {
     std::span<const std::uint8_t> bytes() const { return {data_, size_}; }
     const std::string& path() const { return path_; }
 
-    // Tells the kernel that a range is not needed any more: its pages leave our resident memory. What was
-    // mapped can be read again all the same, what was read (kRead) cannot.
+    // Drops a range from resident memory. With kMap it can still be read again; with kRead it must not.
     void release(std::size_t offset, std::size_t size) const;
 
   private:

@@ -1,8 +1,8 @@
-// ThreadPool: a fixed team that shares out the items of short parallel regions with little delay.
+// ThreadPool: a fixed set of threads for short parallel regions, with little overhead.
 //
 // A step of a model is hundreds of regions, microseconds apart. Workers therefore spin briefly for the next
-// region before they sleep. A region is over when its items are done, not when every thread has come: a
-// worker that the system has put aside between two items keeps nobody waiting. The caller is thread 0.
+// region before they sleep. A region ends when its items are done, not when every thread has taken part, so a
+// worker that is descheduled between two items does not delay it. The caller is thread 0.
 #pragma once
 
 #include <atomic>
@@ -23,9 +23,8 @@ class ThreadPool {
 
     int size() const { return n_threads_; }
 
-    // fn(item), or fn(item, thread) with thread in [0, size()), for each item in [0, n). Items are taken in
-    // order by whichever thread is free; what one thread does, it does one item after the other. fn must not
-    // throw. Returns when all items are done.
+    // fn(item), or fn(item, thread) with thread in [0, size()), for each item in [0, n). Free threads take
+    // items in order. fn must not throw. Returns when all items are done.
     template <typename F>
     void for_each(int n, F&& fn) {
         using Fn = std::remove_reference_t<F>;
@@ -57,7 +56,7 @@ class ThreadPool {
     void sleep(std::uint64_t seen);
 
     const int n_threads_;
-    const int spins_;  // so many turns of a loop before a thread sleeps
+    const int spins_;  // loop iterations before a thread sleeps
     std::vector<std::thread> threads_;
 
     // The region: written before its items are offered, read only by threads that hold one of them.
@@ -65,8 +64,8 @@ class ThreadPool {
     void* context_ = nullptr;
     int n_items_ = 0;
 
-    // Number of the region << 32 | items that nobody has taken. One word, so that an item cannot be taken
-    // from another region than the one that was seen.
+    // Region number << 32 | items not yet taken. One word, so that a thread cannot take an item of another
+    // region than the one it saw.
     alignas(64) std::atomic<std::uint64_t> offer_{0};
     alignas(64) std::atomic<std::uint32_t> unfinished_{0};  // items of the region that are not done
     alignas(64) std::atomic<std::uint32_t> wakes_{0};       // what sleeping workers wait on

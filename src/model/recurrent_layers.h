@@ -35,11 +35,10 @@ struct RecurrentBlock {
 };
 
 struct RecurrentWeights {
-    Linear in;                                 // (n_projected, n_embd)
-    std::unique_ptr<Buffer> convolution;       // (n_taps, n_convolved)
-    std::unique_ptr<Buffer> convolution_bias;  // (n_convolved) or null
-    std::unique_ptr<Buffer> a, d,
-        step_bias;                                // see StateSpace, DeltaRule; bias before softplus
+    Linear in;                                    // (n_projected, n_embd)
+    std::unique_ptr<Buffer> convolution;          // (n_taps, n_convolved)
+    std::unique_ptr<Buffer> convolution_bias;     // (n_convolved) or null
+    std::unique_ptr<Buffer> a, d, step_bias;      // see StateSpace, DeltaRule
     NormWeights norm;                             // Mamba-2: (n_inner), delta rule: (n_inner / n_heads)
     std::unique_ptr<Buffer> unit_gain;            // delta rule: (2 n_groups, n_state), of queries and keys
     std::unique_ptr<WeightMatrix> step_bc, step;  // Mamba: ([step | b | c], n_inner), (n_inner, n_step)
