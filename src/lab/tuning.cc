@@ -33,8 +33,8 @@ Choice choose_automatically(const std::shared_ptr<Model>& model, double max_kld,
     ProbeOptions probe;
     probe.groups = outer_and_inner_layers(model->info().n_cache_layers);
     probe.context = kAutomaticContext;
-    // A short text has most of its context in the exact tail. Without one, novels cost about as much as
-    // encyclopedias do at thousands of tokens.
+    // In short contexts most tokens are in the exact tail. Without a tail, the built-in novel costs about as
+    // much as encyclopedia text does at thousands of tokens.
     probe.tail = 0;
     probe.floor = !model->options().exact;
     const LayerCosts costs = probe_layer_costs(model, builtin_text(), probe, callback);

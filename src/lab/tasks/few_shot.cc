@@ -24,7 +24,8 @@ std::string solved(const Question& q) {
     return q.prompt + q.answers[static_cast<std::size_t>(q.right)] + "\n\n";
 }
 
-// As many solved questions, from the last one backwards, as fit into `context` tokens; at most half of all.
+// The number of solved questions, counted back from the last one, that fit into `context` tokens; at most
+// half of all.
 int shots_that_fit(const Model& model, const std::vector<Question>& questions, int context) {
     int shots = 0;
     std::size_t tokens = 0;
