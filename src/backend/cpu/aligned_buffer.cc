@@ -24,8 +24,8 @@ AlignedBuffer::AlignedBuffer(std::size_t size) {
     }
     size_ = rounded;
 #if defined(__linux__)
-    // Streaming through megabytes of weights, fewer translations to look up. Advice only: a refusal is no
-    // error.
+    // Huge pages save address translations when streaming through megabytes of weights. Only a hint: a
+    // refusal is no error.
     if (align == kHugePage) madvise(data_, rounded / kHugePage * kHugePage, MADV_HUGEPAGE);
 #endif
 }

@@ -1,5 +1,5 @@
-// What happens to single rows before and after attention: queries rotated and rounded, tokens appended to
-// open pages, sums turned into outputs. Part of a kernel translation unit (simd.h).
+// Work on single rows before and after attention: rotating and rounding queries, appending tokens to open
+// pages, turning sums into outputs. Part of a kernel translation unit (simd.h).
 #pragma once
 
 #include "backend/cpu/attention_kernels.h"
@@ -8,7 +8,7 @@
 
 namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
 
-// -1 in the lanes whose number has the bit h, else 1.
+// -1 in lanes whose index has bit h set, else 1.
 struct LaneSigns {
     alignas(64) float sign[16] = {};
     constexpr explicit LaneSigns(int h) {
@@ -41,7 +41,7 @@ KVSPLIT_INLINE void hadamard_near(float* x, int n, int size) {
     }
 }
 
-// x[n] in blocks of `size`, orthonormal; n is a multiple of 16 or smaller than 16.
+// Orthonormal transform of x[n] in blocks of `size`; n is a multiple of 16 or smaller than 16.
 inline void hadamard(float* x, int n, int size) {
     hadamard_near(x, n, size);
     for (int h = 16; h < size; h *= 2) {
@@ -60,8 +60,8 @@ inline void hadamard(float* x, int n, int size) {
     }
 }
 
-// One query row, the channels of one shape: q (dim) already scaled; smoothing (dim), or null: none. Writes
-// codes (dim) and the group sums (n_groups); returns the scale. `rotated` is scratch of dim floats.
+// Rounds one query row, the channels of one shape. q (dim) is already scaled; smoothing (dim) or null. Writes
+// codes (dim) and the sums of groups (n_groups); returns the scale. `rotated` is scratch of dim floats.
 inline float prepare_query(const codec::HeadShape& head, const float* q, const float* smoothing,
                            float* rotated, std::int8_t* codes, std::int32_t* sums) {
     const int dim = head.head_dim;
@@ -88,7 +88,7 @@ KVSPLIT_INLINE void store_number(float* p, f32x16 a) { store(p, a); }
 
 KVSPLIT_INLINE f32x16 load_up_to_16(const float* p, int n) { return n >= 16 ? load(p) : load_first(p, n); }
 
-// One token of one head into an open page: keys [dim][64] and values [64][padded_dim], f16 or f32.
+// Appends one token of one head to an open page: keys [dim][64], values [64][padded_dim], f16 or f32.
 template <typename Number>
 void append_numbers(const codec::KvHead& head, const float* key, const float* value, int token, Number* keys,
                     Number* values) {

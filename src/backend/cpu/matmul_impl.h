@@ -1,9 +1,9 @@
 // Products of packed weights (packed_format.h) with tiles of activations (matmul_kernels.h). Part of a kernel
 // translation unit (simd.h).
 //
-// One weight format is one pair of policies for codes and scales (packed_codes.h); the products are written
-// once against them. A row group's sums over a tile stay in registers from the first k-group to the last:
-// each element sees the same operations in the same order whatever the tile's size.
+// A weight format is a pair of policies for codes and scales (packed_codes.h); the products are templates
+// over them. A row group's sums over a tile stay in registers from the first k-group to the last, so the
+// order of operations for an element does not depend on the tile's size.
 #pragma once
 
 #include "backend/cpu/matmul_kernels.h"
@@ -54,7 +54,7 @@ struct Int8Step {
     // log2 of the zero point
     static constexpr int kZeroShift = __builtin_ctz(kLayout.zero ? kLayout.zero : 1);
 
-    // The integer sums start at -zero * (sum of q), which makes up for the codes' zero point exactly.
+    // The integer sums start at -zero * (sum of q), which corrects for the codes' zero point exactly.
     KVSPLIT_INLINE static void start(i32x16 (&dot)[nc], const std::int32_t* neg_sum) {
 #pragma GCC unroll 16
         for (int c = 0; c < nc; ++c) {
@@ -121,9 +121,9 @@ struct Int8Step {
     }
 };
 
-// With a single row of activations, or a pair, the product waits for memory: codes are asked for one page
-// ahead, where the hardware's own prefetching stops (measured: 8 % faster at 5 bits per weight; at 8 bits it
-// only gets in the way). Prefetching past the end is harmless.
+// With one or two rows of activations the product is limited by memory. Codes are prefetched a memory page
+// ahead, where hardware prefetching stops (measured: 8 % faster at 5 bits per weight; at 8 bits it does not
+// help). Prefetching past the end is harmless.
 template <PackedFormat format>
 KVSPLIT_INLINE void prefetch_codes(const std::uint8_t* codes) {
     constexpr FormatLayout layout = layout_of(format);
@@ -156,7 +156,7 @@ void product_int8(const MatmulTask& t) {
 
 // ---- Products with f32 activations
 
-// The 16 rows' weights of column 4 u + j, j the byte within a lane of unit u.
+// The 16 rows' weights of column 4 u + j; j is the byte within a lane of unit u.
 template <int j, int zero>
 KVSPLIT_INLINE f32x16 code_column(bytes64 unit) {
     const i32x16 q = shift_right_logical<8 * j>(as_i32(unit)) & set1(std::int32_t{0xff});
@@ -201,7 +201,7 @@ struct F32Step {
     }
 };
 
-// The k-groups' sums are formed apart and then added: half the rounding error of one long chain, or less.
+// Sums each k-group separately, then adds the sums: at most half the rounding error of one long chain.
 template <PackedFormat format, int nc>
 void product_f32(const MatmulTask& t) {
     using Step = F32Step<format, nc>;
@@ -242,7 +242,7 @@ void product_f32(const MatmulTask& t) {
 
 // ---- Preparing activations
 
-// One k-group, the 32 numbers of a and b, as row c of a record of nc rows.
+// Rounds one k-group, the 32 numbers of a and b, to row c of a record of nc rows.
 KVSPLIT_INLINE void quantize_group(f32x16 a, f32x16 b, int nc, int c, std::uint8_t* record) {
     float* scale = reinterpret_cast<float*>(record + 32 * nc);
     std::int32_t* neg_sum = reinterpret_cast<std::int32_t*>(record + 40 * nc);
@@ -262,7 +262,7 @@ KVSPLIT_INLINE void quantize_group(f32x16 a, f32x16 b, int nc, int c, std::uint8
     neg_sum[2 * nc + c] = -sum1;
 }
 
-// What row c leaves of a or b.
+// The rounding error of row c in a or b.
 KVSPLIT_INLINE f32x16 residual(f32x16 x, const std::uint8_t* q, const std::uint8_t* scale) {
     float s;
     std::memcpy(&s, scale, sizeof s);
@@ -302,10 +302,10 @@ void gather(const float* x, std::ptrdiff_t x_stride, int nc, int cols, int g0, i
 
 // ---- The table
 
-// The widest tile is what the registers hold: two per row of activations (its sums of one k-group and of all)
-// beside the unpacked weights. Few sizes: each is one more copy of every product.
+// The widest tile that the registers hold: two registers per row of activations (sums of one k-group and of
+// all) and the unpacked weights. Few sizes, since each is another copy of every product.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-// As few as there can be: sanitizers make the compiler take minutes over each size.
+// As few as possible: with sanitizers each size takes minutes to compile.
 #define KVSPLIT_INT8_TILES 2, 1
 #define KVSPLIT_F32_TILES 1
 #elif defined(KVSPLIT_ISA_AVX512)

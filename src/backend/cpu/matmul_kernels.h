@@ -1,7 +1,7 @@
-// What matmul() and its kernels agree on: how activations are tiled, and one kernel's task.
+// The interface of matmul() and its kernels: tiles of activations, and a kernel's task.
 //
-// Rows of activations are taken in tiles of `nc` (one of the sizes of MatmulKernels::Tiles). A tile is a
-// sequence of records, one per k-group of 32 columns; it begins at (rows before it) * (row bytes) in its
+// Rows of activations are grouped in tiles of `nc` rows (one of the sizes of MatmulKernels::Tiles). A tile is
+// a sequence of records, one per k-group of 32 columns; it begins at (rows before it) * (row bytes) in its
 // buffer.
 //   int8 record: i8 q[nc][32], f32 scale[nc], f32 scaled_sum[nc], i32 neg_sum[nc], i32 neg_half[2][nc]
 //     x ~ scale * q; scaled_sum = scale * (sum of q); neg_sum = -(sum of q), neg_half the same per 16 columns
@@ -30,9 +30,9 @@ struct MatmulTask {
     std::ptrdiff_t out_stride;
     int n_groups;
     int k_groups;
-    int rows;         // of the run: the last group may be partly padding
+    int rows;         // in the run; the last group may be partly padding
     bool accumulate;  // out +=
-    bool pairs;       // rows 2c and 2c + 1 of the tile, whose size is even, add up to row c of out
+    bool pairs;       // the tile's size is even; its rows 2c and 2c + 1 add up to row c of out
 };
 
 struct MatmulKernels {
@@ -40,7 +40,7 @@ struct MatmulKernels {
 
     struct Tile {
         int size;                         // rows of activations
-        Product product[kPackedFormats];  // null for float formats among the int8 products
+        Product product[kPackedFormats];  // null for float formats in int8 tiles
     };
     struct Tiles {
         int n_sizes;
@@ -48,8 +48,8 @@ struct MatmulKernels {
     };
     Tiles int8, f32;
 
-    // k-groups [g0, g1) of rows of x (x_stride elements apart) into an int8 tile of nc rows: of as many rows
-    // of x, or with `pairs` of half as many.
+    // Rounds k-groups [g0, g1) of rows of x (x_stride elements apart) into an int8 tile of nc rows, from nc
+    // rows of x, or with `pairs` from nc / 2.
     void (*quantize)(const float* x, std::ptrdiff_t x_stride, int nc, bool pairs, int g0, int g1,
                      std::uint8_t* tile);
     // The same for an f32 tile; cols may end inside the last k-group.

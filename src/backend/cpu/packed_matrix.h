@@ -13,24 +13,24 @@
 
 namespace kvsplit::cpu {
 
-// A matrix of `rows` outputs as it lies in a GGUF file: rows follow each other without gaps.
+// A matrix of `rows` rows as stored in a GGUF file, without gaps between rows.
 struct WeightSource {
     gguf::TensorType type;
     std::span<const std::uint8_t> data;  // at least rows * row bytes; needed only while packing
     std::int64_t rows;
 };
 
-// What integer weights are multiplied with; float weights always meet f32.
+// The form of activations for integer weights; float weights are always multiplied with f32.
 enum class Activations : std::uint8_t {
     kInt8,   // rounded to int8, with a scale per k-group
-    kInt16,  // the sum of two such roundings, of the number and of what the first leaves: 15 bits or more
-    kF32,    // as they are, with dequantised weights
+    kInt16,  // the sum of two such roundings, of the number and of the first one's error: at least 15 bits
+    kF32,    // not rounded; weights are dequantised
 };
 
 // Immutable once made; any number of threads may read it.
 class PackedMatrix {
   public:
-    // Rows of one type. The row group i's streams begin at codes + i * code_stride and scales + i *
+    // Rows of one type. The streams of row group i begin at codes + i * code_stride and scales + i *
     // scale_stride.
     struct Segment {
         PackedFormat format;
@@ -45,8 +45,7 @@ class PackedMatrix {
 
     PackedMatrix() = default;
 
-    // The sources stacked as pack() does, but without memory: sizes and segments are those of pack(),
-    // contents there are none. Throws as pack().
+    // The same sizes and segments as pack(), without memory or contents. Throws like pack().
     static PackedMatrix plan(std::span<const WeightSource> sources, std::int64_t cols,
                              Activations activations);
 
@@ -74,7 +73,7 @@ class PackedMatrix {
     AlignedBuffer buffer_;
 };
 
-// Whether pack() takes the type.
+// Whether pack() accepts the type.
 bool can_pack(gguf::TensorType type);
 
 }  // namespace kvsplit::cpu

@@ -12,8 +12,8 @@ bool uses_int8(const PackedMatrix& w, PackedFormat format) {
 // Rows of the int8 form for one row of activations.
 int digits(const PackedMatrix& w) { return w.activations() == Activations::kInt16 ? 2 : 1; }
 
-// fn(tile kind, first row) of so many rows. All sizes but the last, 1, are even, and so are the tiles of an
-// even number of rows.
+// Calls fn(tile kind, first row) for the tiles of n rows. All sizes except the last, 1, are even, so an even
+// number of rows has only even tiles.
 template <typename F>
 void for_tiles(const MatmulKernels::Tiles& tiles, int rows, F fn) {
     int first = 0;
@@ -23,7 +23,7 @@ void for_tiles(const MatmulKernels::Tiles& tiles, int rows, F fn) {
     }
 }
 
-// fn(first row of a tile, its size, g0, g1): a part's share of all (tile, k-group) pairs.
+// Calls fn(first row of a tile, its size, g0, g1) for a part's share of all (tile, k-group) pairs.
 template <typename F>
 void for_share(const MatmulKernels::Tiles& tiles, int rows, std::int64_t k_groups, int part, int n_parts,
                F fn) {
