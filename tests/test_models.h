@@ -1,4 +1,4 @@
-// Where the real models are that some tests run on.
+// Paths of the real models that some tests use.
 #pragma once
 
 #include <cstdlib>

@@ -61,7 +61,7 @@ std::vector<float> multiply(const PackedMatrix& w, const std::vector<float>& x, 
     return out;
 }
 
-// Widest difference from the product in double precision, relative to |w| |x|.
+// Largest difference from the product in double precision, relative to |w| |x|.
 double relative_error(const Weights& w, const std::vector<float>& x, const std::vector<float>& out) {
     double worst = 0;
     for (std::size_t i = 0; i < x.size() / size(w.cols); ++i) {
@@ -80,8 +80,8 @@ double relative_error(const Weights& w, const std::vector<float>& x, const std::
     return worst;
 }
 
-// Widest difference from the product in double precision, in standard deviations of what rounding each
-// k-group of x to 127 steps either way makes of it.
+// Largest difference from the product in double precision, in standard deviations of the error from rounding
+// each k-group of x to 127 steps on either side of 0.
 double deviations_from_rounding(const Weights& w, const std::vector<float>& x,
                                 const std::vector<float>& out) {
     double worst = 0;
@@ -104,7 +104,7 @@ double deviations_from_rounding(const Weights& w, const std::vector<float>& x,
     return worst;
 }
 
-// The definition of the integer mode, element by element. fma as the SIMD sets do it.
+// The definition of the integer mode, element by element, with fma like the SIMD sets.
 float int8_reference(const gguf::AffineSpec& spec, const gguf::AffineRow& row, const float* x, int cols) {
     const int group = std::min(spec.group, 32);
     float sum = 0;
@@ -179,7 +179,7 @@ TEST_P(MatmulIntegerTypes, MeetTheirDefinition) {
             for (std::size_t s = 0; s < out.size(); ++s) {
                 const float got = out[s][size(i * w.rows + r)];
                 if (available_isas()[s] == CpuIsa::kPortable) {
-                    // Two roundings in place of one: 2^-24 of each of some 32 partial sums.
+                    // Two roundings instead of one: 2^-24 of each of about 32 partial sums.
                     EXPECT_NEAR(got, expected, 2e-5 * (1 + std::abs(expected)));
                 } else {
                     EXPECT_EQ(got, expected) << isa_name(available_isas()[s]) << " row " << r << " x " << i;
@@ -190,7 +190,7 @@ TEST_P(MatmulIntegerTypes, MeetTheirDefinition) {
     EXPECT_LT(deviations_from_rounding(w, x, out.back()), 5.5);
 }
 
-// Two roundings leave 1 / 127 / 254 of each group's largest number at most.
+// The error of two roundings is at most 1 / 127 / 254 of each group's largest number.
 TEST_P(MatmulIntegerTypes, SixteenBitsComeCloseToExact) {
     std::mt19937 rng(11);
     const Weights w(GetParam(), 35, 768, rng);
@@ -339,7 +339,7 @@ TEST(PackedMatrix, RefusesWhatDoesNotFit) {
     EXPECT_THROW(PackedMatrix::pack(pool, {}, 32, Activations::kInt8), Error);
 }
 
-// Types that are denser in the file, and the bytes of 256 weights there and here (docs/formats.md).
+// Types that are denser in the file, with the bytes of 256 weights there and packed (docs/formats.md).
 struct Density {
     TensorType type;
     std::size_t file, memory;

@@ -117,7 +117,7 @@ TEST(PageLayout, EveryPairAddsUpAndIsAligned) {
                     const std::size_t sinks = static_cast<std::size_t>((k != 16) + (v != 16)) * 4 * 2 *
                                               static_cast<std::size_t>(dim * heads);
                     EXPECT_GE(first.exact_bytes, sinks);
-                    EXPECT_LT(first.exact_bytes, sinks + 128);  // behind the header, and at the end
+                    EXPECT_LT(first.exact_bytes, sinks + 128);  // after the header, and at the end
                 }
             }
         }
@@ -144,7 +144,7 @@ TEST(PageLayout, BitsPerElement) {
     EXPECT_DOUBLE_EQ(value_bits_per_element(4, head_shape(80)), 4.2);
 }
 
-// DeepSeek V2's and V3's: what is key and value is counted once.
+// DeepSeek V2's and V3's: a latent, both key and value, is counted once.
 TEST(PageLayout, LatentsAreKeptOnce) {
     const KvHead head = KvHead::of_latent(64, 512);
     EXPECT_EQ(head.query_dim(), 576);

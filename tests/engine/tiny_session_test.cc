@@ -1,5 +1,4 @@
-// Sessions on tiny random models: small enough for the sanitizers. What real models must give is in
-// tests/model.
+// Sessions on tiny random models, small enough for the sanitizers. tests/model has those on real models.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -37,7 +36,7 @@ class TinySessionThreads : public testing::TestWithParam<const char*> {
     test::TempFile file_;
 };
 
-// Steps that end on, before and behind page borders; windows that move; every width on both sides.
+// Steps that end at, before and after page borders; windows that move; every width on both sides.
 TEST_P(TinySessionThreads, BatchSplitsAndThreadsGiveTheSameBits) {
     const auto one = load(1), three = load(3);
     const auto tokens = random_tokens(*one, 700);
@@ -63,7 +62,7 @@ TEST_P(TinySessionThreads, PrecisionsDifferAndExactModeDiffersToo) {
     EXPECT_FALSE(same_bits(f16, states(*Session::create(exact, {16, 16}), *exact, tokens, 400)));
 }
 
-// Activations of 16 bits keep the promises of 8, and come close to exact arithmetic.
+// 16-bit activations have the same guarantees as 8-bit ones, and come close to exact arithmetic.
 TEST_P(TinySessionThreads, SixteenBitActivations) {
     const auto one = Model::load(file_.path(), {.threads = 1, .activation_bits = 16});
     const auto three = Model::load(file_.path(), {.threads = 3, .activation_bits = 16});
@@ -123,7 +122,7 @@ TEST(TinyModel, AsManyEmbeddingsAsTokens) {
     }
 }
 
-// Cut into files or whole, mapped or read: the same logits.
+// Split or whole, mapped or read: the same logits.
 TEST(TinyModel, WaysToReadAFileGiveTheSameBits) {
     const test::TempFile file(test::TinyModel{}.write().bytes());
     const auto logits = [](const std::string& path, bool mmap) {

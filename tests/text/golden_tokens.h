@@ -1,4 +1,4 @@
-// Reading of token goldens and of the models that they belong to.
+// Reads token goldens and the models that they belong to.
 #pragma once
 
 #include <cstdint>
