@@ -45,8 +45,7 @@ double measure_read_bandwidth(int threads) {
 
     ThreadPool pool(threads);
     const auto part_of = [&](int i) { return buffer.get() + static_cast<std::size_t>(i) * part; };
-    pool.for_each(parts,
-                  [&](int i) { std::fill_n(part_of(i), part, 1); });  // first touch allocates the pages
+    pool.for_each(parts, [&](int i) { std::fill_n(part_of(i), part, 1); });  // allocates the pages
     std::atomic<std::uint64_t> total{0};  // keeps the loop from being optimised away
     double best = 0;
     for (int pass = 0; pass < kPasses; ++pass) {

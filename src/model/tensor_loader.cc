@@ -252,8 +252,7 @@ std::unique_ptr<Buffer> TensorLoader::bias(const std::string& whole, const std::
 
 NormWeights TensorLoader::norm(const std::string& name, std::int64_t n) {
     NormWeights norm;
-    norm.gain =
-        vector(has(name) ? name : name + ".weight", n);  // Falcon-H1 leaves out ".weight" in some names
+    norm.gain = vector(has(name) ? name : name + ".weight", n);  // Falcon-H1 shortens some names
     if (has(name + ".bias")) norm.bias = vector(name + ".bias", n);
     return norm;
 }

@@ -66,8 +66,7 @@ TEST(Page, ErrorFallsWithBits) {
     for (PageKind kind : {PageKind::kNormal, PageKind::kOutliers, PageKind::kBiases}) {
         for (int dim : {16, 64, 80, 96, 128, 256}) {
             double key = 1e30, value = 1e30;
-            for (int bits :
-                 {2, 3, 4, 5, 6, 8}) {  // the uniform grid of 5 bits gains less over the table of 4
+            for (int bits : {2, 3, 4, 5, 6, 8}) {  // 5 bits, a uniform grid, gain less over the table of 4
                 const Sealed s(bits, bits, kind, dim, false);
                 const double factor = dim == 16 ? 0.9 : bits == 5 ? 0.75 : 0.6;
                 EXPECT_LT(s.error(s.keys), factor * key) << bits << " bits, head_dim " << dim;

@@ -143,8 +143,7 @@ class Dict {
     std::optional<std::size_t> position(std::size_t hash, const Equal& equal) const;
 
     std::vector<Entry> entries_;
-    std::unordered_multimap<std::size_t, std::size_t>
-        index_;  // hash to index in entries_; empty for small dicts
+    std::unordered_multimap<std::size_t, std::size_t> index_;  // hash to entry; empty for small dicts
     int depth_ = 1;
 };
 
