@@ -91,7 +91,7 @@ need_packages() {
   sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}"
         fi
     fi
-    # Packages that are named later may be in the lists already: only then is a failed update no failure.
+    # A failed update does not matter if the lists already have the packages.
     "${as_root[@]}" apt-get update -q >&2 || say "apt-get update failed; trying with the lists at hand"
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
         apt-get install -y -q --no-install-recommends "${missing[@]}" >&2 ||

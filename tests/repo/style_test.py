@@ -15,7 +15,7 @@ FORMAT_VERSION = 14  # Debian 12's clang-format; others lay some things out diff
 
 # Absolute paths into somebody's working folder mean nothing on another machine.
 LOCAL_PATH = re.compile(r"(?<![\w.})/])/(?:work|root)/")
-# Work that is left over belongs into an issue. (Written so that this file does not find itself.)
+# Unfinished work belongs in an issue. (Written so that this file does not find itself.)
 LEFTOVER = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|XX" r"X)\b")
 
 

@@ -33,7 +33,7 @@ KVSPLIT_INLINE int steps_of_page(const AttentionShape& shape, int n_rows) {
     return steps;
 }
 
-// ---- scores of R rows against a page's 64 keys, of which logits are made: RowBlock
+// ---- scores of R rows against a page's 64 keys, see RowBlock
 
 KVSPLIT_INLINE f32x16 load_number(const std::uint16_t* p) { return load_f16(p); }
 KVSPLIT_INLINE f32x16 load_number(const float* p) { return load(p); }
