@@ -24,7 +24,8 @@ class ThreadPool {
     int size() const { return n_threads_; }
 
     // fn(item), or fn(item, thread) with thread in [0, size()), for each item in [0, n). Free threads take
-    // items in order. fn must not throw. Returns when all items are done.
+    // items in order; items with the same `thread` never overlap. fn must not throw. Returns when all items
+    // are done.
     template <typename F>
     void for_each(int n, F&& fn) {
         using Fn = std::remove_reference_t<F>;
