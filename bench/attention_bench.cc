@@ -3,7 +3,7 @@
 //
 //   attention_bench [--benchmark_filter=avx512/decode/d64/g3/k8v4]
 //
-// "bytes_per_second" is what the keys and values are read with; "token" the time for one cached token and one
+// "bytes_per_second" is the rate of reading keys and values, "token" the time for one cached token and one
 // query token. Cases: instruction set / what / head_dim, or rotary and latent channels / query heads of the
 // KV head / precision.
 #include <benchmark/benchmark.h>
@@ -31,7 +31,7 @@ struct Case {
     KvWidths widths;
 };
 
-// A sealed page, repeated so that the run is as long as a real one and does not fit into the caches.
+// A sealed page, repeated so that the run is realistic and does not fit into the caches.
 class Run {
   public:
     explicit Run(const Case& c) : layout_(page_layout(c.widths, c.head, 1, 0)) {

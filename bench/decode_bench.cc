@@ -1,10 +1,10 @@
-// What part of the memory's speed attention reaches while decoding: one query token over long caches of
-// several layers, all KV heads, all threads, through the backend as a model does it.
+// The share of the memory's bandwidth that attention reaches in decoding: one query token over long caches of
+// several layers, all KV heads, all threads, through the backend.
 //
 //   decode_bench [--benchmark_filter=d64/g4/k8v4]
 //
-// Cases: head_dim / query heads of a KV head / precision / tokens. "GB/s" counts what is read of keys and
-// values, "of_memory" sets it against a plain loop that reads with as many threads (in the same minute:
+// Cases: head_dim / query heads of a KV head / precision / tokens. "GB/s" counts the keys and values read,
+// "of_memory" relates it to a plain read loop with the same number of threads (in the same minute, since
 // machines drift).
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
@@ -24,7 +24,7 @@ namespace {
 
 constexpr int kCacheChannels = 512;  // of the KV heads together
 
-// How many layers it takes that none of them stays in the processor's caches: a fifth more than the largest.
+// The number of layers such that none stays in the processor's caches: a fifth more than the largest cache.
 int layers_for(int head_dim, KvWidths widths, int tokens) {
     const auto layout = codec::page_layout(widths, codec::head_shape(head_dim), kCacheChannels / head_dim, 0);
     const double layer = static_cast<double>(layout.bytes) * (tokens / codec::kPageTokens);
@@ -59,7 +59,7 @@ struct Filled {
     KvCache cache;
 };
 
-// The library calls a case several times, to find out how often it has to be repeated: the last one stays.
+// The library runs a case several times to find its number of repetitions; the last run counts.
 Filled& filled(int head_dim, int group, const std::string& kv, int tokens) {
     static std::string last;
     static std::unique_ptr<Filled> kept;

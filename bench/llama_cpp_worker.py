@@ -18,7 +18,7 @@ BATCH = 512  # tokens, as in llama-bench
 
 
 class Cache:
-    """One context with its cache types, filled with the same random tokens as far as was needed yet."""
+    """A context with its cache types, filled with the same random tokens as deep as needed so far."""
 
     def __init__(self, model, types, n_ctx, threads):
         key, value = (getattr(llama_cpp, f"GGML_TYPE_{name.upper()}") for name in types.split("/"))

@@ -3,8 +3,8 @@
 //
 //   matmul_bench --benchmark_filter='Q4_1/avx512' --benchmark_repetitions=5
 //
-// Names: shape/type/instruction set/mode/rows of activations. The processor's clock and other load move
-// single runs by tens of percent: compare medians of repetitions within one run.
+// Names: shape/type/instruction set/mode/rows of activations. Clock changes and other load change single runs
+// by tens of percent: compare medians of repetitions within one run.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
@@ -48,7 +48,7 @@ void product(benchmark::State& state, Shape shape, gguf::TensorType type, CpuIsa
 }
 
 void register_all() {
-    // In cache as the layers of a small model; beyond the caches as its vocabulary.
+    // In cache, like the layers of a small model; beyond the caches, like its vocabulary.
     const Shape layer{"layer1536x576", 1536, 576}, wide{"layer2048x1024", 2048, 1024},
         output{"output131072x1024", 131072, 1024};
     for (const gguf::TensorType type : test::kWeightTypes) {

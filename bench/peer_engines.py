@@ -33,7 +33,7 @@ class Workload:
 
 
 def output_of(command, errors_too=False):
-    """What a command that must succeed writes to stdout, and to stderr if that is asked for."""
+    """The stdout of a command that must succeed, and on request its stderr."""
     try:
         done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
     except OSError as error:
@@ -103,7 +103,7 @@ class LlamaBench:
 
     def __init__(self, path, flags, name, caches, workload):
         self.path, self.flags, self.name, self.caches, self.work = path, flags, name, caches, workload
-        # Some forks measure decoding behind a prompt with -gp and have no -d: then there is no prefill at a depth.
+        # Some forks measure decoding after a prompt with -gp and have no -d: then there is no prefill at a depth.
         self.has_depth = "-d," in output_of([path, "--help"])
 
     def measure(self, cache):
@@ -123,7 +123,7 @@ class LlamaBench:
         for row in csv.DictReader(io.StringIO(text)):
             try:
                 measured = f"{row['type_k']}/{row['type_v']}"
-                if measured != cache:  # some take f16 for a name that they do not know
+                if measured != cache:  # some use f16 for an unknown name
                     raise EngineError(f"{self.path}: measured {measured} instead")
                 prompt, decode = int(row["n_prompt"]), int(row["n_gen"])
                 depth = int(row["n_depth"]) if self.has_depth else prompt if decode else 0

@@ -94,7 +94,7 @@ def speed_table(medians, tests):
 
 
 def ratio_table(medians, tests):
-    """Each cache of ours over each of the peers'."""
+    """The speed of each of our caches divided by that of each peer's."""
     ours = {cache: speeds for (engine, cache), speeds in medians.items() if engine == "kvsplit"}
     rows = []
     for cache, mine in ours.items():

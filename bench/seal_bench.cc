@@ -24,8 +24,7 @@ struct Model {
 };
 constexpr Model kModels[] = {{"smollm2", 30, 3, 64}, {"gemma3", 18, 1, 256}};
 
-// A layer's page is sealed again and again, from one of several open pages, so that branches cannot be
-// learnt.
+// A layer's page is sealed repeatedly, from one of several open pages, so that branches cannot be learnt.
 void seal_model(benchmark::State& state, const cpu::SealKernels& seal, const Model& model, int key_bits,
                 int value_bits) {
     constexpr unsigned kPages = 8;

@@ -1,6 +1,6 @@
-# Kernels are compiled once per instruction set, each in a translation unit of its own. Which sets a build has:
+# Kernels are compiled once per instruction set, each in its own translation unit. The sets of a build:
 #
-#     KVSPLIT_ISAS   of the sets of this processor family, those to build beside portable C++
+#     KVSPLIT_ISAS   sets of this processor family to build in addition to portable C++
 #
 # By default all of them. Under sanitizers, where kernels take minutes to compile, a single one: kernels are the same
 # templates for all.
@@ -22,7 +22,7 @@ foreach(isa IN LISTS KVSPLIT_ISAS)
   endif()
 endforeach()
 
-# What C++ sees of it: KVSPLIT_EACH_ISA, a list X(portable)X(avx2)... of the sets in this build, for an X of the user's.
+# For C++: KVSPLIT_EACH_ISA, a list X(portable)X(avx2)... of the sets in this build, for the user's macro X.
 set(KVSPLIT_EACH_ISA "X(portable)")
 foreach(isa IN LISTS KVSPLIT_ISAS)
   string(APPEND KVSPLIT_EACH_ISA "X(${isa})")

@@ -1,5 +1,4 @@
-// Fuzz target: bytes as a GGUF file. Whatever they are, opening and reading them ends in an Error or in
-// success.
+// Fuzz target: bytes as a GGUF file. Opening and reading them must succeed or throw an Error.
 #include <string>
 
 #include "gguf/exercise_file.h"

@@ -1,5 +1,4 @@
-// Fuzz target: bytes as a chat template. Whatever it does, rendering ends soon, in a text or in a
-// TemplateError.
+// Fuzz target: bytes as a chat template. Rendering must end soon, with a text or a TemplateError.
 #include <cstdint>
 #include <string_view>
 

@@ -1,4 +1,4 @@
-// Fuzz target: bytes as a text. Both kinds of tokenizer take it, and give it back.
+// Fuzz target: bytes as a text. Both kinds of tokenizer must encode it and decode it back.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -32,7 +32,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     static const auto spm_vocab = kvsplit::test::tiny_spm();
     static const auto spm = Tokenizer::create(spm_vocab.data);
     const std::string_view text(reinterpret_cast<const char*>(data), size);
-    round_trip(*spm, text, text.find("\xe2\x96\x81") == text.npos);  // which SentencePiece reads as a space
+    round_trip(*spm, text, text.find("\xe2\x96\x81") == text.npos);  // SentencePiece reads it as a space
     static const auto bpe_vocab = kvsplit::test::tiny_bpe("llama-bpe"),
                       digits_vocab = kvsplit::test::tiny_bpe("smollm");
     static const auto bpe = Tokenizer::create(bpe_vocab.data), digits = Tokenizer::create(digits_vocab.data);

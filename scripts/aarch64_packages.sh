@@ -28,7 +28,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/lists/partial" "$work/cache/archives/partial"
 
-# A state of apt's own, in which the machine is an arm64: the system's lists and architectures stay as they are.
+# A separate apt state for an arm64 machine: the system's lists and architectures do not change.
 cat >"$work/apt.conf" <<END
 APT::Architecture "arm64";
 APT::Architectures {"arm64";};

@@ -45,7 +45,7 @@ if [ "$short" = yes ]; then
     preset=aarch64-short
     build $preset "${kernel_tests[@]}" kvsplit_cli
     slow='FunctionsMeetTheirBounds|SplitsOfTheWork|ExactMeetsDoublePrecision|LatentsAgreeWithDouble|_d(16|32|48|80|96|112|128|160|256|576)'
-    # Sets differ in one product: what neon has shown, i8mm only has to equal.
+    # The sets differ in one product, so i8mm only has to equal neon.
     run_tests $preset max "/(portable|neon)|AgreesWithDouble|EqualsReference|$slow"
     run_tests $preset neoverse-n1 "/(portable|i8mm)|$slow"
     cpus=(neoverse-n1)

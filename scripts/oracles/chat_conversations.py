@@ -1,4 +1,4 @@
-"""Conversations for the comparison of chat templates: what users, tools and reasoning models put into them."""
+"""Conversations for comparing chat templates, with users, tools and reasoning."""
 
 WEATHER = {"type": "function", "function": {
     "name": "get_weather", "description": "Get the current weather in a place.",

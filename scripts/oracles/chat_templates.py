@@ -76,7 +76,7 @@ def own_outcome(result):
 
 
 def agree(expected, own):
-    """The same output or the same refusal; only messages of templates themselves have to be the same."""
+    """Whether output or refusal are the same. Messages only count if the template itself raised them."""
     if expected[0] in ("output", "raised"):
         return expected == own
     return own[0] == ("limit" if expected[1].startswith("RecursionError") else expected[0])
@@ -166,7 +166,7 @@ def compare(program, paths):
 
 
 def is_known(expected, own):
-    """Integers of any size, memory without bound and the addresses of objects are Python's own."""
+    """Known differences: integers of any size, unbounded memory and addresses of objects, which only Python has."""
     return (" at 0x" in expected[1].lower() or own[0] == "limit"
             or (own[0] == "operation" and own[1].endswith("more than 64 bits")))
 

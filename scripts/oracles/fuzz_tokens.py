@@ -46,7 +46,7 @@ WORDS = [
 
 
 def known(code_point):
-    """Assigned in the Unicode version of Python, which is also about that of PCRE2; newer ones differ by table."""
+    """Whether the character is assigned in Python's Unicode, about that of PCRE2; for newer ones tables differ."""
     return unicodedata.category(chr(code_point)) not in ("Cs",) and (
         unicodedata.category(chr(code_point)) != "Cn" or code_point > 0xFFF0)
 
@@ -108,7 +108,7 @@ def as_llama_cpp_sees(raw):
 
 
 def swallows(raw):
-    """Whether a first byte announces more bytes than follow, so that llama.cpp takes some of the next character."""
+    """Whether a first byte announces more bytes than follow: llama.cpp then swallows part of the next character."""
     at = 0
     while at < len(raw):
         size = 1 if raw[at] < 0xC0 else 2 if raw[at] < 0xE0 else 3 if raw[at] < 0xF0 else 4
@@ -131,7 +131,7 @@ def texts_for(path, n, seed, bpe):
     texts = [t.encode() for t in AWKWARD] + BROKEN + [random_text(rng, specials) for _ in range(n)]
     if not bpe:
         return [t for t in texts if not swallows(t)]
-    # Surrogates and overlong forms are characters to llama.cpp: what it makes of them is not compared.
+    # Surrogates and overlong forms are characters to llama.cpp, so they are not compared.
     texts = [as_llama_cpp_sees(t) for t in texts]
     return [t for t in texts if is_utf8(t)]
 

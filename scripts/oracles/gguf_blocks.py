@@ -35,7 +35,7 @@ SPECIAL = [0x3C00, 0x0001, 0x03FF, 0x0400, 0x0000, 0x8000, 0x7BFF, 0xFBFF, 0x7C0
 
 
 def special_scales(n: int, field: int, rng: np.random.Generator) -> np.ndarray:
-    # Different strides, so that the two fields of a block meet in different pairs.
+    # Different strides, so that the two fields of a block form different pairs.
     bits = [SPECIAL[(i * (1 + 2 * field)) % len(SPECIAL)] for i in range(n - 2)]
     bits += rng.normal(0, 0.02, 2).astype(np.float16).view(np.uint16).tolist()
     return np.array(bits, dtype="<u2")

@@ -142,7 +142,7 @@ def load(path):
 
 @contextlib.contextmanager
 def f16_cache(model, enabled=True):
-    """Inside, the model sees keys (after RoPE) and values as an f16 cache would hand them back."""
+    """Inside this context the model reads keys (after RoPE) and values rounded as by an f16 cache."""
     module = sys.modules[type(model).__module__]
     plain = module.eager_attention_forward
 

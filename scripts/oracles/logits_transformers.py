@@ -33,7 +33,7 @@ import torch
 import hf_from_gguf
 
 N_MEASURED, N_TOP, N_FIXED, SEED = 512, 64, 64, 20
-MARGIN = 0.05  # logits: below it, which token is first is not a matter of right or wrong
+MARGIN = 0.05  # logits: with a smaller margin either token may come first
 SOURCE_CHARS = 8000
 
 

@@ -19,7 +19,7 @@ CONTEXT = 4096
 
 
 def frequencies(head_dim, parameters, seq_len=None, context=CONTEXT):
-    """(inverse frequencies, magnitude) of a model with one head of so many channels."""
+    """(inverse frequencies, magnitude) of a model with one head of this many channels."""
     kind = parameters["rope_type"]
     config_type = Phi3Config if kind == "longrope" else LlamaConfig
     config = config_type(hidden_size=head_dim, num_attention_heads=1, max_position_embeddings=context,

@@ -33,7 +33,7 @@ def llama():
                                         tie_word_embeddings=False)),
         lambda w: renamed(w, change=unpermuted(s)))
     scales = [scale_of(t.name[:-len(".weight")]) for t in parts if len(t.shape) == 2]
-    # llama.cpp reads a scale of the output beside NVFP4 blocks alone.
+    # llama.cpp reads a scale of the output only with NVFP4 blocks.
     for name, more, tolerance in [("llama_scales", [], 1e-3), ("llama_output_scale", [scale_of("output")], None)]:
         yield Model(
             name, "llama", rms(s), outer(s) + more + layers(s, parts + scales), "LlamaForCausalLM",
@@ -138,7 +138,7 @@ def phi3():
     s = Shape()
     parts = norms(s, ["attn_norm", "ffn_norm"]) + attention(s, fused=True) + feed_forward(s, fused=True)
     names = LLAMA_LAYER | {"attn_qkv": "self_attn.qkv_proj", "ffn_up": "mlp.gate_up_proj"}
-    # llama.cpp leaves windows out.
+    # llama.cpp ignores the windows.
     for name, window, tolerance in [("phi3", 2047, 1e-3), ("phi3_window", WINDOW, None)]:
         yield Model(
             name, "phi3", rms(s, **{"rope.dimension_count": 48, "attention.sliding_window": window}),
@@ -256,7 +256,7 @@ def exaone4():
              [gain("attn_q_norm", 64), gain("attn_k_norm", 64)])
     names = LLAMA_LAYER | {"post_attention_norm": "post_attention_layernorm",
                            "post_ffw_norm": "post_feedforward_layernorm"}
-    # llama.cpp knows the models with windows by their 64 layers.
+    # llama.cpp identifies the models with windows by their 64 layers.
     for name, windows, more, tolerance in [
             ("exaone4", {}, {"sliding_window": None, "layer_types": ["full_attention"] * 4}, 1e-3),
             ("exaone4_32b", {"attention.sliding_window": WINDOW}, {"sliding_window": WINDOW}, None)]:

@@ -57,12 +57,12 @@ def laguna():
     full = {"rope_type": "default", "rope_theta": 500000.0, "partial_rotary_factor": 0.5}
     yield model("laguna", [4] * 4, {}, leading_dense(s, parts(4, s.q), SHARED), "per-element",
                 rope_parameters={"full_attention": full})
-    # llama.cpp reads no such cap of this architecture.
+    # llama.cpp does not read this cap for this architecture.
     yield dataclasses.replace(
         model("laguna_capped", [4] * 4, {"router_logit_softcapping": 1.0}, leading_dense(s, parts(4, s.q), SHARED),
               "per-element", rope_parameters={"full_attention": full}, moe_router_logit_softcapping=1.0),
         llama_cpp_tolerance=None)
-    # Layers with windows have more heads, of which all channels turn.
+    # Layers with windows have more heads, and all their channels rotate.
     heads = [4, 6, 6, 6]
     tensors = [t for i, n in enumerate(heads) for t in layers(s, parts(n, n)) if t.name.startswith(f"blk.{i}.")]
     tensors += layers(Shape(layers=1), feed_forward(s)) + layers(s, SHARED)[len(SHARED):]
@@ -77,7 +77,7 @@ def laguna():
 
 
 def muse_glimmer():
-    """In transformers only as part of a model for pictures."""
+    """transformers only has it as part of a model for pictures."""
     s = Shape(layers=4)
     parts = (norms(s, ["attn_norm", "post_attention_norm", "ffn_norm", "post_ffw_norm"]) + attention(s) + feed_forward(s) +
              HEAD_NORMS + [matrix("attn_gate", s.q, s.embd, 1.5)])

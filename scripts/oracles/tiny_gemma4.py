@@ -54,7 +54,7 @@ def numbered(i, tensors):
 
 
 def rope_freqs():
-    """Divisors: pairs that do not rotate turn once in longer than any context."""
+    """Divisors: pairs that do not rotate get a period longer than any context."""
     rotated = int(FULL_DIM * ROTATED / 2)
     return Tensor("rope_freqs.weight", (FULL_DIM // 2,), steps=[[rotated, 1.0], [FULL_DIM // 2 - rotated, 1e30]])
 
@@ -108,7 +108,7 @@ def models():
         hidden_size_per_layer_input=PER_LAYER, vocab_size_per_layer_input=VOCABULARY, num_kv_shared_layers=3,
         use_double_wide_mlp=True)
 
-    # As 31B: fewer and larger heads where the whole context is seen, whose values are made of what keys are made of.
+    # As 31B: layers that see the whole context have fewer and larger heads, and values from the same product as keys.
     s = Shape(layers=6, kv_heads=2)
     tensors, kv_heads = [], []
     for i, kind in enumerate(kinds):
@@ -123,7 +123,7 @@ def models():
     tensors = [t for t in tensors if int(t.name.split(".")[1]) < s.layers]
     keys = {"attention.head_count_kv": kv_heads[:s.layers]}
     mixture = norms(s, ["pre_ffw_norm_2", "post_ffw_norm_1", "post_ffw_norm_2"]) + [
-        matrix("ffn_gate_inp", EXPERTS, s.embd, 3.0 * math.sqrt(s.embd)),  # its input has a length of 1
+        matrix("ffn_gate_inp", EXPERTS, s.embd, 3.0 * math.sqrt(s.embd)),  # its input has length 1
         Tensor("ffn_gate_inp.scale", (s.embd,), 1.0, 0.5),
         expert_matrices("ffn_gate_up_exps", 2 * EXPERT_FF, s.embd, 1.5),
         expert_matrices("ffn_down_exps", s.embd, EXPERT_FF, 2.0),

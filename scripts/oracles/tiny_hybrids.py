@@ -1,4 +1,4 @@
-"""The small models of tiny_models.py some of whose layers keep a state of fixed size."""
+"""The small models of tiny_models.py with layers that keep a state of fixed size."""
 import dataclasses
 
 import torch
@@ -13,7 +13,7 @@ def each_layer(parts_of_layers):
 
 
 def convolution(name, channels, taps):
-    """Taps of a size that lets all of them show."""
+    """Taps large enough that all of them matter."""
     return Tensor(name + ".weight", (channels, taps), 0.0, 0.5)
 
 
@@ -106,7 +106,7 @@ class Mamba2:
 
     @staticmethod
     def state_dict(state):
-        """Numbers of heads, which transformers has without a suffix, and the logarithm of decays."""
+        """Per-head numbers, without a suffix in transformers, and the logarithm of decays."""
         out = {}
         for name, w in state.items():
             if name.endswith(".a.weight"):
@@ -119,7 +119,7 @@ class Mamba2:
 
 
 def with_suffixes(weights):
-    """Names that files have without one."""
+    """Restores suffixes that some names lack in files."""
     short = ("ssm_a", "ssm_d", "ffn_norm")
     return {name + ".weight" if name.endswith(short) else name: w for name, w in weights.items()}
 
@@ -215,11 +215,11 @@ def nemotron_h():
 
 
 def falcon_h1():
-    """Its many factors are part of the matrices in files."""
+    """Files have its many factors multiplied into the matrices."""
     from transformers import FalconH1Config, FalconH1ForCausalLM
 
     s = Shape(layers=3)
-    # Published models leave the norm out, but for the smallest.
+    # Of the published models only the smallest has the norm.
     for name, norm in [("falcon_h1", False), ("falcon_h1_norm", True)]:
         mamba = Mamba2(inner=384)
         parts = (norms(s, ["attn_norm", "ffn_norm"]) + attention(s) + mamba.parts(s.embd, norm) + feed_forward(s))
@@ -245,7 +245,7 @@ class DeltaNet:
     tiled: bool
     key_heads: int = 2
     value_heads: int = 4
-    dim: int = 64  # of keys and values: llama.cpp knows no others than equal ones
+    dim: int = 64  # of keys and values, which must be equal in llama.cpp
     taps: int = 4
 
     @property
@@ -284,7 +284,7 @@ class DeltaNet:
              "ssm_out": "linear_attn.out_proj"}
 
     def grouped(self, w, dim=1):
-        """Heads of `dim` rows from the order of files to that of transformers: those of a key head together."""
+        """Reorders heads of `dim` rows from files to transformers, which groups them by key head."""
         if not self.tiled:
             return w
         return w.reshape(self.each, self.key_heads, dim, -1).swapaxes(0, 1).reshape(w.shape)
@@ -365,7 +365,7 @@ def qwen():
 
 
 def older_qwen3next():
-    """As files were before they held attn_qkv and attn_gate."""
+    """The older layout of files, without attn_qkv and attn_gate."""
     model = next(m for m in qwen() if m.name == "qwen3next")
     delta, embd = DeltaNet(False), model.metadata["embedding_length"]
     pieces = [delta.dim, delta.dim, delta.each * delta.dim, delta.each * delta.dim]
@@ -374,7 +374,7 @@ def older_qwen3next():
                for t in model.tensors if "attn_gate." not in t.name]
 
     def state(weights):
-        """Sorted, for the state of the newer file."""
+        """Reorders the tensors to the newer layout first."""
         sorted_weights = {}
         for name, w in weights.items():
             if ".ssm_in." in name:

@@ -1,4 +1,4 @@
-"""The small models of tiny_models.py whose files hold, under their own name, what another family computes as well.
+"""The small models of tiny_models.py that compute the same as another family, under their own name.
 
 Each is compared with the class of that family, or where transformers has none with llama.cpp alone.
 """
@@ -92,7 +92,7 @@ def granite_swa():
 
 
 def apertus():
-    """The file has numbers of xIELU before the softplus that makes them positive."""
+    """The file has the numbers of xIELU before softplus."""
     import torch
     from transformers import ApertusConfig, ApertusForCausalLM
 
@@ -168,7 +168,7 @@ def hunyuan():
 
 
 def glm4_with_pictures():
-    """The same pairs of channels, kept half of the rotated part apart."""
+    """The same rotary pairs, with their channels half of the rotated part apart."""
     from transformers import Glm4Config, Glm4ForCausalLM
 
     s = Shape()
@@ -225,7 +225,7 @@ def layer_norm_kin():
 
 
 def without_a_class():
-    """Those that transformers knows nothing of, nor anything that computes the same."""
+    """Models that have no equivalent in transformers."""
     s = Shape(kv_heads=4)
     parts = norms(s, ["attn_norm"]) + attention(s) + feed_forward(s)
     yield Model("plamo", "plamo", rms(s), outer(s) + layers(s, parts), "llama.cpp")

@@ -1,4 +1,4 @@
-"""The small models of tiny_models.py with latent attention whose keys and values are made by one tensor, attn_kv_b."""
+"""The small models of tiny_models.py with latent attention and one tensor, attn_kv_b, for keys and values."""
 import dataclasses
 
 from tiny_mixtures import deepseek
@@ -10,7 +10,7 @@ NAMES = {"attn_q_a": "self_attn.q_a_proj", "attn_q_a_norm": "self_attn.q_a_layer
          "attn_kv_b": "self_attn.kv_b_proj"}
 PLAIN, ROTARY, VALUE, RANK, Q_RANK = 32, 32, 64, 96, 128
 HEAD = PLAIN + ROTARY
-# Keys and values of a head are of one length here: files of MiniCPM 3 do not name that of values.
+# Keys and values of a head have equal length here: files of MiniCPM 3 do not give that of values.
 LENGTHS = {"attention.kv_lora_rank": RANK, "attention.key_length": HEAD, "rope.dimension_count": ROTARY}
 
 
@@ -45,7 +45,7 @@ def plm():
 
 
 def older_deepseek():
-    """As files were before they held attn_k_b and attn_v_b."""
+    """The older layout of files, without attn_k_b and attn_v_b."""
     model = next(m for m in deepseek() if m.name == "deepseek3")
     heads = model.metadata["attention.head_count"]
     head, value = (model.metadata[f"attention.{side}_length_mla"] for side in ("key", "value"))
@@ -58,7 +58,7 @@ def older_deepseek():
     tensors += layers(Shape(layers=metadata["block_count"]), [whole])
 
     def state(weights):
-        """Cut in two, for the state of the newer file."""
+        """Splits the tensor to get the newer layout first."""
         parted = {}
         for name, w in weights.items():
             if "attn_kv_b" in name:

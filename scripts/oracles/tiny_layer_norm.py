@@ -1,4 +1,4 @@
-"""The small models of tiny_models.py that have LayerNorms: GPT-2 and what came of it."""
+"""The small models of tiny_models.py with LayerNorms: GPT-2 and its descendants."""
 import dataclasses
 
 from tiny_parts import (CONTEXT, LLAMA_LAYER, LLAMA_OUTER, VOCABULARY, WINDOW, Model, Shape, attention, bias, config,

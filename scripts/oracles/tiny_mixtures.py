@@ -29,7 +29,7 @@ def experts(embd, ff, spread=1.5, shared=0, gate=False):
 
 
 def merged(state, prefix):
-    """Where transformers has gate and up of all experts in one tensor: `prefix` comes before the layers' names."""
+    """For classes with gate and up of all experts in one tensor. `prefix` comes before the layers' names."""
     out = {}
     for name, w in state.items():
         if name.endswith("gate_exps.weight"):
@@ -103,7 +103,7 @@ def qwen():
 def olmo():
     from transformers import OlmoeConfig, OlmoeForCausalLM
 
-    s = Shape(ff=EXPERT_FF, kv_heads=4)  # llama.cpp wants as many gains of keys as of queries
+    s = Shape(ff=EXPERT_FF, kv_heads=4)  # llama.cpp needs as many gains for keys as for queries
     parts = (norms(s, ["attn_norm", "ffn_norm"]) + attention(s) + experts(s.embd, s.ff) +
              [gain("attn_q_norm", s.q), gain("attn_k_norm", s.kv)])
     yield Model(
@@ -209,7 +209,7 @@ def granite():
 
 
 def leading_dense(s, attention_parts, mixture):
-    """All layers alike, but for the first, whose feed-forward block is an ordinary one."""
+    """The first layer has an ordinary feed-forward block, the others a mixture."""
     tensors = layers(s, attention_parts) + layers(s, mixture)[len(mixture):]
     return tensors + layers(Shape(layers=1), feed_forward(s))
 
@@ -237,7 +237,7 @@ def with_selection_bias():
                           for n, t in plain(w).items()}
     head_norms = [gain("attn_q_norm", 64), gain("attn_k_norm", 64)]
     parts = norms(s, ["attn_norm", "ffn_norm"]) + attention(s) + head_norms
-    all_heads = Shape(kv_heads=4)  # llama.cpp knows no others of this architecture
+    all_heads = Shape(kv_heads=4)  # llama.cpp supports no others for this architecture
     yield Model(
         "dots1", "dots1", rms(all_heads, **scored), outer(s) + leading_dense(
             all_heads, norms(s, ["attn_norm", "ffn_norm"]) + attention(all_heads) + head_norms, mixture),
@@ -264,7 +264,7 @@ def with_selection_bias():
 
 
 def deepseek():
-    """Latent attention: kv_b is cut into a part for keys, transposed, and one for values, as converters do."""
+    """Latent attention: kv_b is split into a transposed part for keys and one for values, as by converters."""
     from transformers import (DeepseekV2Config, DeepseekV2ForCausalLM, DeepseekV3Config, DeepseekV3ForCausalLM,
                               Mistral4Config, Mistral4ForCausalLM)
 

@@ -30,11 +30,11 @@ import numpy as np
 import tiny_architectures
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tests", "golden", "models")
-N_TOKENS = 200       # pages of 64 tokens, sealed two behind: the last tokens read two pages of codes
-POSITIONS = [0, 1, 40, 63, 64, 100, 127, 128, 150, 191, 192, 199]  # whose logits are kept
+N_TOKENS = 200       # pages of 64 tokens, the last two exact: the last tokens read two pages of codes
+POSITIONS = [0, 1, 40, 63, 64, 100, 127, 128, 150, 191, 192, 199]  # positions with stored logits
 STRETCH = 3.0
-STRETCHED_POSITIONS = [40, 70, 99]  # whose logits are kept of as many tokens
-N_IDS = 16           # of how many tokens, spread over the vocabulary
+STRETCHED_POSITIONS = [40, 70, 99]  # the same with STRETCH, in a run of 100 tokens
+N_IDS = 16           # tokens with stored logits, spread over the vocabulary
 N_SPECIAL = 3        # <unk> <s> </s>, then a token for each byte, then pieces
 
 

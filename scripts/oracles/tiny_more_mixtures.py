@@ -13,7 +13,7 @@ WIDTHS = COUNTS | {"expert_feed_forward_length": EXPERT_FF}
 
 
 def plain_shared_expert(state):
-    """Qwen2Moe's shared expert has a gate: open by a half with weights of zero, which a doubled output makes up for."""
+    """Qwen2Moe's shared expert has a gate. Zero weights open it by a half, so the output is doubled."""
     out = {}
     for name, w in state.items():
         out[name] = 2 * w if "shared_expert.down_proj" in name else w
@@ -200,7 +200,7 @@ def dbrx():
              "ffn_up_exps": "ffn.experts.mlp.v1", "ffn_down_exps": "ffn.experts.mlp.w2"}
 
     def state(w):
-        """Experts stand one above the other, the down matrix transposed."""
+        """Stacks the experts and transposes the down matrix."""
         out = {}
         for name, t in renamed(w, outer_names, names, "transformer.blocks").items():
             if "experts.mlp" in name:
@@ -248,7 +248,7 @@ def llama4():
                 rope_parameters=rope(10000.0), tie_word_embeddings=False, attn_implementation="eager")),
             state, llama_cpp_tolerance=tolerance, llama_cpp_stretches=False)
     yield model("llama4", {}, 8192, 8192, 1e-3)
-    # Within so short a text; llama.cpp knows no other stretches than the published models'.
+    # Short, to fit the text; llama.cpp only supports the stretch of the published models.
     yield model("llama4_stretches", {"attention.sliding_window": 128, "attention.temperature_length": 64}, 128, 64, None)
 
 

@@ -1,4 +1,4 @@
-"""Small models of tiny_models.py in which a mixture of experts stands beside something else."""
+"""Small models of tiny_models.py with a mixture of experts beside another block."""
 import dataclasses
 
 from tiny_layer_norm import layer_norm
@@ -10,7 +10,7 @@ from tiny_parts import WINDOW, Model, Shape, attention, config, feed_forward, la
 def cohere():
     from transformers import Cohere2MoeConfig, Cohere2MoeForCausalLM
 
-    # The first layer is dense, and turns though it sees the whole context.
+    # The first layer is dense, and rotates although it sees the whole context.
     s = Shape(layers=5)
     kinds = ["full_attention"] + ["sliding_attention"] * 3 + ["full_attention"]
     mixture = experts(s.embd, EXPERT_FF, shared=EXPERT_FF)

@@ -1,4 +1,4 @@
-"""What the small models of tiny_models.py are put together from: sizes, tensors, names in transformers."""
+"""Building blocks of the small models of tiny_models.py: sizes, tensors, names in transformers."""
 import dataclasses
 import math
 
@@ -13,7 +13,7 @@ class Tensor:
     shape: tuple       # rows first
     offset: float = 0.0
     amplitude: float = 0.0  # a power of two
-    steps: list = None      # [how many, number] one after another, in place of both
+    steps: list = None      # [count, number] in order, instead of both
 
 
 @dataclasses.dataclass
@@ -30,7 +30,7 @@ class Model:
     # Its user stretches layers with windows as well, as transformers' does where they have no rotation of their own.
     llama_cpp_stretches: bool = True
     inputs: callable = lambda n: {}    # further arguments of the call, for n tokens
-    buffers: tuple = ()       # endings of names in the state that are no weights
+    buffers: tuple = ()       # endings of names in the state that are not weights
     plain_metadata: dict = dataclasses.field(default_factory=dict)  # keys without the architecture's name
     rope: dict = dataclasses.field(default_factory=dict)  # what the user changes: scaling, scale
 
@@ -58,7 +58,7 @@ def power_of_two(x):
 
 
 def matrix(name, rows, cols, spread=1.0):
-    """Outputs have about `spread` where inputs have 1."""
+    """A matrix whose outputs have a spread of about `spread` for inputs of spread 1."""
     return Tensor(name + ".weight", (rows, cols), 0.0, power_of_two(spread * math.sqrt(3 / cols)))
 
 
@@ -167,7 +167,7 @@ def pairs_to_halves(w, n_heads):
 
 
 def unpermuted(s):
-    """Undoes the order of rows that converters give to queries and keys of Llama and its kin."""
+    """Undoes the row order that converters use for queries and keys of Llama-like models."""
     def change(name, w):
         if name.startswith("attn_q."):
             return pairs_to_halves(w, s.heads)
@@ -194,7 +194,7 @@ def split_qkv(weights, s):
 
 
 def scale_of(name, *shape):
-    """What a tensor's products are multiplied with, as beside NVFP4 blocks: one for all, or for each expert."""
+    """A tensor's scale, as with NVFP4 blocks: one number, or one per expert."""
     return Tensor(name + ".scale", shape or (1,), 0.75, 0.25)
 
 
@@ -218,7 +218,7 @@ def config(s, cls, **more):
 
 
 def without_rotation(model, n_heads):
-    """Attention leans towards near tokens (ALiBi) instead."""
+    """ALiBi instead of rotation."""
     import torch
 
     build = model.build

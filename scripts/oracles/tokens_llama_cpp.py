@@ -53,7 +53,7 @@ LONG = [
 
 
 def random_texts(n):
-    """Strings of code points from all over Unicode 3.2: what newer ones are depends on a table's version."""
+    """Strings of code points from all of Unicode 3.2; newer ones depend on a table's version."""
     rng = random.Random(42)
     old = []
     for c in map(chr, range(1, 0x20000)):

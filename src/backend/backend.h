@@ -1,7 +1,7 @@
-// Backend: the operations of a forward pass on one kind of processor. The forward pass is written once
-// against it.
+// Backend: the operations of a forward pass on one kind of processor. model/forward.h uses only this
+// interface.
 //
-// Pointers named x, out, ... are to the backend's own memory (allocate()). Operations run eagerly, in order;
+// Pointers named x, out, ... point into the backend's memory (allocate()). Operations run eagerly, in order;
 // the backend uses its own threads inside. One caller at a time.
 #pragma once
 
@@ -36,16 +36,16 @@ class Buffer {
     virtual std::size_t size() const = 0;  // floats
 };
 
-// For operands that a model may lack.
+// For optional operands.
 inline float* data_or_null(const std::unique_ptr<Buffer>& buffer) {
     return buffer ? buffer->data() : nullptr;
 }
 
-enum class RopeKind { kPairs, kHalves };  // which elements turn together: (2i, 2i+1) or (i, i + n/2)
+enum class RopeKind { kPairs, kHalves };  // the elements of pair i: (2i, 2i+1) or (i, i + n/2)
 
 enum class NormKind {
     kRms,    // x / sqrt(mean(x^2) + eps)
-    kLayer,  // the same of x - mean(x)
+    kLayer,  // the same for x - mean(x)
 };
 struct Norm {
     NormKind kind;
@@ -60,7 +60,7 @@ struct SequenceRun {
     KvCache* cache;
     int first_row;
     int n_tokens;
-    int context = 0;  // the most tokens that the sequence may come to hold
+    int context = 0;  // the most tokens that the sequence may hold
 };
 
 struct AttentionParams {
@@ -77,11 +77,10 @@ struct AttentionParams {
     int n_rope_pairs;
     const float* cos;  // (rows, n_rope_pairs) for the batch's positions
     const float* sin;
-    // Layers that share keys and values attend one after another: the first appends them, after the last
-    // pages may leave the cache.
+    // Among layers that share keys and values, only the first appends them, and only the last retires pages.
     bool appends = true, retires = true;
     int window;            // tokens, 0: all
-    bool chunked = false;  // the window begins at its own last multiple, a multiple of a page's tokens
+    bool chunked = false;  // it begins at the last multiple of `window`, which is a multiple of the page size
     float soft_cap = 0;    // logits become cap * tanh(logit / cap); 0: none
     // (n_heads) what a logit loses per token of distance to its key; null: nothing
     const float* alibi_slopes = nullptr;
@@ -117,8 +116,8 @@ class Backend {
     // Tensors of equal width, stacked by rows. Throws Error naming the file and the tensor.
     virtual std::unique_ptr<WeightMatrix> load(const gguf::File& file,
                                                std::span<const gguf::Tensor* const> tensors) = 0;
-    // Tensors of shape (cols, rows, n_experts) and equal width: for each expert its rows of all of them,
-    // stacked. Serves experts() alone.
+    // Tensors of shape (cols, rows, n_experts) and equal width, stacked by rows for each expert. For
+    // experts() and matmul_heads() only.
     virtual std::unique_ptr<WeightMatrix> load_experts(const gguf::File& file,
                                                        std::span<const gguf::Tensor* const> tensors,
                                                        int n_experts) = 0;
@@ -129,23 +128,25 @@ class Backend {
     virtual void matmul(const WeightMatrix& w, const float* x, int n, float* out, bool accumulate) = 0;
     // out (n, dim) = norm(x) * gain + bias, or += with accumulate. Gain and bias: (dim). out may be x.
     virtual void norm(const Norm& norm, const float* x, int n, int dim, float* out, bool accumulate) = 0;
-    // In place, each head by itself: row i is n_heads vectors of dim that begin at x + i * stride. Gain and
-    // bias: (n_heads, dim).
+    // In place, for each head: row i is n_heads vectors of dim from x + i * stride on. Gain and bias:
+    // (n_heads, dim).
     virtual void norm_heads(const Norm& norm, float* x, std::ptrdiff_t stride, int n, int n_heads,
                             int dim) = 0;
-    // For n rows and each head h: out = w_h x, where w is what load_experts() made of n_heads matrices.
+    // For n rows and each head h: out = w_h x, where w holds n_heads matrices, from load_experts().
     virtual void matmul_heads(const WeightMatrix& w, const float* x, HeadStrides x_at, int n, float* out,
                               HeadStrides out_at) = 0;
-    // Vectors of dim for n rows and n_heads heads; a stride of 0 between x's heads repeats one for all.
+    // Copies a vector of dim for each of n rows and n_heads heads; x_at.head = 0 repeats one vector for all
+    // heads.
     virtual void copy_heads(const float* x, HeadStrides x_at, int n, int n_heads, int dim, float* out,
                             HeadStrides out_at) = 0;
     // out (n, n_embd) = for each row of x (n, n_embd) the sum over its experts of
     //   weight * (down (f(gate x + bias) * (up x + bias)) + bias)
-    // logits: (n, n_experts). out may be x. A row's sum is in the order of its choice, best first.
+    // logits: (n, n_experts). out may be x. A row's experts are summed in the order in which they were
+    // chosen, best first.
     virtual void experts(const Mixture& mixture, const float* logits, const float* x, int n, float* out) = 0;
     // out (n, dim) = f(gate) * up of gate_up (n, [gate | up], 2 dim)
     virtual void gated_activation(Activation f, const float* gate_up, int n, int dim, float* out) = 0;
-    // Row i of x (n, dim), that begins at x + i * stride, = f(gate) * x
+    // Row i of x (n, dim), from x + i * stride on, = f(gate) * x
     virtual void gate(Activation f, StridedRows gate, int n, int dim, float* x, std::ptrdiff_t stride) = 0;
     // x (n, dim) = f(x)
     virtual void activation(Activation f, int n, int dim, float* x) = 0;
@@ -158,7 +159,7 @@ class Backend {
     virtual void add_bias(const float* bias, int n, int dim, float* x) = 0;
     // x (n, dim) = factor * x
     virtual void scale(float factor, int n, int dim, float* x) = 0;
-    // Row i of x (n, dim) = factors[i] * it
+    // Row i of x (n, dim) *= factors[i]
     virtual void scale_rows(const float* factors, int n, int dim, float* x) = 0;
     // Each part's columns of x (n, dim = sum of widths) times its factor.
     virtual void scale_parts(std::span<const PartScale> parts, int n, int dim, float* x) = 0;
@@ -176,11 +177,11 @@ class Backend {
 
     // out (n, dim) = log(1 + e^(x + bias)). bias: (dim)
     virtual void softplus(StridedRows x, const float* bias, int n, int dim, float* out) = 0;
-    // Recurrences take the runs' RecurrentStates forward. out (n, n_channels), not x.
+    // Recurrences advance the runs' RecurrentStates. out (n, n_channels), not x.
     virtual void convolve(const Convolution& convolution, std::span<const SequenceRun> runs, StridedRows x,
                           float* out) = 0;
-    // x (n, n_heads * head_dim), b and c (n, n_groups * n_state), dt (n, n_heads) or for each channel.
-    // out (n, n_heads * head_dim), not x.
+    // x (n, n_heads * head_dim), b and c (n, n_groups * n_state), dt (n, n_heads), or (n, n_heads * head_dim)
+    // if per_channel. out (n, n_heads * head_dim), not x.
     virtual void state_space(const StateSpace& space, std::span<const SequenceRun> runs, StridedRows x,
                              StridedRows b, StridedRows c, StridedRows dt, float* out) = 0;
     // query and key (n, n_groups * n_key), value (n, n_heads * n_value), step = softplus(alpha + bias) and

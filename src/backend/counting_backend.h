@@ -1,7 +1,7 @@
-// A backend that computes nothing and counts: what the CPU backend would hold after the same calls.
+// A backend that computes nothing and counts the memory that the CPU backend would hold after the same calls.
 //
-// A dry run of the model's own loading and forward pass then says what memory they take, for every
-// architecture and without a list of what they allocate that could grow stale.
+// A dry run of loading and of the forward pass thus tells their memory, for every architecture, without a
+// separate list of allocations that could grow stale.
 #pragma once
 
 #include <memory>
@@ -12,8 +12,8 @@ namespace kvsplit {
 
 // Bytes that a backend holds.
 struct BackendMemory {
-    std::size_t weights = 0;  // matrices in the order of the kernels
-    std::size_t buffers = 0;  // what allocate() gave and is still there
+    std::size_t weights = 0;  // matrices, as packed for the kernels
+    std::size_t buffers = 0;  // live results of allocate()
     std::size_t scratch = 0;  // its own working memory, at its largest so far
 
     std::size_t total() const { return weights + buffers + scratch; }
@@ -24,11 +24,11 @@ struct BackendMemory {
 class CountingBackend : public Backend {
   public:
     virtual BackendMemory memory() const = 0;
-    // scratch begins at 0 again.
+    // Resets scratch to 0.
     virtual void forget_scratch() = 0;
 };
 
-// Of options.threads threads, as the CPU backend would have them.
+// Counts for the CPU backend with the same options.
 std::unique_ptr<CountingBackend> make_counting_cpu_backend(const CpuOptions& options);
 
 }  // namespace kvsplit

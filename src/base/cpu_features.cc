@@ -30,9 +30,9 @@ namespace {
 
 bool always() { return true; }
 #if defined(__APPLE__)
-// A number that the system has under `name`; 0 for what it does not know.
+// The system's number called `name`; 0 if unknown.
 std::int64_t system_number(const char* name) {
-    std::int64_t value = 0;  // some are of 32 bits: the lower ones
+    std::int64_t value = 0;  // some are 32 bits wide: the lower half
     std::size_t size = sizeof value;
     return sysctlbyname(name, &value, &size, nullptr, 0) == 0 ? value : 0;
 }
@@ -65,7 +65,7 @@ struct IsaInfo {
     std::string_view name;
     bool (*available)();
 };
-// Of this processor family, the best one last.
+// The sets of this processor family, the best one last.
 constexpr IsaInfo kIsas[] = {
     {CpuIsa::kPortable, "portable", always},
 #if defined(__x86_64__)
@@ -78,7 +78,7 @@ constexpr IsaInfo kIsas[] = {
 #endif
 };
 
-// The names of those in this build, see cmake/isas.cmake.
+// The names of the sets in this build, see cmake/isas.cmake.
 #define X(set) #set,
 constexpr std::string_view kBuilt[] = {KVSPLIT_EACH_ISA};
 #undef X
@@ -160,7 +160,7 @@ int physical_cores() {
 
 std::string cpu_model_name() {
     std::ifstream info("/proc/cpuinfo");
-    std::string implementer, part;  // all that Arm processors give: numbers
+    std::string implementer, part;  // Arm processors only give these numbers
     for (std::string line; std::getline(info, line);) {
         const auto colon = line.find(':');
         if (colon == std::string::npos || colon + 2 > line.size()) continue;

@@ -1,4 +1,4 @@
-// What the processor can do, and which kernel set to use.
+// The processor's features, and the kernel set to use.
 #pragma once
 
 #include <string>
@@ -13,20 +13,20 @@ enum class CpuIsa { kPortable, kAvx2, kAvxVnni, kAvx512, kNeon, kI8mm };
 
 std::string_view isa_name(CpuIsa isa);  // "portable", "avx2", "avxvnni", "avx512", "neon", "i8mm"
 
-// The sets that both this build and this processor have, the best one last; the first is the portable one.
+// The kernel sets that this build has and this processor can run, from the portable one to the best.
 const std::vector<CpuIsa>& available_isas();
 
 // The best of them.
 CpuIsa detect_isa();
 
-// detect_isa(), or the lower one that the environment variable KVSPLIT_CPU names. Throws Error for an unknown
-// name or one that the processor lacks.
+// detect_isa(), or the set named by the environment variable KVSPLIT_CPU. Throws Error if it is unknown or
+// the processor cannot run it.
 CpuIsa choose_isa();
 
 // Physical cores that this process may run on (affinity and container limits respected), at least 1.
 int physical_cores();
 
-// As the system calls it; "unknown" if it does not say.
+// As the system reports it, or "unknown".
 std::string cpu_model_name();
 
 }  // namespace kvsplit

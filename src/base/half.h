@@ -4,8 +4,8 @@
 // to even. NaN stays NaN with its sign and upper payload and becomes quiet, as the processors' own
 // instructions do.
 //
-// The functions are static on purpose: files compiled for newer processors include this header, too, and the
-// linker must not let their copies replace those of files that run everywhere.
+// The functions are static on purpose: files compiled for newer processors include this header too, and the
+// linker must not use their copies in files that run everywhere.
 #pragma once
 
 #include <bit>
@@ -45,7 +45,7 @@ static constexpr std::uint16_t f32_to_f16_portable(float value) {
     } else if (magnitude >= 0x38800000u) {  // 2^-14 and more: normal
         half = (magnitude + 0xfffu + (magnitude >> 13 & 1u)) >> 13;
         half -= 112u << 10;
-    } else {  // subnormal: a float at 0.5 has steps of 2^-24, so that the addition rounds as wanted
+    } else {  // subnormal: floats near 0.5 have steps of 2^-24, so the addition rounds correctly
         half = std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude) + 0.5f) - 0x3f000000u;
     }
     return static_cast<std::uint16_t>(half | sign);

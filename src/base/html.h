@@ -1,4 +1,4 @@
-// The special characters of HTML and XML, & < > ' ", as entities that both know.
+// Replaces the special characters of HTML and XML, & < > ' ", by entities that both define.
 #pragma once
 
 #include <string>

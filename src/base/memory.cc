@@ -23,7 +23,7 @@
 namespace kvsplit {
 namespace {
 
-// The number behind `name` in a file of lines "name number ..."; nothing if there is none.
+// The number after `name` in a file of lines "name number ..."; nullopt if absent.
 std::optional<std::size_t> read_field(const std::string& path, std::string_view name) {
     std::ifstream file(path);
     for (std::string line; std::getline(file, line);) {
@@ -35,7 +35,7 @@ std::optional<std::size_t> read_field(const std::string& path, std::string_view 
     return std::nullopt;
 }
 
-// A file that holds one number; nothing for "max", or if there is no such file.
+// The number in a file; nullopt for "max" or if the file does not exist.
 std::optional<std::size_t> read_number(const std::string& path) {
     std::size_t value = 0;
     std::ifstream file(path);
@@ -50,7 +50,7 @@ struct GroupFiles {
 constexpr GroupFiles kVersion1{"memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"};
 constexpr GroupFiles kVersion2{"memory.max", "memory.current", "inactive_file"};
 
-// What the limit of one control group leaves; nothing without a limit.
+// Memory left within the limit of one control group; nullopt without a limit.
 std::optional<std::size_t> left_in_group(const std::string& folder, const GroupFiles& files) {
     const auto limit = read_number(folder + files.limit);
     const auto usage = read_number(folder + files.usage);
@@ -69,7 +69,7 @@ std::optional<std::size_t> left_in_groups(const std::string& root) {
     return least;
 }
 
-// Bytes that the process may lock; nothing: as many as it likes.
+// Bytes that the process may lock; nullopt: no limit.
 std::optional<std::size_t> lock_limit() {
     rlimit limit{};
     if (::getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return std::nullopt;

@@ -1,4 +1,4 @@
-// Memory of this process and of the machine, as the operating system tells it. Figures are bytes.
+// Memory of this process and of the machine, as reported by the operating system, in bytes.
 #pragma once
 
 #include <cstddef>
@@ -6,15 +6,14 @@
 
 namespace kvsplit {
 
-// Memory that this process holds now; 0 where the system does not tell.
+// The resident memory of this process; 0 if unknown.
 std::size_t current_rss();
-// The most memory that this process has held since it began, or since the last reset; 0 where the system does
-// not tell.
+// The largest resident memory since the process started or since the last reset; 0 if unknown.
 std::size_t peak_rss();
-// The high-water mark starts again at what is held now. False where the system does not allow it.
+// Resets peak_rss() to the current value. False if the system does not allow it.
 bool reset_peak_rss();
-// Gives memory that was freed, but is kept for the next allocation, back to the system: what is measured next
-// does not hold what was needed before. Does nothing where the allocator cannot.
+// Returns freed memory that the allocator keeps to the system, so that it does not count in later
+// measurements. Does nothing if the allocator cannot.
 void release_freed_memory();
 
 // `bytes` of memory, contents undefined: on a border of 64 bytes, or of a huge page where there are that
@@ -31,10 +30,10 @@ inline constexpr std::size_t kHugePage = std::size_t{2} << 20;
 // 0 where the system does not tell. `root` stands before /proc and /sys, for tests.
 std::size_t available_memory(const std::string& root = "");
 
-// Keeps all that this process holds out of swap, and all that it will hold, each page from its first use on.
-// Throws Error(kOutOfMemory), saying what to do, where the system's limit forbids it.
+// Keeps all present and future memory of this process out of swap; each page is locked on first use. Throws
+// Error(kOutOfMemory), saying what to do, if the system's limit forbids it.
 void lock_memory();
-// Throws the same where it is plain that `bytes` more could not be locked.
+// Throws the same if `bytes` more certainly cannot be locked.
 void require_lockable(std::size_t bytes);
 
 }  // namespace kvsplit

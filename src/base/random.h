@@ -18,7 +18,7 @@ class Random {
     explicit Random(std::uint64_t seed) : state_(seed) {}
 
     std::uint64_t next() { return next_random(state_); }
-    // In [0, n), n > 0. Unfair by less than n / 2^32.
+    // In [0, n), n > 0. The bias is less than n / 2^32.
     std::uint32_t below(std::uint32_t n) {
         return static_cast<std::uint32_t>(((next() >> 32) * std::uint64_t{n}) >> 32);
     }

@@ -8,7 +8,7 @@
 namespace kvsplit {
 namespace {
 
-// Five digits at the end of text, which they leave; -1 if there are none.
+// Removes five digits from the end of text and returns their number; -1 if there are none.
 int take_number(std::string_view& text) {
     constexpr std::size_t kDigits = 5;
     if (text.size() < kDigits) return -1;

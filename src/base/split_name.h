@@ -1,4 +1,4 @@
-// The names of a model that is cut into several files: "name-00002-of-00005.gguf".
+// File names of a split model: "name-00002-of-00005.gguf".
 #pragma once
 
 #include <optional>
@@ -16,7 +16,7 @@ struct SplitName {
     std::string part(int n) const;
 };
 
-// Nothing for a name that is not of this form.
+// nullopt if the name does not have this form.
 std::optional<SplitName> parse_split_name(std::string_view path);
 
 }  // namespace kvsplit

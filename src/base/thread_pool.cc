@@ -21,9 +21,9 @@ inline void cpu_relax() {
 #endif
 }
 
-// Turns of a spinning loop that last about 50 microseconds: longer than the serial stretches between the
-// regions of a step, much shorter than the time between two steps of an idle program. A pause takes 10 to 140
-// cycles, depending on the processor.
+// Iterations of a spin loop for about 50 microseconds: longer than the serial code between the regions of a
+// step, much shorter than an idle program's pauses. A pause takes 10 to 140 cycles, depending on the
+// processor.
 int spins_before_sleep() {
     using Clock = std::chrono::steady_clock;
     constexpr int kTurns = 500;
@@ -89,7 +89,7 @@ void* ThreadPool::run_worker(void* start) {
     return nullptr;
 }
 
-// Takes and does items while there are any.
+// Takes and runs items until none are left.
 void ThreadPool::take_items(int thread) {
     std::uint64_t offer = offer_.load(std::memory_order_acquire);
     while (items_left(offer) > 0) {
@@ -105,7 +105,7 @@ void ThreadPool::take_items(int thread) {
     }
 }
 
-// Whether there is something to do after the offer that was seen, within the time that spinning is worth.
+// Spins until there is an offer newer than `seen`; false if none came in time.
 bool ThreadPool::wait_for_work(std::uint64_t seen) const {
     for (int i = 0; i < spins_; ++i) {
         if (offer_.load(std::memory_order_acquire) != seen || stop_.load(std::memory_order_relaxed))
@@ -118,7 +118,7 @@ bool ThreadPool::wait_for_work(std::uint64_t seen) const {
 void ThreadPool::sleep(std::uint64_t seen) {
     sleepers_.fetch_add(1);
     const std::uint32_t wakes = wakes_.load();
-    // Whoever offers work after this look sees a sleeper and changes wakes_.
+    // A caller that offers work after this check sees a sleeper and changes wakes_.
     if (offer_.load() == seen && !stop_.load()) wakes_.wait(wakes);
     sleepers_.fetch_sub(1);
 }

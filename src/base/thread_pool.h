@@ -1,4 +1,4 @@
-// ThreadPool: a fixed team that shares out the items of short parallel regions with little delay.
+// ThreadPool: a fixed set of threads for short parallel regions, with little overhead.
 //
 // A step of a model is hundreds of regions, microseconds apart. Workers therefore spin briefly for the next
 // region before they sleep. A region is over when its items are done, not when every thread has come: a
@@ -89,8 +89,8 @@ class ThreadPool {
     std::atomic<bool> failed_{false};
     std::exception_ptr exception_;
 
-    // Number of the region << 32 | items that nobody has taken. One word, so that an item cannot be taken
-    // from another region than the one that was seen.
+    // Region number << 32 | items not yet taken. One word, so that a thread cannot take an item of another
+    // region than the one it saw.
     alignas(64) std::atomic<std::uint64_t> offer_{0};
     alignas(64) std::atomic<std::uint32_t> unfinished_{0};  // items of the region that are not done
     alignas(64) std::atomic<std::uint32_t> wakes_{0};       // what sleeping workers wait on

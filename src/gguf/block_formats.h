@@ -1,4 +1,4 @@
-// How codes and scales come out of the blocks of each format. Private to blocks.cc.
+// Unpacks the codes and scales of the blocks of each format. Private to blocks.cc.
 #pragma once
 
 #include <cstring>
@@ -14,8 +14,8 @@ inline std::uint32_t load32(const std::uint8_t* p) {
     return load16(p) | static_cast<std::uint32_t>(load16(p + 2)) << 16;
 }
 
-// What a format is, beyond its layout: how codes, scales and minima come out of a block. codes() writes kSize
-// unsigned codes. Super formats write their integer scales, and minima, with scales().
+// How a block is unpacked. codes() writes kSize unsigned codes; in super formats scales() writes the integer
+// scales, and minima if there are any.
 template <typename Block>
 struct Format;
 
@@ -32,7 +32,7 @@ inline void low_high_nibbles(const std::uint8_t* qs, int n, std::uint8_t* out) {
     }
 }
 
-// Bits 2 k, 2 k + 1 of packed[32 h + j] are added to code 128 h + 32 k + j, shifted up.
+// Adds bits 2 k, 2 k + 1 of packed[32 h + j] to code 128 h + 32 k + j, shifted up by `shift`.
 inline void add_bit_pairs(const std::uint8_t* packed, int shift, std::uint8_t* codes) {
     for (int i = 0; i < 256; ++i) {
         const unsigned pair = packed[i / 128 * 32 + i % 32] >> (i % 128 / 32 * 2) & 3;
@@ -40,7 +40,7 @@ inline void add_bit_pairs(const std::uint8_t* packed, int shift, std::uint8_t* c
     }
 }
 
-// Bit g of packed[j] is added to code 32 g + j, shifted up.
+// Adds bit g of packed[j] to code 32 g + j, shifted up by `shift`.
 inline void add_bits(const std::uint8_t* packed, int shift, std::uint8_t* codes) {
     for (int i = 0; i < 256; ++i) {
         const unsigned bit = packed[i % 32] >> (i / 32) & 1;
@@ -214,13 +214,13 @@ struct Format<BlockNVFP4> {
         for (int g = 0; g < 4; ++g) low_high_nibbles(b.qs + 8 * g, 8, out + 16 * g);
     }
 };
-// With its exponent and mantissa in the places of f16, the float comes out 2^8 times too small, and half of
-// it is wanted: hence the factor.
+// Placing the exponent and mantissa in those of an f16 makes the value 2^8 times too small, and half of it is
+// wanted: together a factor of 128.
 inline std::uint16_t scale_bits(const BlockNVFP4& b, int g) {
     return static_cast<std::uint16_t>(b.d[g] == 0x7f ? 0 : (b.d[g] & 0x7f) << 7);
 }
 
-// Scales count per 32 elements, as those of other formats do.
+// One scale per block of 128, repeated for each group of 32 as in other formats.
 template <>
 struct Format<BlockQ1_0> {
     static constexpr TensorType kType = TensorType::kQ1_0;

@@ -1,7 +1,7 @@
 // The blocks of packed weight formats as they lie in a file.
 //
-// A row of a tensor is a sequence of blocks without padding. All fields are bytes, so that a block may stand
-// at any address; f16 fields are two bytes, little-endian.
+// A row of a tensor is a sequence of blocks without padding. All fields are bytes, so a block needs no
+// alignment; f16 fields are two bytes, little-endian.
 #pragma once
 
 #include <cstdint>
@@ -124,8 +124,8 @@ struct BlockMXFP4 {
 // value[i] = d[i / 16] * level[q[i]], levels as MXFP4. 4.5 bits per element.
 struct BlockNVFP4 {
     static constexpr int kSize = 64;
-    // Floats of four exponent bits (bias 7) and three mantissa bits, halved; bit 7 means nothing, and 0x7f is
-    // 0.
+    // Half the value of a float with four exponent bits (bias 7) and three mantissa bits; bit 7 is ignored,
+    // and 0x7f means 0.
     std::uint8_t d[4];
     std::uint8_t qs[32];  // eight bytes per group of 16: low halves first, as Q4_0
 };
@@ -140,9 +140,9 @@ struct BlockQ1_0 {
 // value[i] = d * (q - 1), q in 0..2. 1.6875 bits per element.
 struct BlockTQ1_0 {
     static constexpr int kSize = 256;
-    // Five (qh: four) codes to a byte, as digits in base 3 of a fraction of 256: the n-th is the whole part
-    // of three times the fraction that n steps leave. q[32 n + j] is in qs[j], q[160 + 16 n + j] in qs[32 +
-    // j], q[240 + 4 n + j] in qh[j].
+    // Five codes per byte (qh: four), the base-3 digits of the fraction byte / 256: repeatedly multiply it by
+    // 3; the whole part is the next digit. q[32 n + j] is in qs[j], q[160 + 16 n + j] in qs[32 + j], q[240 +
+    // 4 n + j] in qh[j].
     std::uint8_t qs[48];
     std::uint8_t qh[4];
     std::uint8_t d[2];  // f16 scale
@@ -155,8 +155,8 @@ struct BlockTQ2_0 {
     std::uint8_t d[2];    // f16 scale
 };
 
-// The formats with grids (grids.h) name eight weights at a time by the number of a point; in IQ3 four. Signs
-// are one bit per weight, or seven for eight weights of which an even number is negative. All have an f16
+// The formats with grids (grids.h) encode eight weights (IQ3: four) as the index of a grid point. Signs take
+// one bit per weight, or seven bits for eight weights with an even number of negative ones. All have an f16
 // scale d of the scales, which are odd numbers 2 n + 1.
 
 // value[i] = (d * (2 n[i / 32] + 1) / 8) * (+-level). 2.0625 bits per element.

@@ -15,7 +15,7 @@ namespace {
 template <typename Block>
 constexpr int kGroups = Block::kSize / Format<Block>::kSpec.group;
 template <typename Block>
-constexpr int kScales = Format<Block>::kSpec.super ? 1 : kGroups<Block>;  // numbers d of a block
+constexpr int kScales = Format<Block>::kSpec.super ? 1 : kGroups<Block>;  // scales d per block
 
 // The definition of a block's values, shared by all formats. dst: (kSize).
 template <typename Block>
@@ -86,7 +86,7 @@ using AllBlocks = BlockList<BlockQ1_0, BlockQ4_0, BlockQ4_1, BlockQ5_0, BlockQ5_
                             BlockNVFP4, BlockTQ1_0, BlockTQ2_0, BlockIQ2_XXS, BlockIQ2_XS, BlockIQ2_S,
                             BlockIQ3_XXS, BlockIQ3_S, BlockIQ1_S, BlockIQ1_M>;
 
-// The first of the row's blocks: byte-aligned structs, so any address will do.
+// A row as blocks. They are structs of bytes, so any alignment is fine.
 template <typename Block>
 const Block* blocks_at(const std::uint8_t* src, std::int64_t n) {
     static_assert(alignof(Block) == 1);

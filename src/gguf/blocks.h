@@ -12,11 +12,11 @@
 
 namespace kvsplit::gguf {
 
-// Row of n elements (a multiple of block_size(type)) at src, of any alignment, to dst (n). Throws
-// Error(kUnsupported) for a type that is_supported() denies.
+// Dequantises a row of n elements (a multiple of block_size(type)) from src, of any alignment, to dst (n).
+// Throws Error(kUnsupported) unless is_supported(type).
 void dequantize_row(TensorType type, const std::uint8_t* src, float* dst, std::int64_t n);
 
-// How a scale is written down.
+// How a scale is encoded.
 enum class ScaleNumber : std::uint8_t {
     kF16,
     kE8M0,  // an exponent: 2^(bits - 128)
@@ -27,10 +27,10 @@ float scale_value(ScaleNumber number, std::uint16_t bits);
 struct AffineSpec {
     int bits;   // 1 to 6, or 8: codes are below 1 << bits
     int group;  // elements per scale
-    int zero;  // the code that stands for 0: Q4_0 8, Q5_0 16, Q6_K 32, Q8_0 128 (its code is q + 128), else 0
-    bool has_min;                              // there is an offset beside the scale
+    int zero;   // the code of the value 0: Q4_0 8, Q5_0 16, Q6_K 32, Q8_0 128 (its code is q + 128), else 0
+    bool has_min;                              // blocks have an offset beside the scale
     bool super;                                // scales are d times an integer, with one d per 256 elements
-    std::span<const std::int8_t> levels = {};  // what the codes stand for, (1 << bits); empty: code - zero
+    std::span<const std::int8_t> levels = {};  // (1 << bits) the codes' values; empty: code - zero
     float factor = 1;                          // of all scales; a power of two
     ScaleNumber number = ScaleNumber::kF16;    // of d
 

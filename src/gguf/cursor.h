@@ -44,7 +44,7 @@ class Cursor {
         return as_text(take(length, what));
     }
 
-    // What was passed over since an earlier position.
+    // The bytes read since an earlier position.
     std::span<const std::uint8_t> since(std::uint64_t start) const {
         return file_.front(position_).subspan(start);
     }

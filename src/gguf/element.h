@@ -24,7 +24,7 @@ inline std::string_view as_text(std::span<const std::uint8_t> bytes) {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-// The checked string at `from`: a u64 length, then so many bytes.
+// The string at `from`, checked before: a u64 length, then that many bytes.
 inline std::string_view load_string(const std::uint8_t* from) {
     return {reinterpret_cast<const char*>(from + 8), static_cast<std::size_t>(load<std::uint64_t>(from))};
 }

@@ -19,7 +19,7 @@ constexpr std::uint64_t kMaxAlignment = 1ull << 30;           // far above any i
 constexpr std::uint64_t kMinEntryBytes = 8 + 4 + 1;           // key length, type, the shortest value
 constexpr std::uint64_t kMinTensorBytes = 8 + 4 + 8 + 4 + 8;  // name length, n_dims, one size, type, offset
 
-// Reads magic and version; afterwards the cursor stands at the tensor count.
+// Reads magic and version; leaves the cursor at the tensor count.
 std::uint32_t read_version(Cursor& in, const std::string& path) {
     const auto magic = in.take(4, "the magic number");
     if (as_text(magic) != "GGUF") {
@@ -48,7 +48,7 @@ std::string_view read_key(Cursor& in) {
     return key;
 }
 
-// Passes over `count` elements, checks them and returns their bytes.
+// Reads value.count elements, checks them and returns their bytes.
 std::span<const std::uint8_t> take_elements(Cursor& in, const Value& value) {
     const std::string what = fmt::format("metadata '{}'", printable(value.key));
     const std::uint64_t start = in.position();
@@ -125,7 +125,7 @@ std::uint64_t checked_data_bytes(const Cursor& in, std::uint64_t at, const Tenso
     return blocks * bytes;
 }
 
-// A tensor's description, with the size of its data but not yet the place: that follows all descriptions.
+// A tensor's description and the size of its data, whose place is known only after all descriptions.
 struct TensorEntry {
     Tensor tensor;
     std::uint64_t at = 0;      // where the description starts

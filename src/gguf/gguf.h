@@ -80,7 +80,7 @@ class File {
     const Value* find(std::string_view key) const;  // nullptr if absent
     bool has(std::string_view key) const { return find(key) != nullptr; }
 
-    // Typed access. Any integer type serves where the value fits, integers serve as f64. Throws
+    // Typed access. Any integer type is accepted if the value fits; integers are accepted as f64. Throws
     // Error(kFormat) naming the file, the key and the type found, if the key is absent or its value does not
     // fit.
     std::uint64_t get_u64(std::string_view key) const;

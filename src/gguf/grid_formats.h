@@ -1,8 +1,7 @@
-// How codes and scales come out of the blocks of the formats with grids: IQ1, IQ2 and IQ3. Private to
-// blocks.cc.
+// Unpacks the blocks of the formats with grids: IQ1, IQ2 and IQ3. Private to blocks.cc.
 //
-// A code is a coordinate of a grid point and above it a bit: the sign of the weight, for IQ1 that of the
-// shift.
+// A code is a coordinate of a grid point with one more bit above it: the sign of the weight, for IQ1 the sign
+// of the shift.
 #pragma once
 
 #include <bit>

@@ -1,5 +1,4 @@
-// Grids of the IQ1, IQ2 and IQ3 weight types: the groups of eight or four magnitudes that a weight index may
-// name.
+// Grids of the IQ1, IQ2 and IQ3 weight types: the groups of eight or four magnitudes that a code can select.
 #pragma once
 
 #include <array>

@@ -1,4 +1,4 @@
-// What the codes of formats with uneven grids stand for.
+// The values of the codes of non-uniform formats.
 #pragma once
 
 #include <cstdint>

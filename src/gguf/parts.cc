@@ -1,4 +1,4 @@
-// A model that is cut into several files: opened as one File.
+// Opens a model that is split into several files as one File.
 #include <iterator>
 #include <optional>
 #include <utility>

@@ -6,8 +6,8 @@
 
 namespace kvsplit::gguf {
 
-// The numbers are those in the file. Types marked "-" are known by name and size only, so that such a file
-// can be described, and refused by name; the others can be dequantised (blocks.h).
+// The numbers are those in the file. Types marked "-" are known by name and size only, so that files with
+// them can be described, and refused by name; the others can be dequantised (blocks.h).
 enum class TensorType : std::uint32_t {
     kF32 = 0,
     kF16 = 1,
@@ -51,7 +51,7 @@ std::string_view type_name(TensorType type);
 std::int64_t block_size(TensorType type);
 // Bytes per block; 0 for an unknown type.
 std::int64_t block_bytes(TensorType type);
-// Whether blocks.h can read it.
+// Whether blocks.h can dequantise it.
 bool is_supported(TensorType type);
 
 }  // namespace kvsplit::gguf

@@ -38,7 +38,7 @@ struct Value {
     ValueType element_type = ValueType::kU8;  // of an array; for a scalar the type itself
     std::uint64_t count = 1;                  // elements of an array; 1 for a scalar
     std::uint64_t file_offset = 0;            // of the entry: where its key starts
-    // The elements, packed and not aligned. Strings: each a u64 length, then so many bytes.
+    // The elements, packed and not aligned. Strings: each a u64 length, then that many bytes.
     std::span<const std::uint8_t> data;
 
     bool is_array() const { return type == ValueType::kArray; }

@@ -5,8 +5,8 @@
 
 namespace kvsplit::lab {
 
-// "War and Peace", Book One: about 278,000 bytes of UTF-8 prose, 65,000 tokens or so. The same in every
-// build, and part of the program: it needs no file. Thread-safe.
+// "War and Peace", Book One: about 278,000 bytes of UTF-8 prose, 65,000 tokens or so. Compiled into the
+// program; the same in every build. Thread-safe.
 std::string_view builtin_text();
 
 // What reports call it.

@@ -15,16 +15,17 @@
 namespace kvsplit::lab {
 namespace {
 
-// Caches evaluated together with f16: more share its evaluation, fewer lose less when interrupted.
+// Caches evaluated together with f16. Larger groups evaluate f16 less often; smaller ones lose less when
+// interrupted.
 constexpr std::size_t kGroup = 4;
 constexpr int kBatch = 512;
 
-// For the time left: what things cost, in tokens of prefill. Any guess will do.
+// Costs in tokens of prefill, to estimate the time left. Rough guesses suffice.
 constexpr double kExactCost = 2, kLoadCost = 500;
 
 const KvSpec& reference_of(const CompareSettings& settings) { return settings.specs.front(); }
 
-// One run: the pieces that are still to be done, and how far they are.
+// One run over the pieces that are still to be measured.
 class Comparer {
   public:
     Comparer(CompareResults& results, std::string_view text, const CompareHooks& hooks)
@@ -109,18 +110,18 @@ class Comparer {
     }
     double speed_cost(int depth) const {
         const double test = settings_.prefill_tokens + kDecodeCost * settings_.decode_tokens;
-        // Attention costs as much as all else at about 4,000 tokens.
+        // At about 4,000 tokens attention costs as much as everything else.
         return double(settings_.specs.size()) * settings_.repeats * test * (1 + depth / 4000.0) + kLoadCost;
     }
 
-    // part: of the present piece, which costs `cost`.
+    // part: the share done of the current piece, which costs `cost`.
     bool tell(double part, double cost, std::string_view doing) {
         return !hooks_.progress || hooks_.progress(std::min(1.0, (done_ + part * cost) / total_), doing);
     }
 
     const std::shared_ptr<Model>& model(bool exact) {
         if (!model_ || model_->options().exact != exact) {
-            model_.reset();  // two of them may not fit into memory
+            model_.reset();  // two models may not fit into memory
             model_ = hooks_.load(exact);
         }
         return model_;
@@ -148,8 +149,8 @@ class Comparer {
         return whole && tell(0, 0, doing);
     }
 
-    // One cache alone in the process, filled to each context in turn. The last tokens are evaluated, so that
-    // the peak has the working memory of a prompt in it.
+    // Measures one cache alone in the process, filled to each context in turn. The last tokens are evaluated,
+    // so that the peak includes the working memory of a prompt.
     bool measure_memory(const KvSpec& spec) {
         // A model keeps the pages of its past sessions for the next ones, so each cache gets a new model.
         model_.reset();
@@ -196,8 +197,8 @@ class Comparer {
         return true;
     }
 
-    // Caches that take turns are in memory together. All of them, unless that would take more than half of
-    // what is free.
+    // Caches that take turns are in memory together: all of them, unless that takes more than half of the
+    // free memory.
     std::vector<std::vector<KvSpec>> split_by_memory(int depth) {
         const std::size_t available = available_memory();
         const int tokens = depth + std::max(settings_.prefill_tokens, settings_.decode_tokens);

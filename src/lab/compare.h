@@ -1,5 +1,5 @@
-// Measures what each cache precision costs: divergence on a text, memory, and speed. Done piece by piece, so
-// that an interrupted comparison can go on.
+// Measures each cache precision: divergence on a text, memory and speed. Works in pieces, so an interrupted
+// comparison can be continued.
 #pragma once
 
 #include <functional>
@@ -10,33 +10,32 @@
 
 namespace kvsplit::lab {
 
-// How much is measured.
+// How much to measure.
 enum class CompareEffort { kQuick, kNormal, kFull };
 CompareSettings compare_settings(CompareEffort effort);
 
-// The precisions of an effort, as `--kv` takes them.
+// The precisions of an effort, in the syntax of `--kv`.
 std::string_view compare_precisions(CompareEffort effort);
 
 struct CompareHooks {
-    // The model, for measuring; called anew after the one before was let go.
+    // Loads the model. Called again only after the previous model was released.
     std::function<std::shared_ptr<Model>(bool exact)> load;
-    // fraction of what is left to measure, in [0, 1], and what is being done. False stops in order.
+    // Gets the fraction done of this run, in [0, 1], and the current activity. Returning false stops after
+    // saving.
     std::function<bool(double fraction, std::string_view doing)> progress;
-    // There is something new: called after each piece, and with unfinished ones when stopped.
+    // Called with new results after each piece, and with an unfinished piece when stopped.
     std::function<void(const CompareResults&)> save;
 };
 
-// Makes settings fit a model and a text: leaves out, with a note in `results`, contexts that the model was
-// not made for, precisions that its heads cannot take, and chunks that the text does not have. Throws
-// Error(kInvalidArgument) where nothing is left to measure, or settings have no meaning.
+// Fits the settings to a model and a text: drops contexts beyond the model's own, precisions that its heads
+// do not support, and chunks beyond the text's end, each with a note in `results`. Throws
+// Error(kInvalidArgument) if nothing is left to measure or settings are invalid.
 void fit_settings(CompareResults& results, const Model& model, std::string_view text);
 
-// Measures all that `results` lacks. Settings must have been fitted. Returns false when stopped by
-// `progress`.
+// Measures what `results` still lacks. Call fit_settings() first. Returns false if `progress` stopped it.
 bool run_compare(CompareResults& results, std::string_view text, const CompareHooks& hooks);
 
-// What identifies the model's file and a text; two of them differ if the contents do (to the degree that a
-// 64-bit hash can tell; of a file its size, beginning and end count).
+// 64-bit hashes that identify a text and a model's file (of a file only its size, beginning and end).
 std::string hash_text(std::string_view text);
 std::string hash_file(const std::string& path);
 

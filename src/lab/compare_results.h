@@ -1,5 +1,4 @@
-// What `kvsplit compare` measures, and what it found: plain data, apart from how it is measured
-// (lab/compare.h) and how it is shown (lab/report).
+// Settings and results of `kvsplit compare`: plain data. lab/compare.h measures it, lab/report shows it.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +24,7 @@ struct CompareSettings {
     int repeats = 0;
 };
 
-// What it was measured on. Figures of different subjects do not belong into one table.
+// What was measured. Figures of different subjects do not belong in one table.
 struct CompareSubject {
     std::string program;  // version and commit
     struct Machine {
@@ -45,7 +44,7 @@ struct CompareSubject {
 struct CompareQuality {
     PerplexityResult result;
     std::size_t tokens_scored = 0;
-    bool whole = false;  // false: interrupted, of fewer chunks than were asked for
+    bool whole = false;  // false: interrupted, with fewer chunks than asked for
 };
 
 struct CompareMemory {
@@ -61,8 +60,8 @@ struct CompareResults {
     std::vector<std::string> notes;  // what was left out, and why
 
     std::vector<CompareQuality> quality;  // each spec at most once
-    // What a change without meaning, f32 keys and values, makes of the divergence; only with rounded
-    // activations: exact arithmetic has no such noise.
+    // The divergence of f32 keys and values, a harmless change: the noise floor. Only with rounded
+    // activations; exact arithmetic has no such noise.
     std::optional<Divergence> floor;
     std::vector<CompareMemory> memory;  // each spec and context at most once
     std::vector<SpeedResult> speed;     // each spec, test and depth at most once
@@ -70,10 +69,10 @@ struct CompareResults {
     double read_gb_per_s = 0;           // of memory: see SpeedReport
     double seconds = 0;                 // of measuring, over all runs
 
-    // Nothing is left to measure.
+    // Whether nothing is left to measure.
     bool complete() const;
 
-    // What there is for one cache, or null.
+    // The results for one cache, or null.
     const CompareQuality* quality_of(const KvSpec& spec) const;
     const CompareMemory* memory_of(const KvSpec& spec, int context) const;
     const SpeedResult* speed_of(const KvSpec& spec, SpeedResult::Test test, int depth) const;

@@ -70,7 +70,8 @@ std::optional<Divergence> Comparison::divergence() const {
 }
 
 BelowFloor Comparison::below(const Comparison& floor) const {
-    // Two quantiles whose intervals of sqrt(2) errors do not meet differ by two errors of the difference.
+    // If their intervals of sqrt(2) errors do not overlap, two quantiles differ by two errors of the
+    // difference.
     std::vector<float> klds = klds_, floor_klds = floor.klds_;
     const auto quantile_below = [&](double q) {
         return quantile(klds, q, -std::sqrt(2.0)) <= quantile(floor_klds, q, std::sqrt(2.0));

@@ -1,5 +1,5 @@
-// Comparison: the statistics of one run against another, over any number of scored tokens; and which of its
-// figures a harmless change would give too.
+// Comparison: statistics of one run against another over any number of scored tokens, and which of them are
+// within the noise of a harmless change.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +14,7 @@ struct Mean {
     double stderr_ = 0;
 };
 
-// Welford's update: no cancellation however many numbers.
+// Welford's algorithm: no cancellation for any number of values.
 class RunningMean {
   public:
     void add(double x);
@@ -26,7 +26,7 @@ class RunningMean {
     double average_ = 0, squares_ = 0;
 };
 
-// e^nll with its standard error, of a mean -ln P in nats.
+// e^nll with its standard error; nll is the mean of -ln P, in nats.
 Mean perplexity(const Mean& nll);
 
 // One scored position against the same position of the reference.
@@ -39,7 +39,7 @@ struct TokenDifference {
 
 struct Divergence {
     double ppl_change_pct = 0;         // of the perplexity, from the mean paired difference of nll
-    double ppl_change_stderr_pct = 0;  // paired: the text's own variance is out
+    double ppl_change_stderr_pct = 0;  // paired: without the text's own variance
     double kld_mean = 0, kld_stderr = 0, kld_median = 0, kld_p99 = 0, kld_p999 = 0;  // nats
     double top1_agreement = 0;                                                       // fraction, 0 to 1
     double rms_dp = 0;  // root mean square change of P(the token that came), 0 to 1
@@ -58,12 +58,12 @@ class Comparison {
     void add(const TokenDifference& difference);
     std::size_t count() const { return kld_.count(); }
 
-    // Nothing unless a token was added.
+    // nullopt if no token was added.
     std::optional<Divergence> divergence() const;
 
-    // Which figures do not exceed those of `floor`, a harmless change's, by two standard errors of the
-    // difference; for the change of the perplexity: which does not differ from none by two of its own. Both
-    // must have tokens.
+    // Which figures do not exceed those of `floor`, a harmless change, by two standard errors of the
+    // difference; for the change of perplexity, whether it is within two of its own standard errors of 0.
+    // Both must have tokens.
     BelowFloor below(const Comparison& floor) const;
 
   private:

@@ -1,4 +1,4 @@
-// Tasks whose answers depend on what the cache kept: the same questions through several caches side by side.
+// Tasks whose answers depend on what the cache kept. Several caches answer the same questions side by side.
 //
 // Every task reduces to the log-probabilities of given answers after a prompt. Where a question has
 // several answers (hellaswag), the one with the highest mean per token wins. Where it has one (the others),
@@ -51,10 +51,10 @@ struct TaskItem {
     std::vector<Token> prompt;                // at least one
     std::vector<std::vector<Token>> answers;  // at least one, none of them empty
     int right = 0;                            // index of the right answer
-    int group = 0;                            // items with the same prompt text stand together in one group
-    int context = 0;                          // of the options; 0 where prompts are as long as they are
-    double depth = -1;                        // of the options; -1: none
-    int evidence_end = -1;                    // tokens up to the end of what the answer is read from; -1: all
+    int group = 0;          // items with the same prompt text form one group, and are adjacent
+    int context = 0;        // of the options; 0 if prompts have no set length
+    double depth = -1;      // of the options; -1: none
+    int evidence_end = -1;  // tokens up to the end of the evidence for the answer; -1: all
 };
 
 struct Task {
@@ -63,16 +63,15 @@ struct Task {
     std::vector<TaskItem> items;
 };
 
-// Called with the share of the questions that are made. Return false to stop: the task has those made so far.
+// Called with the share of questions made. Return false to stop: the task then has those made so far.
 using TaskCallback = std::function<bool(double fraction)>;
 
-// Generates the questions, or reads them from the file's text. Throws Error(kFormat) with file and line where
-// the file is damaged, Error(kInvalidArgument) where options make no sense or the model's context is too
-// small.
+// Generates the questions, or reads them from the file's text. Throws Error(kFormat) with file and line if
+// the file is damaged, Error(kInvalidArgument) if options are invalid or the model's context is too small.
 Task make_task(const Model& model, const TaskInfo& info, const TaskOptions& options,
                const TaskCallback& callback = {});
 
-// What one cache made of one answer.
+// One cache's score of one answer.
 struct AnswerScore {
     double nll = 0;       // -ln P(answer | prompt), nats, summed over its tokens
     bool greedy = false;  // every token is the most likely one
@@ -100,8 +99,8 @@ struct EvalResult {
     Interval nll;                      // of the right answer, nats per token, mean over items
     double answer_perplexity = 0;      // e^(mean over items of the whole right answer's nll)
     std::optional<EvalChange> vs_f16;  // if f16 is among the caches
-    std::vector<EvalCell> cells;       // in the order in which they come up; none without contexts and depths
-    std::int64_t tokens_sealed = 0;    // scored tokens that attention found by reading sealed pages too
+    std::vector<EvalCell> cells;       // in order of appearance; empty without contexts and depths
+    std::int64_t tokens_sealed = 0;    // scored tokens whose attention reads sealed pages
     int answers_exact = 0;             // items whose evidence lies in the exact part: caches cannot differ
     KvStats kv;                        // of a cache that holds the longest prompt
 };
@@ -115,7 +114,7 @@ struct EvalReport {
 
 struct EvalProgress {
     int items_done = 0, items_total = 0;
-    double fraction = 0;  // of all the work, moves within an item too
+    double fraction = 0;  // of all the work; also grows within an item
     const EvalReport& report;
 };
 // Return false to stop: the report so far is then the result.

@@ -9,8 +9,8 @@
 namespace kvsplit::lab {
 namespace {
 
-// The answer with the highest mean log-probability per token, the first of equals; or, of a single one,
-// whether it is what greedy decoding writes.
+// Whether the right answer has the highest mean log-probability per token (ties: the first wins), or a single
+// answer is what greedy decoding writes.
 bool is_right(const TaskItem& item, std::span<const AnswerScore> scores) {
     if (scores.size() == 1) return scores[0].greedy;
     std::size_t best = 0;
@@ -55,7 +55,7 @@ void EvalTally::add(std::span<const std::vector<AnswerScore>> scores) {
                 total.tokens_sealed += caches_[c].reads_codes(prompt - 1 + i);
             }
         }
-        // Where nothing says where the evidence is, it is everywhere, from the first token on.
+        // Evidence without a known end may be anywhere, from the first token on.
         const int last = item.evidence_end < 0 ? 0 : item.evidence_end - 1;
         total.answers_exact +=
             item.evidence_end < 0 ? !caches_[c].reads_codes(prompt - 1) : caches_[c].exact(prompt - 1, last);

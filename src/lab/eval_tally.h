@@ -1,4 +1,4 @@
-// EvalTally: from the scores of single items to a task's report.
+// EvalTally: turns the scores of single items into a task's report.
 #pragma once
 
 #include <functional>
@@ -9,7 +9,7 @@
 
 namespace kvsplit::lab {
 
-// What the tally needs to know of a cache beside its scores.
+// What the tally needs to know about a cache besides its scores.
 struct EvalCache {
     KvSpec spec;
     std::function<bool(int query)> reads_codes;
@@ -25,7 +25,7 @@ class EvalTally {
     // The scores of the next item's answers through each cache.
     void add(std::span<const std::vector<AnswerScore>> scores);
     int done() const { return done_; }
-    // Without the bytes, which are the model's to tell.
+    // KvStats are left empty: the model knows them.
     EvalReport report() const;
 
   private:

@@ -13,15 +13,14 @@ class ExactReach {
     bool all_exact() const { return open_pages_ == 0; }
     // Whether attention at position `query` meets codes anywhere.
     bool reads_codes(int query) const { return open_pages_ > 0 && query >= open_pages_ * page_; }
-    // Whether it reads `position` exactly. The first few tokens, which stay exact too, are left out of
-    // account.
+    // Whether it reads `position` exactly. Ignores the first few tokens, which always stay exact.
     bool exact(int query, int position) const {
         return open_pages_ == 0 || query / page_ - position / page_ < open_pages_;
     }
 
   private:
     int page_;            // tokens
-    int open_pages_ = 0;  // exact ones, that of the query among them; 0: all
+    int open_pages_ = 0;  // exact pages, including the query's own; 0: all
 };
 
 }  // namespace kvsplit::lab

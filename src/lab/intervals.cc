@@ -11,7 +11,7 @@ namespace {
 constexpr double kZ = 1.959963984540054;  // 97.5 % quantile of the normal distribution
 
 // 97.5 % quantile of Student's t (Cornish and Fisher's series; within 0.05 % from 4 degrees of freedom on).
-// The first three are exact, where the series has not settled.
+// The first three are exact, since the series is inaccurate there.
 double student_quantile(int degrees) {
     constexpr double kSmall[] = {12.706204736432095, 4.302652729911275, 3.182446305284263};
     if (degrees <= 3) return kSmall[degrees - 1];
@@ -46,7 +46,7 @@ Interval mean_interval(std::span<const double> values, std::span<const int> grou
     const auto n = static_cast<double>(values.size());
     double mean = 0;
     for (const double x : values) mean += x / n;
-    // The variance of a sum over groups is that of independent group sums.
+    // The groups' sums are independent, so their variances add up.
     double squares = 0, sum = 0;
     int n_groups = 0;
     for (std::size_t i = 0; i < values.size(); ++i) {

@@ -18,8 +18,8 @@ Interval share_interval(int successes, int n);
 // so that no flip at all does not read as certainty.
 Interval share_change_interval(int gained, int lost, int n);
 
-// The mean of values whose errors may go together within a group: groups[i] is that of values[i], equal
-// groups stand next to each other. Student's t with one degree of freedom less than there are groups.
+// The mean of values whose errors may correlate within a group: groups[i] is the group of values[i]; members
+// of a group are adjacent. Student's t with (number of groups - 1) degrees of freedom.
 Interval mean_interval(std::span<const double> values, std::span<const int> groups);
 
 }  // namespace kvsplit::lab

@@ -11,8 +11,8 @@
 namespace kvsplit::lab {
 namespace {
 
-// Coarse enough to stand out of the noise. Keys of all layers at 2 bits cost more than the sum of their
-// parts: for large groups 3 bits.
+// Coarse enough to stand out from the noise. Keys of all layers at 2 bits cost more than the sum of their
+// parts, so large groups use 3 bits.
 constexpr int kProbeValueBits = 2;
 int probe_key_bits(const LayerGroup& group, int n_layers) {
     return 3 * (group.last - group.first + 1) < n_layers ? 2 : 3;
@@ -26,7 +26,7 @@ struct RelativeCost {
 };
 // Mean KL divergence relative to 4 bits on the same side, the mean of SmolLM2-135M and Gemma-3-270M on 16
 // chunks of 2,048 tokens of WikiText-2 (docs/quality.md). At 2 bits the keys' errors no longer add up; the
-// figure is what they cost beside values of 2 bits.
+// figure is their cost together with values of 2 bits.
 constexpr RelativeCost kRelativeCosts[] = {{8, 0.015, 0.003}, {6, 0.066, 0.06}, {5, 0.285, 0.29},
                                            {4, 1, 1},         {3, 4.5, 4.8},    {2, 22, 25}};
 
@@ -52,7 +52,7 @@ std::vector<Probe> make_probes(const std::vector<LayerGroup>& groups, int tail, 
     return probes;
 }
 
-// What a bit costs and gains, for one model.
+// Weighs bits against divergence for one model.
 class Chooser {
   public:
     Chooser(const Model& model, const LayerCosts& costs, std::span<const LayerGroup> groups)
@@ -90,7 +90,7 @@ class Chooser {
         return sum;
     }
 
-    // Widens the side and group that gain most for a bit, as long as `more` agrees to what comes of it.
+    // Widens the side and group that gain most per bit, while `more` accepts the result.
     template <typename More>
     void widen(More more) {
         while (true) {
@@ -165,13 +165,12 @@ class Chooser {
     const LayerCosts& costs_;
     std::vector<LayerGroup> groups_;
     double exact_bits_;  // of an element, with 16 bits everywhere
-    // What a side adds to that with a width for each group: layers may differ in their number of elements.
+    // What a side adds to exact_bits_ at a width, per group: layers may differ in their number of elements.
     std::map<std::pair<Side, int>, std::vector<double>> bits_;
     std::vector<KvWidths> widths_;  // of each group
 };
 
-// The best of all pairs of widths by better(a, b), among those that `allowed` accepts; nothing if there are
-// none.
+// The best pair of widths by better(a, b) among those that `allowed` accepts; nullopt if it accepts none.
 template <typename Allowed, typename Better>
 std::optional<Choice> best_pair(const Model& model, const LayerCosts& costs, Allowed allowed, Better better) {
     std::optional<Choice> best;
@@ -243,7 +242,7 @@ LayerCosts probe_layer_costs(const std::shared_ptr<Model>& model, std::string_vi
             const Probe& probe = probes[i];
             const Divergence& d = *report.results[i - first + 1].vs_f16;
             const LayerGroup& group = options.groups[probe.group];
-            // What cannot be told from nothing counts as the least that could be.
+            // A cost within the noise counts as one standard error.
             const double measured = std::max(d.kld_mean - floor, d.kld_stderr);
             const double each =
                 measured / relative_cost(probe.side, probe.bits) / (group.last - group.first + 1);
@@ -269,7 +268,7 @@ void check_budget(const Model& model, double max_bits) {
 Choice fewest_bits(const Model& model, const LayerCosts& costs, std::span<const LayerGroup> groups,
                    double max_kld) {
     Chooser chooser(model, costs, groups);
-    // Widen until the limit holds.
+    // Widen until the limit is met.
     bool reached = chooser.cost() <= max_kld;
     chooser.widen([&](const Chooser& c) {
         if (reached) return false;

@@ -1,11 +1,10 @@
-// What the precision of each layer's keys and values costs: a model of the divergence that is measured with a
-// few coarse caches and says what finer ones will do.
+// The cost of each layer's key and value precision: a model of the divergence, fitted with a few coarse
+// caches, that predicts finer ones.
 //
-// Small perturbations add up: the mean KL divergence of a cache is close to the sum of what its layers, and
-// in each its keys and its values, cost alone. And what a width costs relative to another is a property of
-// the codecs, nearly the same for all models (relative_cost(); docs/quality.md has the measurements). So it
-// is enough to measure a width that is coarse enough to stand out of the noise, once for each group of layers
-// and side.
+// Small perturbations add up: a cache's mean KL divergence is close to the sum of the costs of each layer's
+// keys and values alone. The cost of a width relative to another is a property of the codecs, nearly the same
+// for all models (relative_cost(); docs/quality.md has the measurements). So one measurement per side and
+// group of layers is enough, at a width coarse enough to stand out from the noise.
 #pragma once
 
 #include <functional>
@@ -21,7 +20,7 @@ namespace kvsplit::lab {
 
 enum class Side { kKeys, kValues };
 
-// The cost of a width as a multiple of that of 4 bits; 0 at 16 bits and more.
+// The cost of a width as a multiple of the cost of 4 bits; 0 at 16 bits and more.
 double relative_cost(Side side, int bits);
 
 // Costs at 4 bits, in nats of mean KL divergence.
@@ -41,11 +40,11 @@ std::vector<LayerGroup> single_layers(int n_layers);
 std::vector<LayerGroup> outer_and_inner_layers(int n_layers);
 
 struct ProbeOptions {
-    std::vector<LayerGroup> groups;  // disjoint, together all layers; a group's cost is shared out evenly
+    std::vector<LayerGroup> groups;  // disjoint, together all layers; a group's layers share its cost evenly
     int context = 384;
     int chunks = 1;
     int tail = KvSpec{}.tail;  // of the probes
-    bool floor = true;         // subtracts the noise floor: needed but in exact arithmetic
+    bool floor = true;         // subtracts the noise floor; not needed in exact arithmetic
 };
 using ProbeCallback = std::function<bool(double fraction)>;  // false stops
 
@@ -53,7 +52,7 @@ using ProbeCallback = std::function<bool(double fraction)>;  // false stops
 LayerCosts probe_layer_costs(const std::shared_ptr<Model>& model, std::string_view text,
                              const ProbeOptions& options, const ProbeCallback& callback = {});
 
-// A precision and what is expected of it.
+// A precision, with its size and expected divergence.
 struct Choice {
     KvSpec spec;
     double bits_per_element = 16;  // of sealed pages, mean of all elements
@@ -65,7 +64,7 @@ void check_budget(const Model& model, double max_bits);
 
 // The cheapest widths layer by layer: the fewest bits whose expected divergence is at most max_kld, or the
 // least divergence with at most that many bits per element (of sealed pages, everything counted, mean of keys
-// and values over the layers). Groups of equal layers share their widths. What takes max_bits throws as
+// and values over the layers). Groups of equal layers share their widths. Functions with max_bits throw like
 // check_budget().
 Choice fewest_bits(const Model& model, const LayerCosts& costs, std::span<const LayerGroup> groups,
                    double max_kld);

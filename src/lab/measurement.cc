@@ -18,7 +18,7 @@ int rows_per_block(int n_vocab) {
     return static_cast<int>(std::clamp<std::size_t>(rows, 16, 256));
 }
 
-// A block of logits (rows, n_vocab) of one lane, and what its rows say.
+// A block of logits (rows, n_vocab) of one lane, and the scores of its rows.
 struct Block {
     std::vector<float> logits;
     std::vector<RowScore> scores;
@@ -55,7 +55,7 @@ class Measurement {
         block.scores.resize(static_cast<std::size_t>(block_));
     }
 
-    // Evaluating the tokens is about half of the work, projecting and scoring the second half the other.
+    // Evaluating the tokens is about half of the work; projecting and scoring half of them is the rest.
     bool tell(double tokens_read, double tokens_scored) {
         const double scored = plan_.context - first_;
         const double part = 0.5 * tokens_read / plan_.context + 0.5 * tokens_scored / scored;
@@ -89,7 +89,7 @@ class Measurement {
         return true;
     }
 
-    // The n positions from `at` on, each by the token that follows it.
+    // Scores the n positions from `at` on, each by the token that follows it.
     bool score_batch(std::span<const Token> chunk, int at, int n) {
         for (int row = 0; row < n; row += block_) {
             const int rows = std::min(block_, n - row);
@@ -151,7 +151,7 @@ class Measurement {
     std::span<const Token> chunks_;
     const std::function<bool(const MeasurementState&)>& step_;
     ThreadPool pool_;
-    int first_;  // position of a chunk that is scored
+    int first_;  // the first scored position of a chunk
     int n_chunks_, block_;
     int done_ = 0, position_ = 0;
     std::vector<LaneScores> scores_;  // per lane

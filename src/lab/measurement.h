@@ -1,8 +1,7 @@
 // The arithmetic of perplexity.h, without models, so that it can be tested on its own.
 //
-// Several lanes read the same chunks of tokens side by side: all of them one batch, then that batch is
-// scored, then the next. So only one batch of states and one block of logits are held at a time, however long
-// the chunks are.
+// Several lanes read the same chunks of tokens side by side: all read one batch, which is then scored, before
+// the next. So only one batch of states and one block of logits are in memory, however long the chunks are.
 #pragma once
 
 #include <functional>
@@ -20,7 +19,7 @@ namespace kvsplit::lab {
 class Lane {
   public:
     virtual ~Lane() = default;
-    virtual std::string name() const = 0;  // in messages
+    virtual std::string name() const = 0;  // for messages
 
     virtual void restart() = 0;                            // before each chunk
     virtual void read(std::span<const Token> tokens) = 0;  // appends tokens
@@ -30,7 +29,7 @@ class Lane {
 
 struct MeasurementPlan {
     std::vector<Lane*> lanes;
-    // Lanes with which all lanes are compared: indices, or nothing.
+    // Indices of the lanes with which all lanes are compared.
     std::optional<std::size_t> reference, base;
     int n_vocab = 0;
     int context = 0;  // tokens per chunk
@@ -38,7 +37,7 @@ struct MeasurementPlan {
     int threads = 1;  // for the statistics
 };
 
-// What one lane has gathered.
+// The statistics of one lane.
 struct LaneScores {
     RunningMean nll;                   // nats per token
     Comparison vs_reference, vs_base;  // empty without such a lane
@@ -51,7 +50,7 @@ struct MeasurementState {
     const std::vector<LaneScores>& lanes;
 };
 
-// chunks: (n, context) tokens, the start token in place. step() is called between batches; false stops.
+// chunks: (n, context) tokens, with the start token in place. step() is called between batches; false stops.
 // Throws Error(kFormat) when a lane's logits are not finite.
 std::vector<LaneScores> measure(const MeasurementPlan& plan, std::span<const Token> chunks,
                                 const std::function<bool(const MeasurementState&)>& step);

@@ -34,8 +34,8 @@ class Check {
         return plan.results.front();
     }
 
-    // By bounds that take no dry run: weights in memory take little more than in the file, or become 32 bits
-    // wide with `exact`.
+    // Uses bounds that need no dry run: weights take little more memory than in the file, or up to 32 bits
+    // each with `exact`.
     bool plainly_fits() const {
         const gguf::File file(path_);
         const ModelDescription description = describe(file, demand_.model.rope);
@@ -46,7 +46,7 @@ class Check {
         return weights + kWorking + cache + cache / 4 <= available_;
     }
 
-    // 0 for a precision that the model cannot have: making its cache will say so.
+    // 0 if the model does not support the precision: making its cache reports that.
     std::size_t cache_bytes(const CacheGeometry& geometry, int context) const {
         try {
             return plan_cache(geometry, demand_.spec, context).bytes.total();

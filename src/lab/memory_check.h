@@ -1,4 +1,4 @@
-// Whether a model and its cache fit into memory: asked before they are loaded.
+// Checks whether a model and its cache fit into memory, before they are loaded.
 #pragma once
 
 #include <cstddef>
@@ -16,10 +16,9 @@ struct MemoryDemand {
     std::size_t program = 0;  // as in PlanOptions
 };
 
-// Reads the header of the file only, and of large models not more than tells that they are small enough.
-// Returns what the user should know: "", or that the cache of the model's whole context would not fit. Throws
-// Error: kOutOfMemory, with the sum and with what would fit into the `available` bytes; else as Model::load
-// does.
+// Reads only the header of the file. Returns a message for the user: "", or that the cache of the model's
+// whole context would not fit. Throws Error: kOutOfMemory, with the sum and with what would fit into the
+// `available` bytes; otherwise like Model::load.
 std::string check_memory(const std::string& path, const MemoryDemand& demand, std::size_t available);
 
 }  // namespace kvsplit::lab

@@ -43,7 +43,7 @@ void check(const Model& model, const PerplexityOptions& options) {
     }
 }
 
-// Divergence needs the same tokens with the same meaning.
+// Divergence needs the same tokens with the same meaning in both models.
 void check_base(const Model& model, const Model& base, std::string_view text,
                 const std::vector<Token>& tokens) {
     const ModelInfo &ours = model.info(), &theirs = base.info();
@@ -100,7 +100,7 @@ class SessionLane final : public Lane {
         project_logits(
             *model_, std::span(hidden_).subspan(static_cast<std::size_t>(first) * width(), n * width()), out);
     }
-    // Of a whole chunk: counted, or planned while the cache holds only a part.
+    // For a whole chunk: counted, or planned while the cache holds only a part of it.
     KvStats stats() const {
         const bool whole = session_->length() == session_->context();
         return whole ? session_->stats() : model_->plan(session_->spec(), session_->context());
@@ -114,8 +114,7 @@ class SessionLane final : public Lane {
     std::vector<float> hidden_;  // (tokens of the last batch, n_embd)
 };
 
-// Which caches are read, in order: those asked for, then the floor's unless it is one of them, then the
-// base's.
+// The caches that are read, in order: those asked for, the floor's unless it is one of them, the base's.
 struct Lineup {
     std::vector<KvSpec> specs;
     std::optional<std::size_t> reference, floor, base;

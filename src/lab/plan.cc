@@ -100,7 +100,7 @@ class Planner {
         return r;
     }
 
-    // The most whole pages that fit. Not even one: a context of 0.
+    // As many whole pages as fit. If not even one does, the context is 0.
     PlanResult longest(const KvSpec& spec) const {
         const auto fits = [&](int pages) { return at(spec, pages * P).fits; };
         int most = 0, too_many = 1;

@@ -1,7 +1,7 @@
 // Plan: what fits into memory, before anything is loaded.
 //
-// Counted is everything: the process, the weights as the engine holds them, its working memory, and the cache
-// of one sequence. Sizes are bytes.
+// Counts everything: the process, the weights as the engine holds them, its working memory, and the cache of
+// one sequence. Sizes are bytes.
 #pragma once
 
 #include <cstddef>
@@ -19,10 +19,10 @@ struct PlanOptions {
     std::size_t memory = 0;     // for everything
     int context = 0;            // tokens to plan for; 0: as many as fit
     ModelOptions model;
-    std::size_t program = 0;  // what the process takes beside the model; 0: measured in this one
+    std::size_t program = 0;  // the process without the model; 0: measured from this process
 };
 
-// Layers whose caches grow alike.
+// Layers whose caches grow in the same way.
 struct LayerKind {
     int window = 0;  // tokens; 0: full attention
     int layers = 0;
@@ -30,17 +30,17 @@ struct LayerKind {
 
 struct PlanResult {
     KvSpec spec;
-    std::string refusal;      // why the model cannot have this precision; then nothing else is set
+    std::string refusal;      // why the model does not support this precision; then nothing else is set
     int context = 0;          // tokens
-    bool capped = false;      // more would fit than is counted: kLongestPlan
-    std::size_t working = 0;  // of the engine; and what the cache leaves unused of a huge page
+    bool capped = false;      // more than kLongestPlan would fit
+    std::size_t working = 0;  // of the engine, and the unused rest of the cache's last huge page
     KvStats kv;
     std::vector<std::size_t> kind_bytes;  // of the cache, in the order of the plan's layer kinds
-    double bytes_per_token = 0;           // of the cache, that the next page of tokens adds
+    double bytes_per_token = 0;           // of the cache, over the next page of tokens
     std::size_t total = 0;                // process, weights, working memory and cache
     bool fits = false;                    // within the memory
-    // Against an f16 cache: how many times the context in the same memory, or for a given context how many
-    // times smaller the cache is. Nothing where not even one page of f16 fits.
+    // Compared with an f16 cache: how many times more context fits in the same memory or, for a given
+    // context, how many times smaller the cache is. nullopt if not even one page of f16 fits.
     std::optional<double> times_f16;
 };
 
@@ -57,8 +57,8 @@ struct Plan {
 
 inline constexpr int kLongestPlan = 1 << 24;  // tokens
 
-// Reads the header of the file only. Throws Error as Model::load does; kInvalidArgument for options out of
-// range; kOutOfMemory, with the sum, where the memory cannot even hold the model and one page of cache.
+// Reads only the header of the file. Throws Error like Model::load; kInvalidArgument for options out of
+// range; kOutOfMemory, with the sum, if the memory cannot hold the model and one page of cache.
 Plan make_plan(const std::string& path, const PlanOptions& options);
 
 }  // namespace kvsplit::lab

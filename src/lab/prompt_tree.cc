@@ -19,14 +19,14 @@ int common_length(const std::vector<Token>& a, const std::vector<Token>& b) {
 
 int length(const TaskItem& item) { return static_cast<int>(item.prompt.size()); }
 
-// What the plan knows of a checkpoint while it plays the reading through.
+// A checkpoint while the plan simulates the reading.
 struct PlannedCheckpoint {
     int length;
     std::size_t made_by;    // item
-    std::size_t last_user;  // item; made_by itself if nobody started here
+    std::size_t last_user;  // item; made_by if no prompt started here
 };
 
-// The lengths beyond `from` at which later prompts will leave the path of prompt i.
+// The lengths beyond `from` at which later prompts diverge from prompt i.
 std::vector<int> branches(std::span<const TaskItem> items, std::span<const int> common, std::size_t i,
                           int from) {
     std::vector<int> lengths;
@@ -86,7 +86,7 @@ PromptReader::PromptReader(std::shared_ptr<Model> model, const KvSpec& spec, int
       context_(context),
       width_(static_cast<std::size_t>(model_->info().n_embd)),
       states_(kStepTokens * width_) {
-    Session::create(model_, spec_, context_);  // a width that the model cannot take is refused here
+    Session::create(model_, spec_, context_);  // throws for an unsupported width
 }
 
 bool PromptReader::eval(std::span<const Token> tokens, const Step& step) {
@@ -105,7 +105,7 @@ bool PromptReader::read_prompt(const TaskItem& item, const PromptStep& plan, con
         session_ = Session::create(model_, spec_, context_);
     } else {
         KVSPLIT_CHECK(!checkpoints_.empty() && checkpoints_.back().length == plan.from);
-        // Taken over where it has served its time: a fork of an exact cache copies all of it.
+        // Moved rather than forked on its last use: a fork of an exact cache copies all of it.
         session_ =
             plan.last_use ? std::move(checkpoints_.back().session) : checkpoints_.back().session->fork();
         if (plan.last_use) checkpoints_.pop_back();
@@ -134,7 +134,7 @@ void PromptReader::add_rows(AnswerScore& score, std::span<const Token> tokens,
             const RowScore r = score_row(std::span(logits_).subspan(row * n_vocab, n_vocab), target);
             score.nll += r.nll;
             // Greedy decoding writes the answer if and only if each of its tokens is the most likely one
-            // after the answer's own earlier tokens: as long as it has, those are what it has written.
+            // after the earlier ones.
             score.greedy = score.greedy && r.top == target;
         }
     }

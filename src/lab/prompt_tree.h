@@ -1,4 +1,4 @@
-// Many prompts that begin alike, evaluated once where they agree: forks of a session stand at the branches.
+// Evaluates the common beginnings of many prompts once, with forks of a session where they branch.
 #pragma once
 
 #include <functional>
@@ -11,15 +11,15 @@
 
 namespace kvsplit::lab {
 
-// How to come to one prompt, given that those before it have been read in order.
+// How to reach one prompt after the prompts before it were read in order.
 struct PromptStep {
-    int from = 0;           // tokens that an earlier prompt's checkpoint gives; 0: none
+    int from = 0;           // tokens taken from an earlier prompt's checkpoint; 0: none
     bool last_use = false;  // no later prompt starts from that checkpoint
     std::vector<int> keep;  // ascending: lengths at which to leave checkpoints for later prompts
 };
 
-// Neighbours share what they have in common: prompts that begin alike should stand together. At least the
-// last token of each prompt is evaluated anew, since its state is what the answer's first token is read from.
+// Prompts share beginnings with earlier ones, so similar prompts should be adjacent. At least the last token
+// of each prompt is evaluated again, since its state predicts the answer's first token.
 std::vector<PromptStep> plan_prompts(std::span<const TaskItem> items);
 
 // Tokens that the plan evaluates for item i, answers included.
@@ -34,8 +34,8 @@ class PromptReader {
 
     // Called with the number of tokens evaluated since the last call; false stops.
     using Step = std::function<bool(int tokens)>;
-    // Items in the order of their plan. Fewer scores than answers if a step stopped it; the reader is then of
-    // no further use.
+    // Items in the order of their plan. Returns fewer scores than answers if a step stopped it; do not use
+    // the reader after that.
     std::vector<AnswerScore> score(const TaskItem& item, const PromptStep& plan, const Step& step);
 
   private:
@@ -46,7 +46,7 @@ class PromptReader {
 
     bool read_prompt(const TaskItem& item, const PromptStep& plan, const Step& step);
     bool eval(std::span<const Token> tokens, const Step& step);
-    // Scores tokens by the states (tokens.size(), n_embd) of the positions before them.
+    // Scores tokens from the states (tokens.size(), n_embd) of the positions before them.
     void add_rows(AnswerScore& score, std::span<const Token> tokens, std::span<const float> states);
 
     std::shared_ptr<Model> model_;
@@ -54,7 +54,7 @@ class PromptReader {
     int context_;
     std::size_t width_;                    // n_embd
     std::unique_ptr<Session> session_;     // holds the prompt that is being scored
-    std::vector<Checkpoint> checkpoints_;  // ascending lengths, all on the way to the latest prompt
+    std::vector<Checkpoint> checkpoints_;  // ascending lengths, all beginnings of the latest prompt
     std::vector<float> states_;            // (batch, n_embd) of the latest batch
     std::size_t last_state_ = 0;           // offset in states_ of the latest token's
     std::vector<float> logits_;            // (rows, n_vocab)

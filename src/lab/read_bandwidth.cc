@@ -19,7 +19,7 @@ constexpr std::size_t kMiB = std::size_t{1} << 20;
 constexpr int kPasses = 5;
 constexpr int kParts = 16;  // for each thread
 
-// Several times the last cache, but no more than a quarter of the memory that is free.
+// Several times the last-level cache, but at most a quarter of the free memory.
 std::size_t buffer_bytes() {
     const long cache = ::sysconf(_SC_LEVEL3_CACHE_SIZE);
     const std::size_t wanted =
@@ -45,8 +45,8 @@ double measure_read_bandwidth(int threads) {
 
     ThreadPool pool(threads);
     const auto part_of = [&](int i) { return buffer.get() + static_cast<std::size_t>(i) * part; };
-    pool.for_each(parts, [&](int i) { std::fill_n(part_of(i), part, 1); });  // pages come into being
-    std::atomic<std::uint64_t> total{0};  // keeps the loop from being left out
+    pool.for_each(parts, [&](int i) { std::fill_n(part_of(i), part, 1); });  // allocates the pages
+    std::atomic<std::uint64_t> total{0};  // keeps the loop from being optimised away
     double best = 0;
     for (int pass = 0; pass < kPasses; ++pass) {
         const auto start = std::chrono::steady_clock::now();

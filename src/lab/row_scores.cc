@@ -17,9 +17,10 @@ constexpr std::size_t kLanes = 16;
 constexpr std::size_t kStrip = 64 * kLanes;
 
 // e^x for x <= 0 without branches, relative error 2e-7 (Cody-Waite reduction and the Cephes polynomial).
-// Below -87 it returns about 1e-38 instead of a subnormal: nothing beside the row's largest term, which is 1.
+// Below -87 it returns about 1e-38 instead of a subnormal: negligible next to the row's largest term, which
+// is 1.
 [[gnu::always_inline]] inline float exp_negative(float x) {
-    x = x < -87.0f ? -87.0f : x;                          // a NaN goes through
+    x = x < -87.0f ? -87.0f : x;                          // NaN passes through
     const float shifted = x * 1.44269504f + 12582912.0f;  // 1.5 * 2^23: rounds to an integer in the low bits
     const float k = shifted - 12582912.0f;
     const float r = (x - k * 0.693359375f) - k * -2.12194440e-4f;
@@ -48,7 +49,7 @@ constexpr std::size_t kStrip = 64 * kLanes;
 }
 
 // Sum over n elements of term(i): strips are folded in halves down to the lanes, which are added as doubles.
-// Plain loops over a small array, because those are what compilers turn into vector code.
+// Plain loops over a small array, which compilers vectorise.
 template <typename Term>
 [[gnu::always_inline]] inline double strip_sum(std::size_t n, Term term) {
     double total = 0;
@@ -71,8 +72,8 @@ struct ExpTerm {
     [[gnu::always_inline]] float operator()(std::size_t i) const { return exp_negative(x[i] - shift); }
 };
 
-// P(i) (ln P(i) - ln Q(i)). The difference of the two normalisers goes into each term rather than being added
-// at the end: the terms are then small, and an error of P's sum is scaled by the divergence itself.
+// P(i) (ln P(i) - ln Q(i)). The difference of the two normalisers is part of each term instead of being added
+// at the end. So terms are small, and an error of P's sum is scaled by the divergence itself.
 struct DivergenceTerm {
     const float *p, *q;
     float p_log_sum, log_sum_difference;

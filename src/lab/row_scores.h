@@ -1,7 +1,7 @@
-// What one row of logits says: how likely the token that came was, and how far the row is from another.
+// Scores of one row of logits: the probability of the actual next token, and the divergence from another row.
 //
-// Logits stay float; sums are double. The order of every sum is fixed, so that a result depends neither on
-// the instruction set nor on how rows are shared out to threads.
+// Logits stay float; sums are double. The order of every sum is fixed, so results depend neither on the
+// instruction set nor on the threads.
 #pragma once
 
 #include <span>
@@ -19,7 +19,7 @@ struct RowScore {
 // logits: (n_vocab), target in [0, n_vocab). A NaN among the logits makes nll NaN.
 RowScore score_row(std::span<const float> logits, Token target);
 
-// KL(reference || other) in nats of two rows (n_vocab), whose scores are given.
+// KL(reference || other) in nats of two rows (n_vocab), given their scores.
 double divergence(std::span<const float> reference, const RowScore& reference_score,
                   std::span<const float> other, const RowScore& other_score);
 

@@ -47,9 +47,8 @@ double standard_deviation(const std::vector<double>& values) {
     return std::sqrt(squares / static_cast<double>(values.size() - 1));
 }
 
-// Going back to where a repeat began. A 16-bit cache without windows or recurrent states can be cut there; of
-// any other a fork is measured, which shares all pages but the open ones. (A fork of a 16-bit cache would
-// copy all of it.)
+// How to return to where a repeat began. A 16-bit cache without windows or recurrent states is trimmed. Other
+// caches are forked, which shares all but the open pages; a fork of a 16-bit cache would copy all of it.
 bool goes_back_by_trim(const Model& model, const KvSpec& spec) {
     const ModelInfo& info = model.info();
     return spec == KvSpec::parse("f16") && info.n_window_layers == 0 && info.n_recurrent_layers == 0;
@@ -96,7 +95,7 @@ class SpeedMeasurement {
         }
     }
 
-    // What the tokens are makes no difference to speed; every cache gets the same ones.
+    // The tokens do not matter for speed; every cache gets the same ones.
     void draw_tokens(int n) {
         std::minstd_rand random(kSeed);
         const auto start = model_->tokenize("", true, false);  // BOS alone, or nothing
@@ -118,7 +117,7 @@ class SpeedMeasurement {
     // now: work done since the last whole piece. False: stop.
     bool tell(double now) { return !callback_ || callback_(std::min(1.0, (done_ + now) / total_), report_); }
 
-    // First, and with its traces removed: the buffer is no part of what the caches take.
+    // Runs first and resets the peak, so that the buffer does not count as memory of the caches.
     void measure_memory() {
         const std::size_t peak_before = peak_rss();
         report_.read_gb_per_s = measure_read_bandwidth(model_->threads());
@@ -142,7 +141,7 @@ class SpeedMeasurement {
     bool fill(Session& session, int depth) {
         const int n = depth - session.length();
         if (options_.fast_fill) {
-            constexpr int kPiece = 8192;  // tokens between two looks at whether to go on
+            constexpr int kPiece = 8192;  // tokens between two calls of the callback
             while (session.length() < depth) {
                 if (!tell(0)) return false;
                 const int piece = std::min(kPiece, depth - session.length());
@@ -162,7 +161,7 @@ class SpeedMeasurement {
                                           static_cast<std::size_t>(n));
     }
 
-    // The first run pays for memory that is touched for the first time. It counts for nobody.
+    // The first run touches memory for the first time, so it is not counted.
     bool warm_up() {
         SpeedResult prefill = slots_[0], decode = slots_[1];
         return run_test(*sessions_[0], prefill) && run_test(*sessions_[0], decode);
@@ -206,7 +205,7 @@ class SpeedMeasurement {
             if (!tell(kDecodeCost * (i + 1))) return false;
         }
         add_sample(slot, start);
-        // A page is sealed every 64 tokens; between that the bytes grow evenly.
+        // A page is sealed every 64 tokens; in between the bytes grow evenly.
         slot.kv_bytes_per_token = static_cast<double>(first_read + kv_bytes_read(session)) / 2;
         done_ += kDecodeCost * slot.tokens;
         return true;

@@ -1,8 +1,8 @@
-// Speed: prefill and decode of several caches at several depths, and what part of the memory's speed decoding
-// reaches.
+// Speed of prefill and decode with several caches at several depths, and what share of the memory's bandwidth
+// decoding reaches.
 //
-// Machines drift, so the caches take turns: every repeat measures each of them once, and the results are
-// medians over the repeats. A cache is filled to a depth once; the repeats start from there.
+// Machines drift, so the caches take turns: every repeat measures each cache once; results are medians over
+// the repeats. A cache is filled to a depth once; the repeats start from there.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,7 @@
 
 namespace kvsplit::lab {
 
-// What decoding a token costs, in tokens of prefill: a guess, for the time left.
+// The cost of decoding a token, in tokens of prefill: a guess, to estimate the time left.
 inline constexpr double kDecodeCost = 5;
 
 struct SpeedOptions {
@@ -25,7 +25,7 @@ struct SpeedOptions {
     int decode_tokens = 64;      // evaluated one by one; 0: no such test
     int repeats = 3;
     bool fast_fill = false;   // fill with random keys and values instead of evaluating as many tokens
-    bool read_memory = true;  // also measure what a plain read loop gets; takes half a second
+    bool read_memory = true;  // also measure a plain read loop; takes half a second
 };
 
 struct SpeedResult {
@@ -46,7 +46,7 @@ struct SpeedResult {
 struct SpeedReport {
     std::vector<SpeedResult> results;  // measured at least once; by spec, then depth, then test
     double read_gb_per_s = 0;  // of a plain read loop over memory, with the model's threads; 1e9 bytes
-    std::size_t peak_rss = 0;  // bytes, of the process so far; 0 where the system does not tell
+    std::size_t peak_rss = 0;  // bytes, of the process so far; 0 if unknown
 };
 
 // fraction of the work in [0, 1]; false stops: the report so far is then the result.

@@ -23,24 +23,24 @@ class ArchitectureKeys {
     int count_or(const std::string& name, int most, int absent) const;
     // From 0 to `most`; 0 means absent.
     int size_or(const std::string& name, int most, int absent) const;
-    // A per-layer array of equal numbers is as good as the number; zeros are passed over, flags() tells where
-    // they are. Throws Error(kUnsupported) for unequal ones.
+    // Accepts a per-layer array if its numbers are equal, ignoring zeros (flags() finds them). Throws
+    // Error(kUnsupported) if they differ.
     int head_count(const std::string& name, int most, int absent) const;
-    // One for each of n layers, from 0 to `most`; a single number stands for all.
+    // One per layer, n in all, each from 0 to `most`; a single number applies to all layers.
     std::vector<int> counts(const std::string& name, int n, int most) const;
     // Finite.
     double number_or(const std::string& name, double absent) const;
     double positive_or(const std::string& name, double absent) const;
     bool flag_or(const std::string& name, bool absent) const;
-    // One for each of n layers; empty where the key is absent or a single number.
+    // One per layer, n in all; empty if the key is absent or a single number.
     std::vector<bool> flags(const std::string& name, int n) const;
     // An array of integers.
     std::vector<std::int64_t> numbers(const std::string& name) const;
     std::string text_or(const std::string& name, std::string_view absent) const;
 
-    // Throws Error(kFormat): what is wrong with a key that is there.
+    // Throws Error(kFormat) for a bad value; `what` says what is wrong with it.
     [[noreturn]] void reject(const std::string& name, std::string_view what) const;
-    // Throws Error(kUnsupported): what a key that is there asks for.
+    // Throws Error(kUnsupported); `what` names the feature that the key asks for.
     [[noreturn]] void refuse(const std::string& name, std::string_view what) const;
 
     const gguf::File& file() const { return file_; }

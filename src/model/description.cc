@@ -13,7 +13,7 @@
 namespace kvsplit {
 namespace {
 
-// One number per layer. Layers without any get the largest number; nobody reads theirs.
+// One number per layer. Layers that have 0 get the largest number, which is not read.
 std::vector<int> counts_of_layers(const ArchitectureKeys& in, const std::string& name, int n, int most) {
     std::vector<int> counts = in.counts(name, n, most);
     std::ranges::replace(counts, 0, *std::ranges::max_element(counts));
@@ -48,7 +48,7 @@ int rope_pairs(const ArchitectureKeys& in, const std::string& name, int head_dim
     return rotated / 2;
 }
 
-// Of feed-forward blocks. Models of experts alone may say nothing of other blocks.
+// Widths of feed-forward blocks. Models with experts only may give no width of other blocks.
 void describe_widths(const ArchitectureKeys& in, ModelDescription& d) {
     const std::string name = "feed_forward_length";
     if (!in.has(name)) {
@@ -96,7 +96,7 @@ void describe_common(const gguf::File& file, const ArchitectureKeys& in, ModelDe
     d.rotary.assign(static_cast<std::size_t>(d.n_layers), true);
     d.windows.assign(static_cast<std::size_t>(d.n_layers), 0);
     d.blocks.assign(static_cast<std::size_t>(d.n_layers), LayerBlocks{});
-    // Hybrid models say by 0 which layers have no keys and values.
+    // In hybrid models 0 marks layers without keys and values.
     const std::vector<bool> attention = in.flags("attention.head_count_kv", d.n_layers);
     for (std::size_t i = 0; i < attention.size() && i < d.blocks.size(); ++i)
         d.blocks[i].attention = attention[i];

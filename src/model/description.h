@@ -1,7 +1,7 @@
 // ModelDescription: an architecture as data, filled from a file's metadata. Loading weights and the forward
 // pass read nothing else.
 //
-// A new architecture is one more entry in a file of architectures/.
+// A new architecture is a new entry in one of the files in architectures/.
 #pragma once
 
 #include <string_view>
@@ -14,24 +14,23 @@
 
 namespace kvsplit {
 
-// What is normalised of queries and keys before they are rotated, by the model's kind of norm.
+// How queries and keys are normalised before rotation. Uses the model's NormKind.
 enum class QkNorm {
     kNone,
-    kHead,      // each head, with one gain for all
-    kBareHead,  // each head, without gains, where it is rotated
-    kEachHead,  // each head, with gains of its own
+    kHead,      // each head; all heads share the gains
+    kBareHead,  // each head, without gains, in layers that rotate
+    kEachHead,  // each head, with its own gains
     kRow,       // all heads together as one vector
 };
 
-// Multi-head latent attention (DeepSeek-V2, arXiv:2405.04434). A token leaves one latent vector and a few
-// rotated channels, which all heads share. Queries are brought into the latent space, so that its vector is
-// key and value at once: a model of one key-value head, whose key is [rotated | latent] and whose value is
-// the latent.
+// Multi-head latent attention (DeepSeek-V2, arXiv:2405.04434). The cache keeps one latent vector and a few
+// rotated channels per token, shared by all heads. Queries are projected into the latent space, so the latent
+// serves as both key and value: there is one key-value head, whose key is [rotated | latent] and whose value
+// is the latent.
 struct LatentAttention {
     int kv_rank = 0;  // channels of the latent; 0: ordinary attention
-    int q_rank = 0;   // of the latent that queries are made of; 0: they are made of the input
-    int n_plain =
-        0;  // channels of a query head that do not rotate, before they are brought into the latent space
+    int q_rank = 0;   // channels of the query latent; 0: queries are projected from the input
+    int n_plain = 0;  // unrotated channels of a query head, before projection into the latent space
     int n_value = 0;  // channels of a head's output
 };
 
@@ -42,34 +41,33 @@ struct LayerHeads {
     int dim = 0;   // channels of a key
 };
 
-// What heads' outputs are multiplied with: f of a gate for each of their channels, or of one for all channels
-// of a head.
+// Multiplies the heads' outputs by activation(gate), with one gate per channel or per head.
 struct AttentionGate {
     enum class Source {
-        kNone,   // there is no gate
-        kQuery,  // made with the query: attn_q has [query | gate] for each head
+        kNone,   // no gate
+        kQuery,  // attn_q yields [query | gate] for each head
         kInput,  // attn_gate
     };
     Source source = Source::kNone;
     Activation activation = Activation::kSigmoid;
-    bool whole_heads = false;  // one for all channels of a head; only with kInput
+    bool whole_heads = false;  // one gate per head; only with kInput
 };
 
 // Queries at position p are multiplied by 1 + scale * log(1 + floor((p + offset) / period)), which keeps
-// attention sharp where there are many keys.
+// attention sharp over long contexts.
 struct QueryTemperature {
-    float scale = 0;  // 0: they are not
+    float scale = 0;  // 0: off
     int period = 1;   // tokens
     int offset = 0;
-    bool unrotated_only = false;  // in layers that do not rotate
+    bool unrotated_only = false;  // only in layers that do not rotate
 };
 
-// What a layer consists of. Attention and recurrence, where it has both, read the same input.
+// The blocks of a layer. If it has both attention and a recurrence, they read the same input.
 struct LayerBlocks {
     bool attention = true;
     bool recurrence = false;
     bool feed_forward = true;
-    bool dense = false;  // an ordinary feed-forward block, where other layers have a mixture of experts
+    bool dense = false;  // an ordinary feed-forward block in a model with experts
 };
 
 struct ModelDescription {
@@ -81,7 +79,8 @@ struct ModelDescription {
     int n_kv_heads = 0;
     int head_dim = 0;
     std::vector<LayerHeads> heads;  // (n_layers)
-    // (n_layers) Whose keys and values a layer reads, its own or an earlier layer's; empty: each its own.
+    // (n_layers) The layer whose keys and values each layer reads: itself or an earlier one; empty: each its
+    // own.
     std::vector<int> kv_layers;
     int n_ff = 0;
     std::vector<int> layer_ff;  // (n_layers) replaces n_ff where layers differ; else empty
@@ -91,10 +90,10 @@ struct ModelDescription {
     // A block is x + f(norm(x)), with post-norms x + norm(f(norm(x))), without pre-norms x + norm(f(x)).
     NormKind norm = NormKind::kRms;
     float norm_eps = 1e-5f;
-    bool norm_gains = true;  // false: norms have no numbers of their own
+    bool norm_gains = true;  // false: norms have no learned gains
     bool pre_norms = true;
     bool post_norms = false;
-    float post_norm_eps = 0;  // 0: norm_eps
+    float post_norm_eps = 0;  // 0: same as norm_eps
     bool sub_norms = false;   // inside blocks, before their last product
     bool embedding_norm = false;
     bool embedding_norm_gains = true;
@@ -103,47 +102,46 @@ struct ModelDescription {
     std::string_view post_attention_norm_tensor = "post_attention_norm";
     std::string_view post_feed_forward_norm_tensor = "post_ffw_norm";
     std::string_view output_norm_tensor = "output_norm";
-    bool parallel = false;     // the feed-forward block reads what the attention block read, not its sum
-    bool shared_norm = false;  // and through the same norm; only with parallel
+    bool parallel = false;  // the feed-forward block reads the input of the attention block, not its output
+    bool shared_norm = false;  // both read through the same norm; only with parallel
 
     Activation activation = Activation::kSilu;
     bool gated = true;         // activation(gate) * up, else activation(up)
-    std::vector<Xielu> xielu;  // (n_layers) in place of the activation, where it is not gated; or none
+    std::vector<Xielu> xielu;  // (n_layers) replaces the activation of ungated blocks; else empty
 
-    // Each expert_period-th layer from n_dense_layers on has a mixture of experts instead, if there are any.
+    // With experts, every expert_period-th layer from n_dense_layers on has a mixture instead of one block.
     Routing routing;
     int n_dense_layers = 0;
     int expert_period = 1;
-    bool early_router = false;  // which reads what the layer's attention block reads, before its norm
-    // Experts read what the layer's attention block reads, through a norm of their own, and stand beside an
-    // ordinary block.
+    bool early_router = false;  // the router reads the attention block's input, before its norm
+    // Experts read the attention block's input through their own norm, and run beside an ordinary block.
     bool early_experts = false;
-    // Router, experts and the expert of all tokens read the residual stream through a norm each, and what
-    // both kinds of experts make is normalised before it is summed up.
+    // The router, the experts and the shared expert each read the residual stream through their own norm, and
+    // the outputs of both kinds of experts are normalised before they are added.
     bool expert_norms = false;
-    float router_soft_cap = 0;  // of the router's logits, as the soft caps below; 0: none
+    float router_soft_cap = 0;  // soft cap of the router's logits; 0: none
     int n_expert_ff = 0;        // width of each expert
-    int n_expert_embd = 0;      // channels of the latent that experts read and write; 0: n_embd, without one
-    int n_shared_ff = 0;        // width of one more expert that all tokens take; 0: none
-    bool shared_gate = false;   // which is weighted by a gate of its own
-    std::string_view shared_suffix = "_shexp";  // of its tensors' names
-    float mixture_scale = 1.0f;                 // of the sum of it and the others
+    int n_expert_embd = 0;  // channels of the latent that experts read and write; 0: they use n_embd channels
+    int n_shared_ff = 0;    // width of the shared expert, which runs for every token; 0: none
+    bool shared_gate = false;                   // the shared expert has a gate
+    std::string_view shared_suffix = "_shexp";  // of the shared expert's tensor names
+    float mixture_scale = 1.0f;                 // factor of the sum of shared and chosen experts
 
     int n_embd_per_layer = 0;  // width of a token's additional embeddings, one per layer; 0: none
     float embedding_scale = 1.0f;
     float attention_scale = 1.0f;
-    float residual_scale = 1.0f;  // of what a block adds
+    float residual_scale = 1.0f;  // factor of what a block adds
     float logit_scale = 1.0f;
     float attention_soft_cap = 0;  // logits become cap * tanh(logit / cap); 0: none
-    float logit_soft_cap = 0;      // likewise, of the vocabulary's
-    float clamp_qkv = 0;           // queries, keys and values are cut off at +- this; 0: none
+    float logit_soft_cap = 0;      // the same for the logits of the vocabulary
+    float clamp_qkv = 0;           // queries, keys and values are clamped to +- this; 0: off
 
     AttentionGate gate;
-    bool sink_logits = false;  // one more logit for each head, that of a key whose value is zero
+    bool sink_logits = false;  // each head has one additional logit, of a key whose value is zero
     LatentAttention latent;
     QkNorm qk_norm = QkNorm::kNone;
     bool value_norm = false;       // values are normalised as well, without gains; only with kHead
-    bool keys_as_values = false;   // a layer without attn_v makes values with attn_k
+    bool keys_as_values = false;   // a layer without attn_v uses attn_k for values
     bool norm_after_rope = false;  // only with kHead
     QueryTemperature temperature;
     RopeKind rope_kind = RopeKind::kPairs;
@@ -151,14 +149,14 @@ struct ModelDescription {
     std::vector<bool> rotary;  // (n_layers) whether the layer rotates queries and keys
     Rope rope;                 // layers without a window
     Rope window_rope;          // layers with one
-    int n_positions = 0;       // learned ones: a vector each, added to the embedding; 0: none
-    // (n_heads) what a logit loses for each token that its key is further back; empty: nothing
+    int n_positions = 0;       // learned position vectors, added to the embedding; 0: none
+    // (n_heads) what a logit loses per token of distance to its key; empty: nothing
     std::vector<float> alibi_slopes;
 
     std::vector<LayerBlocks> blocks;  // (n_layers)
-    RecurrentBlock recurrence;        // of the layers that have one
+    RecurrentBlock recurrence;        // shared by all layers that have one
     std::vector<int> windows;         // (n_layers) sliding window in tokens, 0: none
-    // Windows do not slide: a token sees those from the last multiple of the window on.
+    // Windows do not slide: a token sees back to the last multiple of the window.
     bool chunked_windows = false;
 
     const LayerHeads& heads_of(int layer) const { return heads[static_cast<std::size_t>(layer)]; }
@@ -166,42 +164,42 @@ struct ModelDescription {
     int ff(int layer) const { return layer_ff.empty() ? n_ff : layer_ff[static_cast<std::size_t>(layer)]; }
     codec::KvHead kv_head(int layer) const;
     CacheGeometry geometry() const;
-    // Whether the layer makes keys and values, and which layer's it reads.
+    // Whether the layer computes its own keys and values; and whose keys and values it reads.
     bool keeps_kv(int layer) const;
     int kv_layer(int layer) const {
         return kv_layers.empty() ? layer : kv_layers[static_cast<std::size_t>(layer)];
     }
-    // Layers that read the same keys and values attend one after another: whether this is the last.
+    // Whether this is the last of the layers that read the same keys and values.
     bool reads_last(int layer) const;
-    // The number in a KvCache of what a layer reads: the place of its kv_layer() among those that keep keys
-    // and values, and its own among those with a recurrence.
+    // Indices into a KvCache: of kv_layer(layer) among the layers that keep keys and values, and of the layer
+    // among those with a recurrence.
     int cache_layer(int layer) const;
     int recurrent_layer(int layer) const;
     bool has_experts(int layer) const {
         return routing.n_experts > 0 && layer >= n_dense_layers && (layer + 1) % expert_period == 0 &&
                !blocks[static_cast<std::size_t>(layer)].dense;
     }
-    // Of what a layer's heads hand on to the output's product, of what is made for them, and of their gates.
+    // Channels of a layer: what the output projection reads, [q | k | v], and the gates.
     int attention_width(int layer) const {
         const LayerHeads& h = heads_of(layer);
         return h.n * (latent.kv_rank > 0 ? latent.n_value : h.dim);
     }
     int qkv_width(int layer) const;
-    // The most that any layer has of one of these widths.
+    // The largest of one of these widths over all layers.
     int widest(int (ModelDescription::*width)(int layer) const) const;
     int gate_width(int layer) const {
         const LayerHeads& h = heads_of(layer);
         return gate.whole_heads ? h.n : h.n * h.dim;
     }
-    // Of all heads' sums of values.
+    // Channels of the attention's result over all heads.
     int attended_width(int layer) const { return heads_of(layer).n * kv_head(layer).value.head_dim; }
 };
 
-// user: changes to the rotary embedding. Throws Error: kUnsupported for an architecture or a feature not
-// known here, kFormat for damaged metadata.
+// user: changes to the rotary embedding. Throws Error: kUnsupported for an unknown architecture or feature,
+// kFormat for damaged metadata.
 ModelDescription describe(const gguf::File& file, const RopeOptions& user = {});
 
-// The names that describe() takes, as files spell them, sorted.
+// The architectures that describe() accepts, as files spell them, sorted.
 std::vector<std::string_view> known_architectures();
 
 }  // namespace kvsplit

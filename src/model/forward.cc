@@ -10,7 +10,7 @@
 namespace kvsplit {
 namespace {
 
-// cos and sin (rows, pairs) of the batch's positions.
+// Fills cos and sin (rows, pairs) for the batch's positions.
 void fill_rope(const Rope& rope, std::span<const SequenceRun> runs, float* cos, float* sin) {
     const std::size_t pairs = rope.frequencies.size();
     for (const SequenceRun& run : runs) {
@@ -27,7 +27,7 @@ void fill_rope(const Rope& rope, std::span<const SequenceRun> runs, float* cos, 
     }
 }
 
-// What the queries of the batch's positions are multiplied with (rows).
+// Fills the factors (rows) of the queries at the batch's positions.
 void fill_query_scales(const QueryTemperature& t, std::span<const SequenceRun> runs, float* scales) {
     for (const SequenceRun& run : runs) {
         for (int i = 0; i < run.n_tokens; ++i) {
@@ -90,7 +90,7 @@ Workspace::Workspace(Backend& backend, const ModelDescription& d, int max_tokens
 
 namespace {
 
-// One forward pass: the batch's rows, and the operations that all its layers share.
+// One forward pass over a batch.
 class Pass {
   public:
     Pass(Backend& backend, const ModelDescription& d, Workspace& ws, std::span<const SequenceRun> runs, int n)
@@ -130,7 +130,7 @@ class Pass {
             if (attended) add_output(w.output, attended, w.post_attention_norm);
             if (remembered) add_output(w.recurrent->out, remembered, w.post_attention_norm);
         };
-        // What is parallel reads the same x: the order of the two sums is all that differs.
+        // Parallel blocks read the same x; only the order of the two sums differs.
         if (!d_.parallel) add_outputs();
         if (blocks.feed_forward) feed_forward(w, i);
         if (d_.parallel) add_outputs();
@@ -183,7 +183,7 @@ class Pass {
         return {d_.norm, d_.norm_eps, data_or_null(w.gain), data_or_null(w.bias)};
     }
 
-    // With `accumulate`, h_ may be lost.
+    // Overwrites h_ if `accumulate`.
     void multiply(const Linear& w, const float* in, float* out, bool accumulate) {
         if (!accumulate) return w.multiply(backend_, in, n_, out);
         if (!w.scales.empty()) {
@@ -194,14 +194,14 @@ class Pass {
         if (w.bias) backend_.add_bias(w.bias->data(), n_, w.matrix->rows(), out);
     }
 
-    // What a block reads: x itself, or normalised in h.
+    // A block's input: x itself, or its norm, written to h.
     const float* input(const NormWeights& w) {
         if (!d_.pre_norms) return x_;
         backend_.norm(norm(w), x_, n_, d_.n_embd, h_, false);
         return h_;
     }
 
-    // The residual sum of a block's output, normalised and scaled first where the architecture says so.
+    // Adds a block's output to x, after post-norm and scale if the model has them.
     void add_output(const Linear& w, const float* in, const NormWeights& post) {
         if (!d_.post_norms && d_.residual_scale == 1.0f) return multiply(w, in, x_, true);
         multiply(w, in, h_, false);
@@ -280,21 +280,21 @@ class Pass {
         return ws_.heads->data();
     }
 
-    // qkv of (n, [query | gate] of each head, keys, values).
+    // Gathers qkv from (n, [query | gate] of each head, keys, values).
     void split_gated_queries(const float* gated, int i, float* qkv) {
         const LayerHeads& heads = d_.heads_of(i);
         const int dim = heads.dim, q = heads.n * dim, row = d_.qkv_width(i);
         backend_.copy_heads(gated, {row + q, 2 * dim}, n_, heads.n, dim, qkv, {row, dim});
         backend_.copy_heads(gated + 2 * q, {row + q, dim}, n_, (row - q) / dim, dim, qkv + q, {row, dim});
     }
-    // The outputs of heads (n, heads * head_dim), by their gates.
+    // Applies the gates to the heads' outputs (n, heads * head_dim).
     void gate_heads(int i, float* qkv, float* out) {
         const auto [heads, n_kv, dim] = d_.heads_of(i);
         const int q = heads * dim, row = d_.qkv_width(i);
         const Activation f = d_.gate.activation;
         if (d_.gate.source == AttentionGate::Source::kNone) return;
         if (d_.gate.source == AttentionGate::Source::kQuery) {
-            // They take the place of the queries, which nobody reads any more.
+            // Overwrites the queries, which are no longer needed.
             backend_.copy_heads(ws_.gated_qkv->data() + dim, {row + q, 2 * dim}, n_, heads, dim, qkv,
                                 {row, dim});
             return backend_.gate(f, {qkv, row}, n_, q, out, q);
@@ -305,7 +305,8 @@ class Pass {
         backend_.scale_rows(gates, n_ * heads, dim, out);
     }
 
-    // Queries [rotated | in the latent space] of each head, the rotated key and the latent that all share.
+    // Fills qkv: [rotated | latent] of each query head, then the key's rotated part and latent, shared by
+    // all.
     void latent_qkv(const LatentWeights& w, int i, const float* in, float* qkv) {
         const LatentAttention& l = d_.latent;
         const int rank = l.kv_rank, n_rotary = d_.head_dim - rank, q_head = l.n_plain + n_rotary;
@@ -361,7 +362,7 @@ class Pass {
         if (w.experts) add_output(ws_.mixed->data(), w.post_feed_forward_norm);
     }
 
-    // What a feed-forward block of n_ff channels has before its last product.
+    // A feed-forward block of n_ff channels, up to its last product.
     float* activated(const Linear& w, int i, const float* in, int n_ff) {
         float* up = ws_.up->data();
         multiply(w, in, up, false);
@@ -377,7 +378,7 @@ class Pass {
         return ws_.gated->data();
     }
 
-    // ws_.mixed = what the experts make of `in`, which is lost.
+    // ws_.mixed = the experts' output for `in`, which is overwritten.
     void mix(const ExpertWeights& w, int i, const float* in) {
         float* mixed = ws_.mixed->data();
         if (!d_.early_router) multiply(w.router, in, ws_.router->data(), false);
@@ -386,8 +387,8 @@ class Pass {
         if (d_.mixture_scale != 1.0f) backend_.scale(d_.mixture_scale, n_, d_.n_embd, mixed);
     }
 
-    // The same of x, which the router, its experts and the expert of all tokens read through a norm each; the
-    // last two are summed up through norms as well.
+    // The same for x with expert_norms: the router, the experts and the shared expert each read x through
+    // their own norm; the outputs of the last two are normalised before they are added.
     void mix_between_norms(const LayerWeights& l, int i) {
         const ExpertWeights& w = *l.experts;
         float* mixed = ws_.mixed->data();
@@ -399,7 +400,7 @@ class Pass {
         backend_.norm(norm(w.shared_post_norm), h_, n_, d_.n_embd, mixed, true);
     }
 
-    // out (n, n_embd) = what the experts that the router's logits choose make of `in`.
+    // out (n, n_embd) = the output of the experts chosen by the router's logits, for `in`.
     void run_experts(const ExpertWeights& w, const float* in, float* out) {
         if (d_.router_soft_cap > 0)
             backend_.soft_cap(d_.router_soft_cap, n_, d_.routing.n_experts, ws_.router->data());
@@ -420,7 +421,7 @@ class Pass {
         multiply(w.latent_out, latent, out, false);
     }
 
-    // What the expert of all tokens makes of `in`, which is lost.
+    // Adds the shared expert's output for `in`, which is overwritten.
     void add_shared_expert(const ExpertWeights& w, int i, const float* in, float* mixed) {
         if (w.shared_gate) backend_.matmul(*w.shared_gate, in, n_, ws_.shared_gate->data(), false);
         const float* shared = activated(w.shared_up, i, in, d_.n_shared_ff);

@@ -21,9 +21,9 @@ class Workspace {
     std::unique_ptr<Buffer> q_latent, q, kv_latent, heads;     // with latent attention
     std::unique_ptr<Buffer> router, mixed, shared_gate;        // with a mixture of experts
     std::unique_ptr<Buffer> expert_latent;                     // likewise, or null
-    std::unique_ptr<RecurrentWorkspace> recurrent;             // with layers that have a state
+    std::unique_ptr<RecurrentWorkspace> recurrent;             // with recurrent layers
     std::unique_ptr<PerLayerWorkspace> per_layer;              // with per-layer embeddings
-    std::unique_ptr<Buffer> cos, sin, window_cos, window_sin;  // (max_tokens, pairs that turn)
+    std::unique_ptr<Buffer> cos, sin, window_cos, window_sin;  // (max_tokens, rotating pairs)
     std::unique_ptr<Buffer> query_scales;                      // (max_tokens) or null
 
   private:

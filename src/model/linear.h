@@ -1,4 +1,4 @@
-// Weights that are matrices with biases, and norms.
+// Matrices with biases, and norms.
 #pragma once
 
 #include <memory>
@@ -13,12 +13,12 @@ struct NormWeights {
     std::unique_ptr<Buffer> gain, bias;  // (dim)
 };
 
-// A matrix with its bias, if the file has one. In some files (NVFP4) each tensor has a scale for its rows'
-// results.
+// A matrix with its bias, if the file has one. In some files (NVFP4) each tensor also has a scale, which
+// multiplies the outputs of its rows.
 struct Linear {
     std::unique_ptr<WeightMatrix> matrix;
     std::unique_ptr<Buffer> bias;   // (matrix->rows()) or null
-    std::vector<PartScale> scales;  // of all rows, or none
+    std::vector<PartScale> scales;  // together cover all rows; or empty
 
     // out (n, rows) = scale * x (n, cols) w^T + bias
     void multiply(Backend& backend, const float* x, int n, float* out) const {

@@ -1,6 +1,6 @@
-// Embeddings for each layer (Gemma 4): beside its embedding a token has a small vector for every layer, from
-// a table of the model's and from a projection of the embedding. What a layer adds to the residual stream at
-// its end passes through it, gated by the stream.
+// Per-layer embeddings (Gemma 4): besides its embedding a token has a small vector for every layer, made from
+// a table and from a projection of the embedding. At its end each layer gates this vector by the residual
+// stream, projects it, and adds the result to the stream.
 #pragma once
 
 #include <memory>
@@ -11,8 +11,8 @@
 
 namespace kvsplit {
 
-// Rows of a tensor that stays in the file and is read as rows are asked for: a table that is larger than all
-// other weights together; a token needs one row. The file must outlive it. Thread-safe.
+// Reads rows of a tensor from the file on demand: the table may be larger than all other weights together,
+// and a token needs one row of it. The file must outlive it. Thread-safe.
 class FileTable {
   public:
     // Throws Error(kUnsupported) for a type that cannot be read.
@@ -34,7 +34,7 @@ struct PerLayerEmbedding {
     NormWeights norm;                  // (n_embd_per_layer)
 };
 
-// Of one layer.
+// One layer's weights.
 struct LayerInput {
     Linear gate;        // (n_embd_per_layer, n_embd), or without a matrix
     Linear projection;  // (n_embd, n_embd_per_layer)
@@ -49,12 +49,12 @@ class PerLayerWorkspace {
     std::unique_ptr<Buffer> input, gate;   // (max_tokens, n_embd_per_layer)
 };
 
-// ws.inputs of tokens whose embeddings are x (tokens.size(), n_embd).
+// Fills ws.inputs for tokens with embeddings x (tokens.size(), n_embd).
 void make_layer_inputs(Backend& backend, const ModelDescription& description, const PerLayerEmbedding& w,
                        std::span<const Token> tokens, const float* x, PerLayerWorkspace& ws);
 
-// A layer's inputs (n, n_embd_per_layer), gated by the residual stream x (n, n_embd): what its projection
-// reads.
+// Returns the layer's inputs (n, n_embd_per_layer) gated by the residual stream x (n, n_embd), for its
+// projection to read.
 const float* gated_layer_input(Backend& backend, const ModelDescription& description, const LayerInput& w,
                                int layer, const float* x, int n, PerLayerWorkspace& ws);
 

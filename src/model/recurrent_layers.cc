@@ -72,7 +72,7 @@ class RecurrentPass {
         const int dim = block_.n_inner, width = block_.n_convolved(), heads = block_.n_heads;
         const int groups = block_.n_groups, n_key = block_.n_state, keys = groups * n_key;
         convolve(0, Activation::kSilu);
-        // Queries and keys become vectors of length 1, queries are divided by the root of their channels.
+        // Keys get length 1, queries 1 / sqrt(channels).
         constexpr float kUnitEps = 1e-6f;
         backend_.norm_heads(
             {NormKind::kRms, kUnitEps / static_cast<float>(n_key), w_.unit_gain->data(), nullptr}, convolved_,

@@ -48,7 +48,7 @@ Scaling scaling_of(const ArchitectureKeys& keys, int context_length, const RopeO
             s.kind = ScalingKind::kYarn;
             break;
     }
-    // 0 is how some files say "none".
+    // Some files write 0 for "none".
     double factor = keys.number_or("rope.scaling.factor", keys.number_or("rope.scale_linear", 0));
     if (user.scale > 0) factor = user.scale;
     if (factor < 0) fail(ErrorCode::kFormat, "{}: a negative rope.scaling.factor", keys.file().path());
@@ -83,8 +83,8 @@ void divide(std::vector<double>& frequencies, const std::vector<double>& by) {
 // keep their speed, those that turn less than beta_slow times are slowed down by the whole factor, and those
 // between by a mixture of both.
 struct Yarn {
-    double extrapolation;  // how much of that is done; 0: all pairs are slowed down
-    double first, last;    // the pairs between which the mixture changes
+    double extrapolation;  // weight of the ramp; 0: all pairs are slowed down
+    double first, last;    // the pairs where the ramp begins and ends
 
     Yarn(const ArchitectureKeys& keys, int n_pairs, double base, const Scaling& scaling, bool whole_pairs)
         : extrapolation(keys.number_or("rope.scaling.yarn_ext_factor", 1)) {
@@ -118,7 +118,7 @@ double log_multiplier(const ArchitectureKeys& keys) {
     return keys.number_or("rope.scaling.yarn_log_multiplier", 0);
 }
 
-// Of queries and keys, where the file or the method says so.
+// Rope::magnitude, from the file or the method.
 double magnitude_of(const ArchitectureKeys& keys, const Scaling& scaling) {
     double magnitude = keys.positive_or("rope.scaling.attn_factor", 1);
     if (scaling.kind != ScalingKind::kYarn) return magnitude;

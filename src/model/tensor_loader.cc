@@ -47,7 +47,7 @@ std::unique_ptr<WeightMatrix> TensorLoader::experts(std::int64_t cols, const std
         tensors.push_back(&t);
     }
     auto loaded = backend_.load_experts(file_, tensors, n_experts);
-    // The backend holds its own copy: the file's pages may leave memory.
+    // The backend has its own copy, so the file's pages may leave memory.
     for (const gguf::Tensor* t : tensors) file_.release(*t);
     expect_finite(*loaded, tensors, n_experts);
     return loaded;
@@ -60,7 +60,7 @@ TensorLoader::HeadParts TensorLoader::head_parts(const std::string& name, std::i
     if (!gguf::is_supported(t.type))
         file_.reject(t, fmt::format("type {} is not supported", gguf::type_name(t.type)));
     const auto size = [](std::int64_t n) { return static_cast<std::size_t>(n); };
-    // Blocks of quantised weights lie along rows, so that what is transposed has to leave them.
+    // Quantised blocks lie along rows, so a transposed tensor must be dequantised.
     using gguf::TensorType;
     const bool wide = t.type == TensorType::kF32 || t.type == TensorType::kBF16;
     gguf::Tensor keys = t, values = t;
@@ -257,7 +257,7 @@ std::unique_ptr<Buffer> TensorLoader::bias(const std::string& whole, const std::
 
 NormWeights TensorLoader::norm(const std::string& name, std::int64_t n) {
     NormWeights norm;
-    norm.gain = vector(has(name) ? name : name + ".weight", n);  // Falcon-H1's files name some in short
+    norm.gain = vector(has(name) ? name : name + ".weight", n);  // Falcon-H1 shortens some names
     if (has(name + ".bias")) norm.bias = vector(name + ".bias", n);
     return norm;
 }
@@ -291,8 +291,8 @@ void TensorLoader::expect_shape(const gguf::Tensor& t, std::int64_t cols, std::i
     }
 }
 
-// One product with a row of ones: a row of weights adds up to something finite only if all of them are. It
-// costs no more than the weights' part in decoding a token, whatever their type.
+// Multiplies with a row of ones: a row's sum is finite only if all its weights are. Costs about as much as
+// the weights do in decoding one token, whatever their type.
 void TensorLoader::expect_finite(const WeightMatrix& matrix, const std::vector<const gguf::Tensor*>& tensors,
                                  int n_experts) {
     const auto ones = backend_.allocate(static_cast<std::size_t>(matrix.cols()));

@@ -1,4 +1,4 @@
-// TensorLoader: named tensors of a file into a backend's memory, checked.
+// TensorLoader: loads named tensors of a file into a backend's memory and checks them.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@
 namespace kvsplit {
 
 // The file and the backend must outlive it. Everything throws Error naming the file and the tensor: kFormat
-// for one that is absent, of another shape, or holds numbers that are not finite; kUnsupported for a type.
+// if it is absent, has another shape, or holds numbers that are not finite; kUnsupported for its type.
 class TensorLoader {
   public:
     TensorLoader(const gguf::File& file, Backend& backend);
@@ -22,7 +22,7 @@ class TensorLoader {
 
     // The parts stacked by rows.
     std::unique_ptr<WeightMatrix> matrix(std::int64_t cols, const std::vector<Part>& parts);
-    // Likewise, with the parts' biases where any has one.
+    // The same, with the biases of the parts that have one.
     Linear linear(std::int64_t cols, const std::vector<Part>& parts);
     // The parts, or one tensor `whole` that holds all of them.
     Linear linear(std::int64_t cols, const std::string& whole, const std::vector<Part>& parts);
@@ -43,22 +43,22 @@ class TensorLoader {
     std::unique_ptr<FileTable> table(const std::string& name, std::int64_t rows, std::int64_t cols);
     // Scales (n_experts, parts) of the results of each part's rows, or null.
     std::unique_ptr<Buffer> expert_scale(const std::vector<Part>& parts, int n_experts);
-    // Their biases, stacked likewise, or null.
+    // The parts' biases, stacked like the rows, or null.
     std::unique_ptr<Buffer> expert_bias(const std::vector<Part>& parts, int n_experts);
     NormWeights norm(const std::string& name, std::int64_t n);
-    // Gains of one.
+    // A norm whose gains are all 1.
     NormWeights bare_norm(std::int64_t n);
-    // The one number of the tensor of exactly this name.
+    // The value of a one-element tensor; `tensor` is its full name.
     float number(const std::string& tensor);
-    // Its n numbers.
+    // The n numbers of a tensor.
     std::unique_ptr<Buffer> vector(const std::string& tensor, std::int64_t n);
-    // Each of its n numbers, repeated `times` times.
+    // The n numbers of a tensor, each repeated `times` times.
     std::unique_ptr<Buffer> repeated(const std::string& tensor, std::int64_t n, std::int64_t times);
-    // (cols, rows) of a tensor of `rows` rows of `cols` numbers.
+    // A tensor (rows, cols), transposed to (cols, rows).
     std::unique_ptr<Buffer> transposed(const std::string& tensor, std::int64_t rows, std::int64_t cols);
 
     bool has(const std::string& tensor) const { return file_.find_tensor(tensor) != nullptr; }
-    // Throws Error(kUnsupported) where a tensor was not loaded, but for those of layers from n_layers on.
+    // Throws Error(kUnsupported) if a tensor was not loaded, except those of layers from n_layers on.
     void require_all_used(int n_layers) const;
 
   private:
@@ -72,7 +72,7 @@ class TensorLoader {
 
     const gguf::File& file_;
     Backend& backend_;
-    std::vector<bool> used_;  // of file_.tensors()
+    std::vector<bool> used_;  // one per tensor of file_.tensors()
 };
 
 }  // namespace kvsplit

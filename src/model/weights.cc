@@ -11,7 +11,7 @@
 namespace kvsplit {
 namespace {
 
-// A norm of the residual stream; without numbers where the architecture has none.
+// A norm of the residual stream; without gains if the architecture has none.
 NormWeights load_norm(TensorLoader& load, const ModelDescription& d, const std::string& name) {
     return d.norm_gains ? load.norm(name, d.n_embd) : NormWeights{};
 }
@@ -42,7 +42,7 @@ std::vector<TensorLoader::Part> up_parts(const ModelDescription& d, const std::s
     return parts;
 }
 
-// And the router, whose norm leaves vectors of length 1 times a gain.
+// Also the router's norm: scaled so that it yields vectors of length 1 before the gain.
 void load_expert_norms(TensorLoader& load, const ModelDescription& d, const std::string& p,
                        ExpertWeights& w) {
     w.router.matrix = load.matrix(d.n_embd, {{p + "ffn_gate_inp", d.routing.n_experts}});
@@ -71,7 +71,7 @@ std::unique_ptr<ExpertWeights> load_experts(TensorLoader& load, const ModelDescr
     const Parts up = fused ? Parts{{p + "ffn_gate_up_exps", 2 * std::int64_t{d.n_expert_ff}}}
                            : up_parts(d, p, "_exps", d.n_expert_ff);
     w->up = load.experts(n_embd, up, n);
-    // One tensor of gate and up has one scale for both.
+    // A fused tensor of gate and up has one scale for both.
     w->up_scale = load.expert_scale(fused ? Parts{up[0], up[0]} : up, n);
     w->up_bias = load.expert_bias(up, n);
     const Parts down{{p + "ffn_down_exps", n_embd}};
@@ -182,7 +182,7 @@ std::unique_ptr<RecurrentWeights> load_recurrent(TensorLoader& load, const Model
     return w;
 }
 
-// Queries, and keys and values of layers that have their own.
+// Queries, and if the layer has its own, keys and values.
 std::vector<TensorLoader::Part> qkv_parts(const TensorLoader& load, const ModelDescription& d,
                                           const std::string& p, int layer) {
     const LayerHeads& heads = d.heads_of(layer);

@@ -22,7 +22,7 @@ using namespace codec;
 
 constexpr int kPages = 3, kHeads = 2, kHead = 1, kRows = 15;  // 8 + 4 + 3
 
-// What three pages of one layer (numbers 1 to 3) hold before they are sealed, and some queries.
+// The contents of three pages of one layer (numbers 1 to 3) before sealing, and some queries.
 struct OpenPages {
     KvHead head;
     std::vector<std::vector<std::uint16_t>> keys, values;
@@ -63,14 +63,14 @@ struct OpenPages {
     }
 };
 
-// The same sealed, with the codes of some widths.
+// The same pages sealed at given widths.
 struct Problem {
     const OpenPages& open;
     AttentionShape shape;
     PageLayout layout;
     std::vector<std::vector<std::uint8_t>> pages;
-    // As decoded: means of what queries meet, (pages, query_dim), and how far that is from them, (tokens,
-    // query_dim); what is added up, (tokens, value).
+    // Decoded: the means of keys (pages, query_dim), the keys' differences from them (tokens, query_dim), and
+    // the values (tokens, value).
     std::vector<double> means, keys, values;
 
     Problem(const OpenPages& tokens, int key_bits, int value_bits)
@@ -167,7 +167,7 @@ struct Problem {
         for (std::size_t c = 0; c < d; ++c) q[c] *= smoothing[c];
     }
 
-    // Logits (rows, tokens) in double; the query rounded where it meets codes.
+    // Logits (rows, tokens) in double; queries are rounded for products with codes.
     std::vector<double> logits() const {
         const KvHead& head = shape.head;
         const auto d = static_cast<std::size_t>(head.query_dim());
@@ -215,9 +215,9 @@ struct Problem {
 
     // With a window and without.
     void check(CpuIsa isa) const {
-        // The error of one weight is uniform with deviation 0.29 steps, a step being the page's largest
-        // weight / levels, at most the sum / levels; 64 of them meet values of size 1: 2.3 / levels. Five
-        // deviations.
+        // The error of one weight is uniform with a deviation of 0.29 steps; a step is the page's largest
+        // weight / levels, at most the sum / levels. 64 of them times values of size 1 give 2.3 / levels. The
+        // bound is five deviations.
         const double levels = shape.wide_weights() ? 16383 : 255;
         const double bound = shape.value_bits == 16 ? 2e-5 : 5 * 2.3 / levels;
         const std::vector<double> exact_logits = logits();

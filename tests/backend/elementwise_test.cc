@@ -44,7 +44,7 @@ TEST(Elementwise, LayerNorm) {
     for (const int n : kLengths) {
         std::vector<float> x = random_vector(n, rng);
         const std::vector<float> gain = random_vector(n, rng);
-        for (float& v : x) v += 10;  // a mean that matters
+        for (float& v : x) v += 10;  // a mean far from 0
         double mean = 0, squares = 0;
         for (float v : x) mean += double{v} / n;
         for (float v : x) squares += (v - mean) * (v - mean);
@@ -222,7 +222,7 @@ TEST(Elementwise, FusedSetsAgreeBitForBit) {
         for (const auto gated : kernels(isa).gated) gated(o.data(), x.data(), n, o.data());
         kernels(isa).add_layer_norm(x.data(), y.data(), n, 1e-6f, o.data());
         for (const auto activate : kernels(isa).activation) {
-            if (activate) activate(n, o.data());  // null where there is only the gated form
+            if (activate) activate(n, o.data());  // null if there is only the gated form
         }
         kernels(isa).soft_cap(20.0f, n, o.data());
         kernels(isa).rope_pairs(o.data(), 4, 128, 64, x.data(), y.data());

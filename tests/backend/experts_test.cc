@@ -1,5 +1,5 @@
-// Mixtures of experts against a plain double-precision reading of their definition, and against themselves
-// under every split of the work.
+// Mixtures of experts against their definition in double precision, and against themselves under every split
+// of the work.
 #include "backend/cpu/experts.h"
 
 #include <gtest/gtest.h>
@@ -49,7 +49,7 @@ TEST(Routing, SoftmaxOfAllOrOfTheChosen) {
     EXPECT_NEAR(choose(r, logits)[0].weight, 2.5 * first, 1e-6);
 }
 
-// The bias decides who is chosen, and weighs nothing.
+// The bias affects the choice but not the weights.
 TEST(Routing, SigmoidWithABias) {
     const std::vector<float> logits{1, 3, 2, -1}, bias{0, -1, 0, 2};
     const Routing r{.gate = Gate::kSigmoid, .n_experts = 4, .n_used = 2};
@@ -60,7 +60,7 @@ TEST(Routing, SigmoidWithABias) {
 }
 
 TEST(Routing, OnlyExpertsOfTheBestGroups) {
-    // By their best two, the second group is the best; by their best one, the third.
+    // Rated by their best two experts, the second group wins; by their best one, the third.
     const std::vector<float> logits{0, 0, 2, 1.9f, 2.1f, -3};
     Routing r{.gate = Gate::kSigmoid, .n_experts = 6, .n_used = 2, .n_groups = 3, .n_used_groups = 1};
     EXPECT_EQ(choose(r, logits)[0].expert, 2);
@@ -132,7 +132,7 @@ struct TestMixture {
         return out;
     }
 
-    // In double precision, of one token.
+    // For one token, in double precision.
     std::vector<double> expected(const float* logits, const float* x) const {
         std::vector<double> out(kEmbd);
         for (const ChosenExpert& c : choose(mixture.routing, {logits, logits + kExperts})) {
@@ -204,7 +204,7 @@ TEST(Experts, AgreeWithTheDefinition) {
     }
 }
 
-// 70 tokens take 210 experts: more than are computed at once.
+// 70 tokens use 210 experts: more than one batch of visits.
 TEST(Experts, BatchesAndThreadsDoNotChangeABit) {
     std::mt19937 rng(4);
     const int n = 70;

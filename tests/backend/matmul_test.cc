@@ -63,7 +63,7 @@ std::vector<float> multiply(const PackedMatrix& w, const std::vector<float>& x, 
     return out;
 }
 
-// Widest difference from the product in double precision, relative to |w| |x|.
+// Largest difference from the product in double precision, relative to |w| |x|.
 double relative_error(const Weights& w, const std::vector<float>& x, const std::vector<float>& out) {
     double worst = 0;
     for (std::size_t i = 0; i < x.size() / size(w.cols); ++i) {
@@ -82,8 +82,8 @@ double relative_error(const Weights& w, const std::vector<float>& x, const std::
     return worst;
 }
 
-// Widest difference from the product in double precision, in standard deviations of what rounding each
-// k-group of x to 127 steps either way makes of it.
+// Largest difference from the product in double precision, in standard deviations of the error from rounding
+// each k-group of x to 127 steps on either side of 0.
 double deviations_from_rounding(const Weights& w, const std::vector<float>& x,
                                 const std::vector<float>& out) {
     double worst = 0;
@@ -389,7 +389,7 @@ TEST(PackedMatrix, RefusesWhatDoesNotFit) {
     EXPECT_THROW(PackedMatrix::pack(pool, {}, 32, Activations::kInt8), Error);
 }
 
-// Types that are denser in the file, and the bytes of 256 weights there and here (docs/formats.md).
+// Types that are denser in the file, with the bytes of 256 weights there and packed (docs/formats.md).
 struct Density {
     TensorType type;
     std::size_t file, memory;

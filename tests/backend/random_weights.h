@@ -40,7 +40,7 @@ inline std::vector<std::size_t> f16_fields(gguf::TensorType type) {
     }
 }
 
-// A size for those fields that makes weights about as large as 1.
+// A value for those fields that makes weights about as large as 1.
 inline float scale_size(gguf::TensorType type) {
     using gguf::TensorType;
     switch (type) {
@@ -74,7 +74,7 @@ inline float scale_size(gguf::TensorType type) {
     }
 }
 
-// The scales of formats that have no f16 fields, as large.
+// The same for formats without f16 fields.
 inline void put_other_scales(gguf::TensorType type, std::uint8_t* block, std::mt19937& rng) {
     using gguf::TensorType;
     const auto byte = [](auto value) { return static_cast<std::uint8_t>(value); };
@@ -139,6 +139,6 @@ inline constexpr gguf::TensorType kWeightTypes[] = {
     gguf::TensorType::kIQ2_XS, gguf::TensorType::kIQ2_S, gguf::TensorType::kIQ3_XXS,
     gguf::TensorType::kIQ3_S,  gguf::TensorType::kIQ1_S, gguf::TensorType::kIQ1_M,
     gguf::TensorType::kF16,    gguf::TensorType::kBF16,  gguf::TensorType::kF32};
-inline constexpr int kIntegerTypes = 24;  // the first ones
+inline constexpr int kIntegerTypes = 24;  // the types before the float ones
 
 }  // namespace kvsplit::test

@@ -1,5 +1,5 @@
-// Recurrences of every instruction set against their definitions in double precision, and in pieces against
-// the whole.
+// Recurrences of every instruction set against their definitions in double precision, and split runs against
+// whole ones.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -27,8 +27,7 @@ double softplus(double x) { return std::log1p(std::exp(x)); }
 constexpr int kTokens = 23;
 constexpr int kWidths[] = {1, 7, 16, 33, 48, 64};
 
-// run(first token, tokens, state) over all of them at once and in pieces must give the same bits. Returns
-// out.
+// run(first token, tokens, state) must give the same bits for all tokens at once and in pieces. Returns out.
 template <typename Run>
 Floats in_pieces(int width, std::size_t n_state, Run run) {
     Floats whole(static_cast<std::size_t>(kTokens * width)), pieces = whole;
@@ -96,7 +95,7 @@ TEST(Recurrence, Convolution) {
     }
 }
 
-// Mamba-2, one dt and one a; Mamba, of each channel.
+// Mamba-2 with one dt and one a; Mamba with those of each channel.
 TEST(Recurrence, StateSpace) {
     constexpr int kStates = 19;
     std::mt19937 rng(2);

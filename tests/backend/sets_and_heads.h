@@ -1,5 +1,5 @@
-// What is tested with every instruction set and several head sizes: each a test of its own, named as
-// "avx512_d64".
+// Parameters for tests of every instruction set and several head sizes, each a separate test with a name such
+// as "avx512_d64".
 #pragma once
 
 #include <fmt/format.h>

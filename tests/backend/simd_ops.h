@@ -1,5 +1,4 @@
-// Every operation of the SIMD layer behind one table per instruction set, over arrays of 16 lanes or 64
-// bytes.
+// Every operation of the SIMD layer in one table per instruction set, on arrays of 16 lanes or 64 bytes.
 #pragma once
 
 #include <cstdint>
@@ -60,7 +59,7 @@ struct SimdOps {
     unsigned (*mask_first)(int n);
     void (*fmadd)(const float* a, const float* b, const float* c, float* out);
     void (*dot4)(const std::int32_t* acc, const std::uint8_t* a, const std::uint8_t* b, std::int32_t* out);
-    // dot4_keys of plain signed bytes, with what kKeyFlip adds taken off again
+    // dot4_keys of plain signed bytes, without what kKeyFlip adds
     void (*dot4_keys)(const std::int32_t* acc, const std::uint8_t* a, const std::uint8_t* b,
                       std::int32_t* out);
     void (*dot4_small)(const std::int32_t* acc, const std::uint8_t* a, const std::uint8_t* b,

@@ -37,11 +37,11 @@ bytes64 both(bytes64 a, bytes64 b) { return a & b; }
 bytes64 either(bytes64 a, bytes64 b) { return a | b; }
 bytes64 differing(bytes64 a, bytes64 b) { return a ^ b; }
 f32x16 negate(f32x16 a) { return -a; }
-// Of what is finite, in a range where the fraction is not lost.
+// For finite numbers, in a range where the fraction is not lost.
 f32x16 finite_fraction(f32x16 a) { return fraction(min(max(a, set1(-1e6f)), set1(1e6f))); }
 // 1.25 * 2^a down to 0.
 f32x16 power_of_halves(f32x16 a) { return times_power(set1(1.25f), min(a, set1(120.0f))); }
-// exp2_below of what it is for
+// exp2_below in its own range
 f32x16 exp2_negative(f32x16 a) { return exp2_below(-abs(a)); }
 f32x16 quad_row_maxima(f32x16 a) {
     const f32x16 finite = min(max(a, set1(-3e38f)), set1(3e38f));

@@ -33,7 +33,7 @@ struct Set {
     const test::SimdOps* ops;
     bool fused;
 };
-// Of this build and this processor, the portable one first.
+// The sets of this build and processor, the portable one first.
 std::vector<Set> sets() {
 #define X(set) {#set, &set::simd_ops, std::string_view(#set) != "portable"},
     std::vector<Set> all = {KVSPLIT_EACH_ISA};
@@ -92,7 +92,7 @@ TEST(Simd, FloatOperationsAgreeBitForBit) {
                 set.ops->binary[i].op(a, b, got);
                 EXPECT_SAME_LANES(expected, got, 16, set.name + std::string(" ") + set.ops->binary[i].name);
             }
-            // As documented: the second where one is NaN.
+            // As documented: the second argument if either is NaN.
             set.ops->binary[4].op(a, b, got);
             for (int l = 0; l < 16; ++l) ASSERT_TRUE(same(got[l], a[l] > b[l] ? a[l] : b[l]));
             ASSERT_TRUE(same(set.ops->reduce_add(a), portable::simd_ops.reduce_add(a))) << set.name;
@@ -357,7 +357,7 @@ TEST(Simd, FusedMultiplyAddRoundsOnceWhereItSays) {
     }
 }
 
-// Largest error of op over [low, high] against `meaning`; relative where asked for and where it is normal.
+// Largest error of op over [low, high] against `meaning`; if asked for, relative for normal results.
 template <typename Meaning>
 double worst_error(test::SimdOps::F1 op, double low, double high, bool relative, Meaning meaning) {
     double worst = 0;
@@ -426,7 +426,7 @@ TEST(Simd, FunctionsAgreeBetweenTheFusedSets) {
     }
 }
 
-// The bits that every processor family gives, so that AVX and NEON are compared although no machine has both.
+// The bits that every processor family must give: compares AVX and NEON, although no machine has both.
 TEST(Simd, FusedSetsGiveTheBitsOfOtherProcessors) {
     constexpr std::uint64_t kExpected = 10420440886680849881u;
     for (const Set& set : sets()) {
@@ -439,7 +439,7 @@ TEST(Simd, FusedSetsGiveTheBitsOfOtherProcessors) {
         };
         for (int round = 0; round < 1000; ++round) {
             float a[16], b[16], out[32];
-            for (int i = 0; i < 16; ++i) {  // -32 to 32, by integers alone: distributions call the C library
+            for (int i = 0; i < 16; ++i) {  // -32 to 32, from integers: distributions call the C library
                 a[i] = static_cast<float>(static_cast<std::int32_t>(rng())) * 0x1p-26f;
                 b[i] = static_cast<float>(static_cast<std::int32_t>(rng())) * 0x1p-26f;
             }

@@ -37,7 +37,7 @@ class InputFileTest : public testing::Test {
     fs::path folder_;
 };
 
-// What fn throws; the message must name `where`.
+// The code of the Error that fn throws; its message must name `where`.
 ErrorCode error_of(const std::function<void()>& fn, const std::string& where) {
     try {
         fn();

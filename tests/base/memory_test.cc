@@ -1,4 +1,4 @@
-// What memory is free, read from made-up /proc and /sys trees.
+// Free memory, read from made-up /proc and /sys trees.
 #include "base/memory.h"
 
 #include <gtest/gtest.h>
@@ -47,7 +47,7 @@ TEST_F(Machine, TheTightestGroupOnThePathDecides) {
     write("sys/fs/cgroup/outer/memory.max", std::to_string(400 * kMiB));
     write("sys/fs/cgroup/outer/memory.current", std::to_string(300 * kMiB));
     EXPECT_EQ(available(), 100 * kMiB);
-    // File caches would be given back.
+    // File caches can be reclaimed.
     write("sys/fs/cgroup/outer/memory.stat", "anon 1\ninactive_file " + std::to_string(30 * kMiB) + "\n");
     EXPECT_EQ(available(), 130 * kMiB);
 }
@@ -82,7 +82,7 @@ TEST(ThisProcess, PeakGrowsAndStartsAgain) {
     if (before == 0) GTEST_SKIP() << "this system does not tell";
     { std::vector<char> memory(64 * kMiB, 1); }
     EXPECT_GT(peak_rss(), before + 50 * kMiB);
-#if !defined(__SANITIZE_ADDRESS__)  // which keeps freed memory for a while
+#if !defined(__SANITIZE_ADDRESS__)  // the sanitizer keeps freed memory for a while
     if (reset_peak_rss()) {
         EXPECT_LT(peak_rss(), before + 50 * kMiB);
     }

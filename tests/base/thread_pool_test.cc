@@ -1,5 +1,5 @@
-// The thread pool: everything runs exactly once, and what one region wrote the next one sees. Run under the
-// thread sanitizer as well (scripts/test.sh --sanitize).
+// The thread pool: every item runs exactly once, and a region sees the writes of the one before. Also run it
+// under the thread sanitizer (scripts/test.sh --sanitize).
 #include "base/thread_pool.h"
 
 #include <gtest/gtest.h>
@@ -15,7 +15,7 @@ namespace {
 
 class ThreadPoolTest : public testing::TestWithParam<int> {};
 
-// What a thread keeps to itself is written by one item at a time.
+// Items of the same thread never run at the same time.
 TEST_P(ThreadPoolTest, ThreadsDoOneItemAfterTheOther) {
     ThreadPool pool(GetParam());
     ASSERT_EQ(pool.size(), GetParam());
@@ -25,7 +25,7 @@ TEST_P(ThreadPoolTest, ThreadsDoOneItemAfterTheOther) {
     EXPECT_EQ(std::accumulate(done.begin(), done.end(), 0), 200 * 50);
 }
 
-// A thread that is held up keeps nobody waiting beyond its item.
+// A delayed thread delays the region by its current item only.
 TEST_P(ThreadPoolTest, OthersTakeTheItemsOfOneThatIsHeldUp) {
     ThreadPool pool(GetParam());
     std::atomic<int> done{0};
@@ -38,13 +38,13 @@ TEST_P(ThreadPoolTest, OthersTakeTheItemsOfOneThatIsHeldUp) {
     EXPECT_EQ(done, 20);
 }
 
-// Workers that have gone to sleep wake for the next region.
+// Sleeping workers wake for the next region.
 TEST_P(ThreadPoolTest, WakesAfterAPause) {
     ThreadPool pool(GetParam());
     for (int region = 0; region < 5; ++region) {
         std::this_thread::sleep_for(std::chrono::milliseconds(2));
         std::atomic<int> arrived{0};
-        pool.for_each(pool.size(), [&](int) {  // an item for each thread, or it would not end
+        pool.for_each(pool.size(), [&](int) {  // ends only if every thread runs an item
             ++arrived;
             while (arrived.load() < pool.size()) std::this_thread::yield();
         });

@@ -1,4 +1,4 @@
-"""bench/peers.py with programs that print made-up figures in the place of the engines."""
+"""bench/peers.py with programs that print made-up figures instead of the engines."""
 import json
 import os
 import pathlib
@@ -38,7 +38,7 @@ for depth in value("-d").split(","):
     print(f'"x, y",{{types}},"0","{{value("-n")}}","{{depth}}","50"')
 """
 
-# Without -d: decoding behind a prompt is asked for with -gp.
+# Without -d: decoding after a prompt is asked for with -gp.
 OLD_LLAMA_BENCH = """
 if "--help" in sys.argv:
     sys.exit(print("  -gp <pp,tg>"))

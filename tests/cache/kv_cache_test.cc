@@ -38,7 +38,7 @@ std::size_t smoothing_bytes(const KvCache& cache) {
     return n;
 }
 
-// What is reported is what is allocated, and what a plan says without allocating.
+// Reported sizes equal the allocated ones, and those planned without allocating.
 TEST(KvCache, BytesReportedAreBytesAllocatedAndPlanned) {
     for (const char* text : {"f16", "k8v8", "k8v4", "k5v3", "k6v2", "k16v4", "k4v4+tail=0+sinks=0",
                              "k4v4+tail=128+sinks=16", "k3v3+0=k8v8+-1=f16", "f16+1=k8v4"}) {
@@ -63,7 +63,7 @@ TEST(KvCache, BytesReportedAreBytesAllocatedAndPlanned) {
     }
 }
 
-// Layers with heads of their own, of which each has the pages of a model with such heads in all layers.
+// Layers with different heads: each has the pages of a model with such heads in all layers.
 TEST(KvCache, LayersMayDiffer) {
     CacheGeometry mixed;
     mixed.layers = {

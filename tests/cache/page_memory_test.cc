@@ -1,4 +1,4 @@
-// Pages of a cache's memory: apart from each other, aligned, counted, used again.
+// Pages of a cache: disjoint, aligned, counted, reused.
 #include "cache/page_memory.h"
 
 #include <gtest/gtest.h>

@@ -107,16 +107,16 @@ class Browser:
         return result["result"].get("value")
 
     def screenshot(self, path):
-        """Of the whole page."""
+        """A screenshot of the whole page."""
         data = self.call("Page.captureScreenshot", captureBeyondViewport=True)["data"]
         with open(path, "wb") as file:
             file.write(base64.b64decode(data))
 
     def requests(self):
-        """What the page asked for, itself included."""
+        """The requests of the page, including that for itself."""
         return [e["params"]["request"]["url"] for e in self.events if e.get("method") == "Network.requestWillBeSent"]
 
     def complaints(self):
-        """What went to the console, and errors of scripts."""
+        """Console messages and script errors."""
         bad = {"Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded"}
         return [e for e in self.events if e.get("method") in bad]

@@ -1,4 +1,4 @@
-"""kvsplit compare on a real model: its files, its figures, and going on where it was stopped."""
+"""kvsplit compare on a real model: its files, its figures, and continuing after a stop."""
 import csv
 import json
 import pathlib
@@ -41,7 +41,7 @@ class Folder(unittest.TestCase):
 
 
 class Report(unittest.TestCase):
-    """One comparison, looked at from all sides."""
+    """Several checks of one comparison."""
 
     @classmethod
     def setUpClass(cls):

@@ -293,7 +293,7 @@ class Perplexity(unittest.TestCase):
         self.assertEqual((report["base"]["model"], report["base"]["activation_bits"]), (program.MODEL, 32))
         for result in report["results"]:
             self.assertGreater(result["vs_base"]["kld_mean"], 0)
-        # The same weights in the same arithmetic: what differs from the base is what differs from f16.
+        # The same weights in the same arithmetic: differences from the base equal those from f16.
         done, _ = self.measure("-c", 64, "--chunks", 1, "--base", program.MODEL, "--json")
         f16, k8v4, _ = json.loads(done.stdout)["results"]
         self.assertEqual(f16["vs_base"]["kld_mean"], 0)

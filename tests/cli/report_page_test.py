@@ -39,7 +39,7 @@ class Page(unittest.TestCase):
         self.browser.open(self.url)
 
     def count(self, selector):
-        """Those that take up room."""
+        """The number of matching elements that are visible."""
         return self.browser.evaluate(
             f"[...document.querySelectorAll('{selector}')].filter(e => e.getBoundingClientRect().width > 0).length")
 

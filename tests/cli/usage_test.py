@@ -1,4 +1,4 @@
-"""What the program says when the command line or a file makes no sense."""
+"""Error messages for invalid command lines and files."""
 import json
 import os
 import pathlib

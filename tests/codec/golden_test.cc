@@ -1,4 +1,4 @@
-// Our reconstruction of a page against that of the torch harness which the recipes were measured with.
+// Our reconstruction of a page against that of the torch harness that the recipes were measured with.
 #include "codec/golden.h"
 
 #include <gtest/gtest.h>
@@ -42,16 +42,16 @@ std::vector<float> reconstruct(const GoldenCase& golden, bool keys, int bits) {
     return rows;
 }
 
-// A code or a scale on the border between two choices may fall to either side, as torch sums in another
-// order; it changes its whole token a little. Tokens without such a border agree within float rounding.
+// torch sums in another order, so a code or scale near a border may round to either side, which slightly
+// changes its whole token. Other tokens agree within float rounding.
 void compare(const GoldenCase& golden, bool keys, int bits, int& tokens, int& differing) {
     const std::string array = std::string(keys ? "key" : "value") + std::to_string(bits);
     if (!golden.has(array.c_str())) return;
     const std::vector<float> expected = golden.reconstruction(array.c_str()),
                              ours = reconstruct(golden, keys, bits);
     const auto dim = static_cast<std::size_t>(golden.head_dim);
-    // The oracle's floor of the mean's scale is 6e-8, which is no f16; ours is 2^-24. Only keys that are
-    // themselves a few steps of f16 see it: they may differ by such steps.
+    // The oracle's smallest scale of means is 6e-8, which is not an f16; ours is 2^-24. This only affects
+    // keys of a few f16 steps, which may differ by such steps.
     const float absolute = golden.name == "tiny_64" && keys ? 4 * 0x1p-24f : 2e-8f;
     for (std::size_t row = 0; row < 16; ++row) {
         float largest = 0, worst = 0;

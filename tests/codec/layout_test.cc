@@ -110,7 +110,7 @@ TEST(PageLayout, EveryPairAddsUpAndIsAligned) {
                     const std::size_t sinks =
                         std::size_t{4 * 2} * static_cast<std::size_t>(sink_dims * heads);
                     EXPECT_GE(first.exact_bytes, sinks);
-                    EXPECT_LT(first.exact_bytes, sinks + 128);  // behind the header, and at the end
+                    EXPECT_LT(first.exact_bytes, sinks + 128);  // after the header, and at the end
                 }
             }
         }

@@ -66,7 +66,7 @@ TEST(Page, ErrorFallsWithBits) {
     for (PageKind kind : {PageKind::kNormal, PageKind::kOutliers, PageKind::kBiases}) {
         for (int dim : {16, 56, 64, 80, 96, 100, 120, 128, 176, 256}) {
             double key = 1e30, value = 1e30;
-            for (int bits : {2, 3, 4, 5, 6, 8}) {  // the even grid of 5 bits gains less over the table of 4
+            for (int bits : {2, 3, 4, 5, 6, 8}) {  // 5 bits, a uniform grid, gain less over the table of 4
                 const Sealed s(bits, bits, kind, dim, false);
                 const double factor = dim == 16 ? 0.9 : bits == 5 || dim % 16 != 0 ? 0.75 : 0.6;
                 EXPECT_LT(s.error(s.keys), factor * key) << bits << " bits, head_dim " << dim;
@@ -76,8 +76,8 @@ TEST(Page, ErrorFallsWithBits) {
             }
         }
     }
-    // Unit normal data: the Lloyd-Max distortion at 4 bits is 0.0095, that is 0.0975 rms; scales that are
-    // fitted to the 64 numbers at hand do better than the density's own.
+    // Unit normal data: the Lloyd-Max distortion at 4 bits is 0.0095, or 0.0975 rms; scales fitted to the 64
+    // actual numbers do better.
     const Sealed s(4, 4, PageKind::kNormal, 128, false);
     EXPECT_LT(s.error(s.values), 0.0975);
     EXPECT_GT(s.error(s.values), 0.07);
@@ -142,13 +142,13 @@ TEST(Page, OtherHeadsAreNotTouched) {
     }
 }
 
-// What a plane of w bits holds for element (row, column): rows in quads, `columns` side by side.
+// The bits in a plane of width w of element (row, column): rows in quads, `columns` side by side.
 int plane_bits(const std::uint8_t* plane, int w, int row, int column, int columns) {
     const int quad = row / 4, block = quad / (8 / w);
     return plane[(block * columns + column) * 4 + row % 4] >> quad % (8 / w) * w & ((1 << w) - 1);
 }
 
-// Decodes by the words of codec.h's format description, with every offset written out.
+// Decodes according to the description in codec.h, with every offset written out.
 TEST(Page, ByteOrder) {
     struct Planes {
         int bits, low, high;
@@ -194,7 +194,7 @@ TEST(Page, ByteOrder) {
     }
 }
 
-// Latents, which are keys too, are centred as keys are.
+// Latents are also keys, so they are centred like keys.
 TEST(Page, LatentsHaveAMean) {
     const auto error = [](const KvHead& head, PageKind kind, int bits) {
         const auto tokens = make_tokens(kind, head.value.head_dim, 7);
@@ -259,7 +259,7 @@ double key_error(PageKind kind, const KvCodec& codec, const std::vector<float>& 
     return sum;
 }
 
-// Every step that an ablation leaves out makes keys better where it matters, and nothing breaks without it.
+// Leaving out a step of the recipe makes keys worse where the step matters, and breaks nothing.
 TEST(Page, StepsOfTheRecipe) {
     const std::vector<float> even(64, 1.0f);
     std::vector<float> uneven = even;
@@ -319,7 +319,7 @@ TEST(Page, ZerosAndConstantsStayClose) {
         for (float x : zeros.values) EXPECT_LT(std::fabs(x), 1e-6f);
         const Sealed constant(bits, bits, PageKind::kConstant, 64, false);
         EXPECT_LT(constant.error(constant.keys),
-                  1.2 * std::pow(2.0, 2 - bits));  // what the int8 mean leaves, coded
+                  1.2 * std::pow(2.0, 2 - bits));  // the coded error of the int8 mean
     }
 }
 

@@ -20,7 +20,7 @@
 namespace kvsplit::test {
 namespace {
 
-// Sanitizers need their own address space; elsewhere a wild allocation fails, and is told by its error code.
+// Sanitizers need their own address space; without them a wild allocation fails with its error code.
 void limit_memory() {
     if (KVSPLIT_SANITIZED) return;
     long pages = 0;

@@ -1,5 +1,5 @@
-// A random model of a few thousand weights as a GGUF file: it says nothing sensible, but every part of the
-// engine runs.
+// A random model of a few thousand weights as a GGUF file: its output is noise, but it runs every part of the
+// engine.
 #pragma once
 
 #include <random>
@@ -37,7 +37,7 @@ struct TinyModel {
             const auto blocks = static_cast<std::size_t>(rows * cols / gguf::block_size(type));
             Bytes data(blocks * static_cast<std::size_t>(gguf::block_bytes(type)));
             for (auto& byte : data) byte = static_cast<std::uint8_t>(rng());
-            // Scales of about 1/64 in front of each block (f16 0x24..), a minimum near zero behind it.
+            // Scales of about 1/64 at the start of each block (f16 0x24..), a minimum near zero after it.
             for (std::size_t b = 0; b < blocks; ++b) {
                 std::uint8_t* block = data.data() + b * static_cast<std::size_t>(gguf::block_bytes(type));
                 block[1] = type == gguf::TensorType::kQ8_0 ? 0x14 : 0x2c;

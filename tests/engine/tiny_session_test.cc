@@ -1,5 +1,4 @@
-// Sessions on tiny random models: small enough for the sanitizers. What real models must give is in
-// tests/model.
+// Sessions on tiny random models, small enough for the sanitizers. tests/model has those on real models.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -37,7 +36,7 @@ class TinySessionThreads : public testing::TestWithParam<const char*> {
     test::TempFile file_;
 };
 
-// Steps that end on, before and behind page borders; windows that move; every width on both sides.
+// Steps that end at, before and after page borders; windows that move; every width on both sides.
 TEST_P(TinySessionThreads, BatchSplitsAndThreadsGiveTheSameBits) {
     const auto one = load(1), three = load(3);
     const auto tokens = random_tokens(*one, 700);

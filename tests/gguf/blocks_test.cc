@@ -43,7 +43,7 @@ Golden load_golden(TensorType type) {
     return g;
 }
 
-// The same bits; any NaN equals any NaN, because processors differ in which one they make.
+// Equal bits; any two NaNs are equal, because processors produce different ones.
 void expect_same(const std::vector<float>& got, const std::vector<float>& want) {
     ASSERT_EQ(got.size(), want.size());
     for (std::size_t i = 0; i < got.size(); ++i) {
@@ -68,7 +68,7 @@ std::vector<float> rebuild(const AffineSpec& spec, const AffineRow& row) {
     return values;
 }
 
-// Three values take two bits, of which one combination does not occur.
+// Three values take two bits; one combination does not occur.
 unsigned largest_code(TensorType type, const AffineSpec& spec) {
     switch (type) {
         case TensorType::kTQ1_0:
@@ -102,7 +102,7 @@ TEST_P(Blocks, CodesAndScalesRebuildTheValues) {
         EXPECT_THROW(unpack_row(GetParam(), g.packed.data() + 1, g.n, row), Error);
         return;
     }
-    // A row of another shape first: vectors are reused, and must not keep what does not belong.
+    // A row of another shape first: vectors are reused and must not keep old contents.
     const Golden other = load_golden(TensorType::kQ4_K);
     unpack_row(TensorType::kQ4_K, other.packed.data() + 1, other.n, row);
     unpack_row(GetParam(), g.packed.data() + 1, g.n, row);

@@ -1,4 +1,4 @@
-// cut(): a model's file as several, as llama.cpp's gguf-split makes them.
+// cut(): splits a model's file into several, like llama.cpp's gguf-split.
 #pragma once
 
 #include <filesystem>

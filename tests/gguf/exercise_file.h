@@ -1,4 +1,4 @@
-// What the mutation test and the fuzzer do with a file: open it and read everything that it holds.
+// Opens a file and reads everything in it, for the mutation test and the fuzzer.
 #pragma once
 
 #include <cstdint>
@@ -35,7 +35,7 @@ inline void read_metadata(const gguf::File& file) {
     }
 }
 
-// All tensors, whole, both ways.
+// Reads all tensors completely, in both ways.
 inline void read_tensors(const gguf::File& file) {
     std::vector<float> row;
     gguf::AffineRow codes;

@@ -21,7 +21,7 @@ using test::put;
 using test::put_string;
 using test::TempFile;
 
-// The message with which a file is refused, without the path in front; "" if it is accepted.
+// The error message for a file, without its path; "" if the file is accepted.
 std::string refusal(const Bytes& bytes, ErrorCode code = ErrorCode::kFormat) {
     const TempFile file(bytes);
     try {

@@ -28,7 +28,7 @@ inline std::uint64_t nasty_number(std::mt19937& rng) {
     return kNasty[rng() % std::size(kNasty)];
 }
 
-// header: the file's first bytes, where most damage shall go, because there it matters.
+// header: the size of the file's header, which gets most of the damage.
 inline void mutate(Bytes& file, std::size_t header, std::mt19937& rng) {
     const std::size_t range = rng() % 4 ? header : file.size();
     const std::size_t at = rng() % range;

@@ -17,8 +17,7 @@ std::atomic<std::size_t> g_largest{0};  // the largest single allocation
 std::atomic<std::size_t> g_total{0};    // bytes allocated since the last reset, freed or not
 }  // namespace
 
-// Every allocation of this binary is measured. Not inlined: g++ would see malloc paired with delete, and
-// warn.
+// Measures every allocation of this binary. Not inlined: g++ would see malloc paired with delete and warn.
 [[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
     g_total += size;
     for (std::size_t seen = g_largest; size > seen && !g_largest.compare_exchange_weak(seen, size);) {

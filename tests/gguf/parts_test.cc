@@ -1,4 +1,4 @@
-// Models that are cut into several files.
+// Models that are split into several files.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -27,7 +27,7 @@ TEST(SplitName, ReadsAndWrites) {
     }
 }
 
-// What a part says of the whole; tests spoil it.
+// A part's keys about the whole model; tests damage them.
 struct PartKeys {
     std::optional<std::uint16_t> number, count;
     std::optional<std::int32_t> tensors;
@@ -65,7 +65,7 @@ class Parts : public testing::Test {
             .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
     }
 
-    // The message must name the file of part i and hold all of these.
+    // The message must name the file of part i and contain all of these.
     void expect_refusal(int i, std::initializer_list<const char*> parts,
                         ErrorCode code = ErrorCode::kFormat) {
         try {
@@ -149,7 +149,7 @@ TEST_F(Parts, NamesMustTellThem) {
     }
 }
 
-// "-00001-of-00001.gguf", with and without the keys of a cut model.
+// "-00001-of-00001.gguf", with and without the keys of a split model.
 TEST_F(Parts, OneOfOne) {
     const std::string name = (folder_ / "whole-00001-of-00001.gguf").string();
     for (const bool keys : {false, true}) {

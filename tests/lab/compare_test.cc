@@ -1,4 +1,4 @@
-// A comparison of a tiny random model: what is measured, and that it goes on where it was stopped.
+// A comparison of a tiny random model: its measurements, and continuing after a stop.
 #include "lab/compare.h"
 
 #include <gtest/gtest.h>
@@ -63,7 +63,7 @@ TEST_F(Compare, MeasuresAllThatWasAsked) {
     }
 }
 
-// The separate measurement, with the same settings, finds the same.
+// A separate measurement with the same settings gives the same results.
 TEST_F(Compare, DivergenceIsThatOfPerplexity) {
     fit();
     ASSERT_TRUE(run_compare(results_, text(), hooks_));
@@ -80,8 +80,8 @@ TEST_F(Compare, DivergenceIsThatOfPerplexity) {
     }
 }
 
-// Stopped at every place that asks whether to go on, and continued: the divergence is that of an undisturbed
-// run, and nothing that was done is done again.
+// Stopped at every call of the callback and continued: the divergence is that of an undisturbed run, and
+// nothing is done twice.
 TEST_F(Compare, GoesOnWhereItWasStopped) {
     fit();
     const CompareResults start = results_;
@@ -93,7 +93,7 @@ TEST_F(Compare, GoesOnWhereItWasStopped) {
         int asked = 0;
         hooks_.progress = [&](double, std::string_view) { return ++asked < allowed; };
         const auto memory_before = results_.memory.size(), depths_before = results_.speed_done.size();
-        // By way of the file, as the program does it.
+        // Through the file, as in the program.
         CompareResults next = start;
         read_measurements(Json::parse(to_json(results_).dump()), "results.json", next);
         results_ = std::move(next);

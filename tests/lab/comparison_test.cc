@@ -9,7 +9,7 @@
 namespace kvsplit::lab {
 namespace {
 
-// Tokens whose probabilities move at random: by `noise`, and all in one direction by `loss`.
+// Tokens whose probabilities change at random by `noise`, and in one direction by `loss`.
 Comparison tokens(int n, double noise, double loss, unsigned seed) {
     std::mt19937 rng(seed);
     std::normal_distribution<double> normal;

@@ -36,7 +36,7 @@ class EvalModelTest : public testing::Test {
         options.shots = 0;
         return make_task(*model_, *find_task(name), options);
     }
-    // check(index, item, scores of its answers), with keys and values unrounded as the oracle has them.
+    // Calls check(index, item, scores of its answers), with keys and values unrounded as in the oracle.
     // Returns how many were right.
     template <typename Check>
     static int score_all(const Task& task, Check check) {

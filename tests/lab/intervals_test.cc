@@ -1,4 +1,4 @@
-// Against published examples, and values worked out with scipy.
+// Intervals against published examples and values from scipy.
 #include "lab/intervals.h"
 
 #include <gtest/gtest.h>
@@ -31,7 +31,7 @@ TEST(ShareInterval, IsItsOwnMirrorImage) {
 }
 
 TEST(ShareChangeInterval, IsWaldsWithTwoMoreTrials) {
-    // Half a flip more on each side: centre (2.5 - 9.5) / 102, variance (12 - 49 / 102) / 102^2.
+    // Half a flip is added on each side: centre (2.5 - 9.5) / 102, variance (12 - 49 / 102) / 102^2.
     expect_interval(share_change_interval(2, 9, 100), -0.07, -0.133845, -0.003410, 1e-6);
     const auto none = share_change_interval(0, 0, 40);
     EXPECT_EQ(none.value, 0);
@@ -49,7 +49,7 @@ TEST(MeanInterval, OfIndependentValuesIsStudents) {
     expect_interval(mean_interval(two, std::vector<int>{4, 9}), 2, 2 - 12.706205, 2 + 12.706205, 1e-6);
 }
 
-// A group's values are as one: repeating each value within its group changes nothing.
+// A group counts as one value: repeating each value within its group changes nothing.
 TEST(MeanInterval, RepeatedMeasurementsAddNoCertainty) {
     const std::vector<double> once{0.3, 1.2, -0.4, 0.9, 0.5};
     std::vector<double> often;

@@ -17,7 +17,7 @@ class LabModelTest : public testing::Test {
         if (path_.empty()) GTEST_SKIP() << "SmolLM2 is not here: scripts/models.sh smollm2";
         std::ifstream in(KVSPLIT_DEMO_TEXT);
         text_.assign(std::istreambuf_iterator<char>(in), {});
-        options_.context = 256;  // four pages, of which two are read as codes
+        options_.context = 256;  // four pages; two are read as codes
         options_.chunks = 1;
     }
     std::string path_, text_;
@@ -25,14 +25,14 @@ class LabModelTest : public testing::Test {
 };
 
 TEST_F(LabModelTest, PrefillEqualsTokenByToken) {
-    const auto model = Model::load(path_, {.threads = 1});  // steps this short gain little from more
+    const auto model = Model::load(path_, {.threads = 1});  // steps this short gain little from more threads
     for (const char* name : {"f16", "k8v4", "k4v4"}) options_.specs.push_back(KvSpec::parse(name));
     const auto prefill = measure_perplexity(model, text_, options_);
     options_.batch = 1;
     expect_same(prefill, measure_perplexity(model, text_, options_));
 }
 
-// Without the rounding of activations to 8 bits, unrounded keys and values change next to nothing.
+// With exact activations, unrounded keys and values change almost nothing.
 TEST_F(LabModelTest, TheNoiseFloorIsTheRoundingOfActivations) {
     options_.specs = {KvSpec::parse("f16"), KvSpec::parse("k8v8")};
     options_.floor = true;

@@ -78,7 +78,7 @@ TEST_F(LayerCostsTest, LimitIsMetWithFewBits) {
         EXPECT_LE(layered.bits_per_element, uniform.bits_per_element);
         EXPECT_EQ(KvSpec::parse(layered.spec.name()), layered.spec);
     }
-    // No cache but an exact one loses nothing.
+    // Only an exact cache loses nothing.
     EXPECT_EQ(uniform_fewest_bits(*model_, costs_, 1e-12).spec, (KvSpec{16, 16}));
 }
 

@@ -1,4 +1,4 @@
-// A comparison that nobody measured, for tests of what is said about one.
+// A made-up comparison, for tests of reports.
 #pragma once
 
 #include <string>
@@ -57,7 +57,7 @@ inline void add_cache(CompareResults& results, const MadeUpCache& cache) {
     }
 }
 
-// Figures of the usual caches, near the truth.
+// Plausible figures for the usual caches.
 inline CompareResults made_up_results() {
     CompareResults r;
     r.subject.program = "kvsplit 0.1.0 (test)";

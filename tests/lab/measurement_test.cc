@@ -14,7 +14,7 @@
 namespace kvsplit::lab {
 namespace {
 
-// The generator that lab.py has too: numbers in [-1, 1).
+// The same generator as in lab.py: numbers in [-1, 1).
 std::vector<float> lcg(std::size_t n, std::uint32_t x) {
     std::vector<float> out(n);
     for (float& value : out) {
@@ -24,7 +24,7 @@ std::vector<float> lcg(std::size_t n, std::uint32_t x) {
     return out;
 }
 
-// A cache whose logits are given, row after row of what is scored.
+// A cache with given logits, one row per scored position.
 class GivenLane final : public Lane {
   public:
     GivenLane(int context, std::size_t n_vocab, std::vector<float> logits)
@@ -58,7 +58,7 @@ class GivenLane final : public Lane {
 
 constexpr const char* kNames[] = {"same", "near", "far"};
 
-// The golden's rows through four caches: the reference, then those of kNames.
+// The golden's rows with four caches: the reference, then those of kNames.
 struct GoldenRun {
     nlohmann::json golden;
     std::vector<std::vector<float>> logits;
@@ -163,7 +163,7 @@ TEST(Measurement, ABaseIsASecondReference) {
     const auto both = run.measure();
     EXPECT_EQ(both[2].vs_reference.divergence()->kld_mean, forward[2].vs_reference.divergence()->kld_mean);
     EXPECT_EQ(both[3].vs_base.divergence()->kld_mean, 0);
-    // Seen from the other end: the changes turn round.
+    // With the roles exchanged, the changes are negated.
     EXPECT_NEAR(both[0].vs_base.divergence()->rms_dp, both[3].vs_reference.divergence()->rms_dp, 1e-12);
     EXPECT_GT(both[2].vs_base.divergence()->kld_mean, 0);
 }
@@ -179,7 +179,7 @@ TEST(Measurement, WhereTheReferenceStandsMakesNoDifference) {
     EXPECT_EQ(a[1].nll.mean().value, b[1].nll.mean().value);
 }
 
-// More rows than a block or a batch holds: every row is scored once, against its own target.
+// More rows than in a block or batch: every row is scored once, against its own target.
 TEST(Measurement, LongChunksAreReadInBatchesAndScoredInBlocks) {
     constexpr int kContext = 1700, kRows = kContext - 1 - kContext / 2, kVocab = 19;
     const auto logits = lcg(std::size_t{kRows} * kVocab, 5);
@@ -216,7 +216,7 @@ TEST(Measurement, StepSeesProgressAndCanStop) {
     EXPECT_NEAR(last, 0.5, 1e-12);
 }
 
-// Stopped while some lanes have read a batch: the tokens scored until then are kept, the same of every lane.
+// Stopped after some lanes have read a batch: the tokens scored before are kept, the same for every lane.
 TEST(Measurement, StoppingInsideAChunkKeepsWholeBatches) {
     auto run = golden_run();
     run.plan.batch = 4;

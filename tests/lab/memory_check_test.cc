@@ -35,7 +35,7 @@ class MemoryCheckTest : public testing::Test {
 
     test::TempFile file_{test::TinyModel{}.write().bytes()};
     ModelOptions options_{.threads = 1};
-    // Given, because what is measured grows a little from plan to plan, under sanitizers by 20 MiB.
+    // Fixed, because the measured value grows a little from plan to plan, under sanitizers by 20 MiB.
     static constexpr std::size_t kProgram = std::size_t{30} << 20;
 };
 

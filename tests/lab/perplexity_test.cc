@@ -21,7 +21,7 @@ std::string letters(std::size_t n) {
     return text;
 }
 
-// Every pair of widths up to 16 bits, and every part of a precision that has a text of its own.
+// Every pair of widths up to 16 bits, and every other part of a precision.
 std::vector<KvSpec> every_spec() {
     std::vector<KvSpec> specs;
     for (const int key : kv_widths()) {
@@ -51,7 +51,7 @@ class PerplexityTest : public testing::Test {
     const std::string text_ = letters(1200);
 };
 
-// Decoding reads the codes too: whatever a cache does to a model, it does token by token as in one batch.
+// Decoding reads codes too: a cache has the same effect token by token as in one batch.
 TEST_F(PerplexityTest, PrefillEqualsTokenByTokenForEveryPrecision) {
     for (const test::TinyModel& tiny :
          {test::TinyModel{}, test::TinyModel{.architecture = "gemma3", .layers = 6}}) {
@@ -88,14 +88,14 @@ TEST_F(PerplexityTest, TheFloorIsTheF32Cache) {
     EXPECT_EQ(measurement_cache_bytes(*model, measured),
               bytes + model->plan(KvSpec::parse("f32"), 512).bytes.total());
 
-    // Asked for by name it is measured once and shown in both places.
+    // If f32 is also asked for, it is measured once and shown in both places.
     measured.specs.push_back(KvSpec::parse("f32"));
     const auto named = measure_perplexity(model, text_, measured);
     EXPECT_EQ(named.results[2].vs_f16->kld_mean, with.floor->vs_f16->kld_mean);
     EXPECT_EQ(named.floor->vs_f16->kld_mean, with.floor->vs_f16->kld_mean);
     EXPECT_FALSE(named.results[2].below_floor.has_value());
 
-    // Without f16 there is nothing that it could be the floor of.
+    // Without f16 there is no floor.
     measured.specs = {KvSpec::parse("k8v4")};
     EXPECT_FALSE(measure_perplexity(model, text_, measured).floor.has_value());
 }

@@ -1,4 +1,5 @@
-// The plan against what the operating system says that a real model took. A process of its own for each test.
+// The plan against the memory that a real model takes, as reported by the system. Each test has its own
+// process.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -44,7 +45,7 @@ void expect_planned_peak(const std::string& path, const char* kv, int context) {
     testing::Test::RecordProperty("peak", std::to_string(peak_rss()));
 }
 
-// Random weights in the shape of OLMoE: a quarter as wide and deep, 32 experts of which each token takes 8.
+// Random weights in the shape of OLMoE: a quarter as wide and deep, 32 experts, 8 per token.
 Bytes mixture_of_experts() {
     constexpr int kLayers = 4, kEmbd = 512, kHeads = 8, kExperts = 32, kFf = 256, kVocab = 4096;
     GgufWriter w;

@@ -1,4 +1,4 @@
-// Plans for tiny random models: the arithmetic, and that the sums are those of what is really allocated.
+// Plans for tiny random models: the arithmetic, and that the sums equal what is really allocated.
 #include "lab/plan.h"
 
 #include <gtest/gtest.h>
@@ -19,7 +19,7 @@ class PlanTest : public testing::TestWithParam<const char*> {
                     .bytes()) {
         options_.specs = {KvSpec::parse("f16"), KvSpec::parse("k8v4"), KvSpec::parse("k4v4")};
         options_.model.threads = 2;
-        options_.program = std::size_t{30} << 20;  // what is measured grows a little from plan to plan
+        options_.program = std::size_t{30} << 20;  // the measured value grows a little from plan to plan
     }
     Plan plan(std::size_t memory, int context = 0) {
         options_.memory = memory;
@@ -111,7 +111,7 @@ TEST_P(PlanTest, LayerKinds) {
     if (p.kinds.size() == 1) return;
     EXPECT_EQ(p.kinds[1].window, 100);
     EXPECT_EQ(p.kinds[0].layers + p.kinds[1].layers, 6);
-    // Windows stop growing: the next tokens add to the full layers alone, 128 bytes each at 16 bits.
+    // Windows stop growing: the next tokens only add to the full layers, 128 bytes each at 16 bits.
     EXPECT_EQ(p.results[0].bytes_per_token, 128.0 * p.kinds[0].layers);
     const Plan longer = plan(std::size_t{1} << 30, 4000 + 1000 % 64 - 4000 % 64);
     EXPECT_EQ(longer.results[1].kind_bytes[1], p.results[1].kind_bytes[1]);

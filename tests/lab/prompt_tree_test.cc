@@ -1,4 +1,4 @@
-// Prompts that share their beginnings give what fresh sessions give, for as few tokens as can be.
+// Prompts with shared beginnings give the results of fresh sessions with as few tokens as possible.
 #include "lab/prompt_tree.h"
 
 #include <gtest/gtest.h>
@@ -63,7 +63,7 @@ TEST(PromptPlan, EqualPromptsReadTheirLastTokenAgain) {
     EXPECT_TRUE(plan[2].last_use);
 }
 
-// In sorted order each distinct beginning is evaluated once, but for last tokens that are read again.
+// In sorted order each distinct beginning is evaluated once, except for last tokens, which are read again.
 TEST(PromptPlan, EvaluatesEachBeginningOnce) {
     std::mt19937 rng(3);
     for (int round = 0; round < 300; ++round) {
@@ -143,7 +143,7 @@ TEST_P(PromptReaderTest, ScoresAreThoseOfFreshSessions) {
     }
 }
 
-// What greedy decoding writes is what counts as right.
+// An answer is right if greedy decoding writes it.
 TEST_P(PromptReaderTest, GreedyMeansThatDecodingWritesIt) {
     auto items = long_items();
     items.resize(1);

@@ -1,4 +1,4 @@
-// What is kept of a comparison, and how it is read again.
+// The files of a comparison: writing and reading.
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The same subject and settings, and nothing measured.
+// The same subject and settings, without measurements.
 CompareResults fresh() {
     CompareResults r = test::made_up_results();
     r.quality.clear();
@@ -32,7 +32,7 @@ std::string refusal(const Json& json, CompareResults results = fresh()) {
     try {
         read_measurements(json, "results.json", results);
     } catch (const Error& error) {
-        // Nothing of a file that is refused is taken over.
+        // A refused file changes nothing.
         EXPECT_TRUE(results.quality.empty());
         return error.what();
     }
@@ -81,8 +81,7 @@ TEST(ReportJson, DamagedResultsAreRefused) {
          {"{}", "[]", "7", "null", R"({"format": 1})", R"({"format": "kvsplit compare 1"})"}) {
         EXPECT_NE(refusal(Json::parse(text)).find("results.json: "), std::string::npos) << text;
     }
-    // Without any one of its fields, or with another type in its place, it is refused or read, and never
-    // worse.
+    // Without any of its fields, or with another type in its place, it is refused or read, never worse.
     const Json flat = json.flatten();
     for (const auto& [path, value] : flat.items()) {
         for (const Json& other : {Json("text"), Json(-1), Json::object(), Json(nullptr), Json::array({1})}) {
@@ -132,7 +131,7 @@ TEST_F(ReportFiles, BrokenResultsAreNamed) {
     }
 }
 
-// A full disk, played by a limit on the size of files.
+// A full disk, simulated by a limit on file sizes.
 class FullDisk {
   public:
     explicit FullDisk(rlim_t bytes) {

@@ -1,4 +1,4 @@
-// What a report says: tables, pictures, the page and the recommendation, from made-up figures.
+// Reports of made-up figures: tables, pictures, the page and the recommendation.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -44,7 +44,7 @@ TEST(ReportSummary, FrontMirrorsAndChoice) {
     EXPECT_EQ(advice(summary).front(), "Take k5v4.");
 }
 
-// A mean that two standard errors carry over the limit may be below it by chance.
+// A mean less than two standard errors below the limit may be there by chance.
 TEST(ReportSummary, AnUncertainDivergenceIsNotWithinALimit) {
     auto results = test::made_up_results();
     for (auto& q : results.quality) {
@@ -83,7 +83,7 @@ TEST(ReportScale, RoundMarks) {
     EXPECT_NEAR(log.marks()[0], 0.1, 1e-12);
     EXPECT_NEAR(log.marks()[2], 10, 1e-9);
     EXPECT_NEAR(log(0.02 * std::sqrt(1000.0)), 150, 1e-9);
-    // Within one power of ten all steps are marked.
+    // Within one power of ten all steps have marks.
     EXPECT_EQ(Scale::logarithmic(2.5, 4, 0, 1).marks().size(), 2u);
 }
 
@@ -94,7 +94,7 @@ TEST(ReportLabels, SpreadKeepsOrderAndDistance) {
     EXPECT_DOUBLE_EQ(places[3], 10);
     EXPECT_DOUBLE_EQ(places[1], 51);
     EXPECT_DOUBLE_EQ(places[5], 100);
-    // More labels than there is room for: as far apart as can be.
+    // More labels than there is room for: as far apart as possible.
     EXPECT_EQ(spread({1, 2, 3}, 80, 0, 100), (std::vector<double>{0, 50, 100}));
 }
 

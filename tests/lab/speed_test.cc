@@ -1,5 +1,5 @@
-// The speed measurement on tiny random models: what is measured, in which order, and how the bytes are
-// counted. How fast it is says nothing here.
+// The speed measurement on tiny random models: what is measured, in which order, and how bytes are counted.
+// The speeds do not matter here.
 #include "lab/speed.h"
 
 #include <gtest/gtest.h>
@@ -77,7 +77,7 @@ TEST_P(Speed, RandomFillIsAsDeepAsEvaluation) {
     }
 }
 
-// 500 random tokens in pieces of any size, then one real one: finite, and the same bits however filled.
+// 500 random tokens in pieces of any size, then a real one: finite, with the same bits for all pieces.
 TEST_P(Speed, RandomFillLeavesAWorkingCache) {
     for (const KvSpec& spec : options_.specs) {
         const auto session = Session::create(model_, spec);

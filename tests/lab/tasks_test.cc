@@ -26,7 +26,7 @@ class TasksTest : public testing::Test {
         std::string out;
         for (const Token t : tokens) {
             out += model_->token_bytes(t);
-            // The model spells a space as the three bytes of U+2581, and puts one in front of a text.
+            // The model writes a space as the three bytes of U+2581, and adds one before a text.
             if (!out.ends_with("\xe2\x96\x81")) continue;
             out.resize(out.size() - 3);
             out += ' ';
@@ -91,7 +91,7 @@ TEST_F(TasksTest, TheSameSeedGivesTheSameQuestions) {
     }
 }
 
-// On every machine: this one's questions, as they were first made.
+// All machines make the same questions as when this test was written.
 TEST_F(TasksTest, QuestionsAreTheSameOnEveryMachine) {
     const auto needle = make("needle", options_of(1, {1000}));
     const std::string prompt = text(needle.items[0].prompt);
@@ -190,8 +190,7 @@ TEST_F(TasksTest, MakingQuestionsCanBeStopped) {
     EXPECT_EQ(make_task(*model_, *find_task("lambada"), passages(12, 2), stop).items.size(), 5u);
 }
 
-// Words that all endings begin with are no choice; an ending that is another's beginning keeps its last
-// token.
+// Words with which all endings begin are not scored; an ending that begins another keeps its last token.
 TEST_F(TasksTest, EndingsAreScoredFromWhereTheyDiffer) {
     TaskOptions options;
     options.file = "h.txt";

@@ -95,7 +95,7 @@ TEST_P(ArchitectureTest, AgreesWithTransformers) {
     EXPECT_LE(largest, 1e-3);
     RecordProperty("largest", std::to_string(largest));
     if (golden_.stretch == 1) return;
-    // The same of a user who asks for a longer context; models that do not rotate stay as they are.
+    // The same for a user who asks for a longer context; models that do not rotate do not change.
     const auto n = static_cast<std::size_t>(golden_.stretched_positions.back() + 1);
     const auto stretched = Model::load(
         file_.path(), {.threads = 2,
@@ -105,7 +105,7 @@ TEST_P(ArchitectureTest, AgreesWithTransformers) {
     EXPECT_LE(largest_difference(longer, golden_.stretched_positions, golden_.stretched_logits), 1e-3);
 }
 
-// Random layers hand on all of an error, so that it grows with their number.
+// Random layers pass on all of an error, so it grows with their number.
 TEST_P(ArchitectureTest, CodedCachesDivergeLittle) {
     constexpr std::ptrdiff_t kFirstCoded = 128;  // the position from which tokens read codes
     const auto n_vocab = static_cast<std::size_t>(model_->info().n_vocab);
@@ -139,7 +139,7 @@ TEST_P(ArchitectureTest, BatchSplitsGiveTheSameBits) {
     }
 }
 
-// Every architecture has a model that its user stretches, or that is stretched by its file.
+// Every architecture has a model stretched by its user or by its file.
 TEST(Architectures, EachIsTestedWithALongerContext) {
     std::set<std::string> stretched;
     for (const std::string& name : tiny_model_names()) {

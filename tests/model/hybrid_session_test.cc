@@ -1,4 +1,4 @@
-// Sessions of models whose layers keep a state of fixed size: what fork and trim mean for it, threads, bytes.
+// Sessions of models with layers that keep a state of fixed size: fork, trim, threads, bytes.
 #include "model/tiny_session.h"
 
 namespace kvsplit::test {
@@ -42,7 +42,7 @@ TEST_P(HybridSession, ThreadsGiveTheSameBits) {
     }
 }
 
-// Keys and values of layers with attention alone; of the others, a state that does not grow.
+// Only layers with attention have keys and values; the others have a state that does not grow.
 TEST_P(HybridSession, BytesArePlanned) {
     const auto session = Session::create(model_, spec_);
     std::size_t recurrent = 0;

@@ -8,7 +8,7 @@ namespace {
 
 class LatentSession : public TinySession {
   protected:
-    // Of each pair of sides: both coded, one of them, none.
+    // Both sides coded, one of them, none.
     static constexpr const char* kSpecs[] = {"k8v8", "k5v4", "k16v4", "k4v16", "f16", "f32"};
 };
 

@@ -17,7 +17,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-// What loading a small model says after a change.
+// The error message of loading a small model after a change.
 std::string refusal(const std::function<void(Json&)>& change, ErrorCode code,
                     const std::function<void(Bytes&)>& damage = {}, const char* model = "llama") {
     TinyModelGolden golden = read_tiny_model(model);
@@ -51,7 +51,7 @@ TEST(LoadErrors, UnknownArchitecture) {
     EXPECT_SAYS(text, "qwen3");  // the supported ones are listed
 }
 
-// Of all names that files have: either a description, or what is lacking.
+// Every known name has either a description or a reason why not.
 TEST(LoadErrors, EveryKnownArchitectureSaysWhatItLacks) {
     const auto known = known_architectures();
     std::ifstream names(std::string(KVSPLIT_TEST_DATA) + "/architectures.txt");
@@ -230,7 +230,7 @@ TEST(LoadErrors, HeadsThatNoCodeTakes) {
     EXPECT_SAYS(
         refusal([](Json& spec) { spec["metadata"]["attention.key_length"] = 4096; }, ErrorCode::kFormat),
         "llama.attention.key_length");
-    // Such heads can be cached exactly, but not quantised.
+    // Such heads can only be cached exactly.
     TinyModelGolden golden = read_tiny_model("llama");
     Json& metadata = golden.spec["metadata"];
     metadata["attention.key_length"] = metadata["attention.value_length"] = 40;

@@ -1,9 +1,9 @@
 // Logits against transformers on the same dequantised weights (scripts/oracles/logits_transformers.py).
 //
-// Exact mode: what is left is the f16 rounding of the cache, in the oracle's own f16-cache run as in ours, so
-// the bounds are those of the rounding: the root mean square within 1e-3 of the logits' spread, single logits
-// within twice what the rounding does to the oracle itself. Normal mode: int8 activations put a floor of
-// noise under everything; the bar is llama.cpp's on the same tokens.
+// Exact mode: the only difference is the f16 rounding of the cache, so the bounds are those of this rounding:
+// the root mean square within 1e-3 of the logits' spread, single logits within twice the effect of the
+// rounding on the oracle. Normal mode: int8 activations add noise; the bound is llama.cpp's on the same
+// tokens.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -29,7 +29,7 @@ namespace {
 using test::LogitsGolden;
 using test::read_logits_golden;
 
-constexpr double kSureMargin = 0.05;  // logits; closer calls than that may go either way
+constexpr double kSureMargin = 0.05;  // logits; smaller margins may flip
 constexpr int kRowsAtOnce = 16;       // positions projected together: (16, n_vocab) f32
 
 struct Case {
@@ -38,7 +38,7 @@ struct Case {
     const char* file;
 };
 
-// What a run differs from the oracle by, over all measured positions.
+// The difference of a run from the oracle over all measured positions.
 struct Difference {
     double max_abs = 0;        // of logits at stored ids
     double rms = 0;            // likewise
@@ -60,7 +60,7 @@ double logsumexp(std::span<const float> logits) {
     return top + std::log(sum);
 }
 
-// KL divergence of the oracle's distribution from ours, where tokens outside the oracle's top are one event.
+// KL divergence of the oracle's distribution from ours; tokens outside the oracle's top are one event.
 double bucketed_kld(const LogitsGolden& golden, int row, std::span<const float> logits) {
     const double their_sum = golden.logsumexp[row], our_sum = logsumexp(logits);
     double kld = 0, their_rest = 1, our_rest = 1;
@@ -71,7 +71,7 @@ double bucketed_kld(const LogitsGolden& golden, int row, std::span<const float> 
         their_rest -= std::exp(theirs);
         our_rest -= std::exp(ours);
     }
-    // The stored logsumexp is f32: what is left of 1 is meaningless below its rounding.
+    // The stored logsumexp is f32, so the rest of 1 is meaningless below its rounding.
     constexpr double kSmallest = 1e-6;
     if (their_rest > kSmallest) kld += their_rest * std::log(their_rest / std::max(our_rest, 1e-12));
     return kld;
@@ -158,7 +158,7 @@ TEST_P(LogitsTest, ExactModeDiffersByTheRoundingOfTheCacheAlone) {
     EXPECT_EQ(d.wrong_where_sure, 0);
 }
 
-// With keys and values in f32 nothing is rounded that the oracle does not round.
+// With f32 keys and values we round nothing that the oracle does not.
 TEST_P(LogitsTest, ExactModeAgreesWithTheOracle) {
     const Difference d = measure(true, KvSpec{32, 32});
     EXPECT_LE(d.max_abs, 1e-3);
@@ -169,8 +169,8 @@ TEST_P(LogitsTest, NormalModeDivergesNoMoreThanLlamaCpp) {
     const Difference d = measure(false, KvSpec{16, 16});
     const auto& peer = peers_.at("fa_on");
     EXPECT_LE(d.mean_kld, peer.at("kld_mean_top64").get<double>());
-    // A count of a few, which any other order of summation changes: llama.cpp's own two ways through
-    // attention, with the same cache, are 5 and 8 on one of the models.
+    // A small count, which changes with the order of summation: llama.cpp's two implementations of attention
+    // give 5 and 8 with the same cache on one of the models.
     const auto& other = peers_.at("fa_off");
     EXPECT_LE(d.wrong_where_sure, std::max(peer.at("top1_wrong_where_sure").get<int>(),
                                            other.at("top1_wrong_where_sure").get<int>()));

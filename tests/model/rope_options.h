@@ -9,7 +9,7 @@
 
 namespace kvsplit::test {
 
-// {"scaling": "yarn", "scale": 3.0, ...}; what is left out is the file's.
+// {"scaling": "yarn", "scale": 3.0, ...}; the file decides what is left out.
 inline RopeOptions rope_options(const nlohmann::json& user) {
     using Scaling = RopeOptions::Scaling;
     static const std::map<std::string, Scaling> kKinds{{"", Scaling::kFile},

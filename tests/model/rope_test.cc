@@ -33,7 +33,7 @@ test::Bytes file_of(const json& metadata, const json& tensors) {
     return writer.bytes();
 }
 
-// A file without weights: what of it is not metadata is empty.
+// A file with metadata and no weights.
 class RopeFile {
   public:
     RopeFile(const json& metadata, const json& tensors)

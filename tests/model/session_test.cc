@@ -1,4 +1,4 @@
-// What must hold of a session on a real model, whatever the precision: results depend on the tokens alone.
+// Sessions on a real model, at any precision: results depend only on the tokens.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -35,7 +35,7 @@ class SessionTest : public testing::TestWithParam<bool> {
         path_ = smollm2_path();
         if (path_.empty()) GTEST_SKIP() << "SmolLM2 is not here: scripts/models.sh smollm2";
     }
-    // With exact activations, which take several times as long, the first two.
+    // Exact activations take several times as long: only the first two.
     static std::span<const KvSpec> specs() { return std::span(kSpecs).first(GetParam() ? 2 : 4); }
     std::shared_ptr<Model> load(int threads) {
         return Model::load(path_, {.threads = threads, .exact = GetParam()});
@@ -45,7 +45,7 @@ class SessionTest : public testing::TestWithParam<bool> {
 
 TEST_P(SessionTest, BatchSplitsGiveTheSameBits) {
     const auto model = load(2);
-    // More than one forward pass takes, and codes in more than one chunk of attention.
+    // More tokens than fit into one forward pass, with codes in more than one chunk of attention.
     const auto tokens = text_tokens(*model, 700);
     for (const KvSpec& spec : specs()) {
         const auto whole = states(*Session::create(model, spec), *model, tokens, 700);
@@ -53,7 +53,7 @@ TEST_P(SessionTest, BatchSplitsGiveTheSameBits) {
             EXPECT_TRUE(same_bits(whole, states(*Session::create(model, spec), *model, tokens, step)))
                 << spec.name() << " in steps of " << step;
         }
-        // Token by token is slow; four pages are enough for pages that are sealed and read as codes.
+        // Token by token is slow; with four pages some are sealed and read as codes.
         const auto some = states(*Session::create(model, spec), *model, std::span(tokens).first(256), 1);
         EXPECT_EQ(std::memcmp(some.data(), whole.data(), some.size() * sizeof(float)), 0) << spec.name();
     }

@@ -1,4 +1,4 @@
-// Sessions of models whose layers differ in what they keep, and of which some read the caches of others.
+// Sessions of models whose layers have different caches, or read those of other layers.
 #include "codec/codec.h"
 #include "engine/cache_probe.h"
 #include "lab/plan.h"
@@ -46,7 +46,7 @@ TEST_P(SharedCache, BytesAreThoseOfLayersThatKeepThem) {
     EXPECT_EQ(info.n_layers, 6);
     EXPECT_EQ(info.n_cache_layers, 3);
     EXPECT_EQ(info.n_window_layers, 4);
-    constexpr std::size_t kPage = 64 * 2 * 2;  // of a channel's keys and values
+    constexpr std::size_t kPage = 64 * 2 * 2;  // bytes of a channel's keys and values
     EXPECT_EQ(model_->plan(KvSpec{16, 16}, 64).bytes.total(), kPage * (64 + 64 + 128));
     EXPECT_DOUBLE_EQ(model_->plan(KvSpec::parse("f16+2=k8v8"), 0).key_bits_per_element,
                      (16 + codec::key_bits_per_element(8, codec::head_shape(128))) / 2);

@@ -15,10 +15,10 @@ struct TinyModelGolden {
     std::string name;
     nlohmann::json spec;
     std::vector<Token> tokens;
-    std::vector<int> positions;              // whose logits are known
-    std::vector<int> ids;                    // of which tokens
+    std::vector<int> positions;              // positions with known logits
+    std::vector<int> ids;                    // tokens with known logits
     std::vector<std::vector<float>> logits;  // [position][id]
-    // Likewise, of a user who stretches the rotary embedding linearly; 1: there are none.
+    // The same after the user stretches the rotary embedding linearly by this factor; 1: none.
     double stretch = 1;
     std::vector<int> stretched_positions;
     std::vector<std::vector<float>> stretched_logits;
@@ -27,9 +27,9 @@ struct TinyModelGolden {
     GgufWriter file() const;
 };
 
-// Of tests/golden/models/NAME.json.
+// Reads tests/golden/models/NAME.json.
 TinyModelGolden read_tiny_model(const std::string& name);
-// All there are, sorted.
+// The names of all of them, sorted.
 std::vector<std::string> tiny_model_names();
 
 }  // namespace kvsplit::test

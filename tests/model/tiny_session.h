@@ -26,7 +26,8 @@ class TinySession : public testing::TestWithParam<const char*> {
         return test::states(session, *model_, tokens, tokens.size());
     }
 
-    // With each of these caches: batches, a fork and a session that was cut give the bits of one whole batch.
+    // With each of these caches: several batches, a fork and a trimmed session give the same bits as one
+    // batch.
     void expect_same_bits_in_parts(std::span<const char* const> specs) const {
         const auto width = static_cast<std::size_t>(model_->info().n_embd);
         for (const char* kv : specs) {
@@ -48,7 +49,7 @@ class TinySession : public testing::TestWithParam<const char*> {
             }
         }
     }
-    // With each of these caches: one thread gives the bits of two.
+    // With each of these caches: one thread gives the same bits as two.
     void expect_same_bits_with_one_thread(std::span<const char* const> specs) const {
         const auto one = Model::load(file_.path(), {.threads = 1});
         for (const char* kv : specs) {

@@ -1,4 +1,4 @@
-// Hard texts, as llama.cpp cuts them (scripts/oracles/hard_texts.py).
+// Hard texts, split as by llama.cpp (scripts/oracles/hard_texts.py).
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -30,7 +30,7 @@ const Golden& golden() {
     return instance;
 }
 
-// A text's bytes as letters, or its characters.
+// A text's bytes in GPT-2's alphabet, or its characters.
 std::vector<std::string> units(std::string_view text, bool of_characters) {
     std::vector<std::string> out;
     const std::string marked = with_space_marks(text);
@@ -43,7 +43,8 @@ std::vector<std::string> units(std::string_view text, bool of_characters) {
     return out;
 }
 
-// All bytes, and a merge for every two neighbours in the texts: whether a word ends between them then shows.
+// All bytes, and a merge for every two neighbours in the texts, which reveals whether a word ends between
+// them.
 test::TinyVocab pair_vocab(const std::string& pre) {
     const bool of_characters = PreTokenizer::get(pre, "test").spaces_as_marks;
     test::TinyVocab v;
@@ -123,7 +124,7 @@ TEST(HardTexts, Vocabularies) {
     if (n_missing > 0) GTEST_SKIP() << kNoTestData << "llama.cpp's vocabularies";
 }
 
-// PCRE2 with its compiler of machine code, or without it where a text is too long for its stack.
+// PCRE2 with its JIT compiler, or without it if a text is too long for the JIT's stack.
 TEST(HardTexts, LongTextsTakeLinearTime) {
     std::string digits, letters, spaces;
     for (int i = 0; i < 100'000; ++i) {

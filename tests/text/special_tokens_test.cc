@@ -64,7 +64,7 @@ TEST(SpecialTokens, StripsWhiteSpaceWhereTheModelDoes) {
     EXPECT_EQ(split(v, "<|end|>  <|end|>  ", true), "<|end|><|end|>");
 }
 
-// The definition: search the whole of every remaining piece for one token after the other.
+// The definition: search every remaining piece for one token after the other.
 std::vector<Fragment> one_after_the_other(const Vocab& vocab, std::string_view text) {
     std::vector<Token> order;
     for (Token t = 0; t < vocab.size(); ++t) order.push_back(t);
@@ -96,7 +96,7 @@ TEST(SpecialTokens, EqualsSearchingForEachTokenInTurn) {
     std::mt19937 rng(7);
     for (int round = 0; round < 300; ++round) {
         TinyVocab v;
-        // Of one length there is at most one token: between equally long ones that overlap the order is free.
+        // At most one token per length: overlapping tokens of equal length may be found in any order.
         for (std::size_t length = 1; length <= 6; ++length) {
             std::string text;
             while (text.size() < length) text += "ab"[rng() % 2];

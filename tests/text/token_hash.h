@@ -31,7 +31,7 @@ inline std::string short_hash(const std::vector<Token>& tokens) {
     return fmt::format("{:08x}", fnv1a(tokens) & 0xffffffff);
 }
 
-// Of a text's tokens without special ones followed by those with them.
+// The hash of a text's tokens without special tokens, followed by those with them.
 inline std::string hash_of_both(const text::Tokenizer& tokenizer, const std::string& text) {
     auto tokens = encode_as_llama_cpp(tokenizer, text, false);
     const auto special = encode_as_llama_cpp(tokenizer, text, true);

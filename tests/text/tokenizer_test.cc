@@ -43,7 +43,7 @@ TEST(BpeTokenizer, MergesInTheOrderOfTheList) {
 
 TEST(BpeTokenizer, MergesThroughTextsThatAreNoTokens) {
     TinyVocab v = tiny_bpe();
-    v.add_merge("x", "y");  // "xy" is no token
+    v.add_merge("x", "y");  // "xy" is not a token
     v.add_merge("xy", "z");
     v.add("xyz");
     v.add_merge("q", "q");

@@ -1,4 +1,4 @@
-// Damaged and odd metadata: an Error that names file and key, or what llama.cpp makes of it.
+// Damaged and odd metadata: an Error naming file and key, or llama.cpp's result.
 #include "text/vocab.h"
 
 #include <fmt/format.h>
@@ -27,7 +27,7 @@ GgufWriter minimal(std::string_view model) {
     return w;
 }
 
-// The message that making a tokenizer from w fails with; "" if it succeeds.
+// The error message of making a tokenizer from w; "" if it succeeds.
 std::string failure(const GgufWriter& w, std::string& path) {
     const TempFile file(w.bytes());
     path = file.path();
@@ -80,7 +80,7 @@ void with_file(const GgufWriter& w, const std::function<void(const Tokenizer&)>&
 }
 
 TEST(VocabMetadata, OddFilesWork) {
-    // Ids out of range fall back to the defaults; longer arrays and unknown types are no harm.
+    // Ids out of range fall back to the defaults; longer arrays and unknown types are accepted.
     with_file(minimal("llama")
                   .add("tokenizer.ggml.bos_token_id", std::uint32_t{0xffffffff})
                   .add("tokenizer.ggml.eos_token_id", std::uint32_t{4})
@@ -110,7 +110,7 @@ TEST(VocabMetadata, OddFilesWork) {
     });
 }
 
-// A vocabulary's file with a few bytes changed: an Error, or a tokenizer that works.
+// A vocabulary file with a few changed bytes: an Error, or a tokenizer that works.
 TEST(VocabMetadata, MutatedFiles) {
     std::mt19937 rng(11);
     int n_accepted = 0;

@@ -1,4 +1,4 @@
-// AlignedBuffer: owned bytes on a 64-byte boundary, or on a huge page's when there are many.
+// AlignedBuffer: owned bytes, aligned to 64 bytes, or to huge pages if large.
 #pragma once
 
 #include <cstddef>
@@ -24,7 +24,7 @@ class AlignedBuffer {
     const std::uint8_t* data() const { return data_; }
     std::size_t size() const { return size_; }
 
-    // At least `size` bytes, contents lost when it grows.
+    // Grows to at least `size` bytes; loses the contents when it grows.
     void reserve(std::size_t size) {
         if (size > size_) *this = AlignedBuffer(size);
     }

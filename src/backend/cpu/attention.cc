@@ -48,9 +48,9 @@ struct Attention::Call {
     float* out;
     int group;      // query heads per KV head
     int row_width;  // floats of a qkv row
-    bool all_open;  // an exact layer: every page is read as it is
+    bool all_open;  // an exact layer: no page is coded
 
-    // Numbers of query rows: those of a KV head lie together.
+    // Index of a query row: the rows of a KV head are contiguous.
     std::size_t query_row(int kv_head, int r) const {
         return (static_cast<std::size_t>(kv_head) * static_cast<std::size_t>(n) +
                 static_cast<std::size_t>(r)) *
@@ -239,8 +239,8 @@ void Attention::prepare(const Call& call, const Block& block, int kv_head, int t
     if (call.coded_latents()) prepare(head.value, head.key.head_dim, nullptr, latent_queries_);
 }
 
-// Adds this call's share to the sums of q^2 (in the order of tokens, whatever the batches), and makes the
-// smoothing vector of them when the first page is about to be sealed.
+// Adds this call's queries to the sums of q^2 (in token order, for any batches), and computes the smoothing
+// vector from them when the first page is about to be sealed.
 void Attention::gather_statistics(const Call& call, Pages& pages, int kv_head) {
     const codec::HeadShape& shape = call.shape.head.key;
     const int dim = shape.head_dim, query_dim = call.shape.head.query_dim();
@@ -295,13 +295,13 @@ QueryTile Attention::tile(const Call& call, const Block& block, int kv_head) con
             .latent = head.latent ? PreparedQueries(latent_queries_, call.query_rows(), head.value).from(r)
                                   : QueryCodes{},
             .position = positions_.data() + static_cast<std::ptrdiff_t>(block.first_row) * call.group,
-            .window = call.params.chunked ? 0 : call.params.window,  // the range of pages is enough
+            .window = call.params.chunked ? 0 : call.params.window,  // the range of pages suffices
             .soft_cap = call.params.soft_cap,
             .group = call.group,
             .slopes = call.params.alibi_slopes ? call.params.alibi_slopes + kv_head * call.group : nullptr};
 }
 
-// The pages that a block reads in chunks: sealed ones, or with an f16 cache all.
+// The pages that a block reads in chunks: sealed ones; all, if the cache is f16.
 void Attention::chunk_range(const Call& call, const Block& block, int& first, int& end) const {
     const int page = block.position / P;
     const int window = call.params.window;
@@ -310,7 +310,7 @@ void Attention::chunk_range(const Call& call, const Block& block, int& first, in
     end = call.all_open ? page + 1 : page - (call.open_pages - 1);
 }
 
-// The states of some heads after one chunk; memory: for each head, where its state goes.
+// Computes the states of some heads for one chunk; memory: for each head, where its state goes.
 void Attention::attend_chunk(const Call& call, const Block& block, int chunk, HeadRange heads,
                              float* const* memory) {
     int first, end;
@@ -368,7 +368,7 @@ void Attention::attend_exact(const Call& call, const Block& block, int kv_head, 
             call.shape.value_bits < 16 ? page + l.sink_values.at(kv_head) : page + l.value_codes.at(kv_head);
         std::memcpy(values, sink_values,
                     static_cast<std::size_t>(S * value.padded_dim) * sizeof(std::uint16_t));
-        // Latents are read sixteen tokens at a time, as keys are.
+        // Latents are read sixteen tokens at a time, like keys.
         std::memset(values + S * value.padded_dim, 0,
                     static_cast<std::size_t>((16 - S) * value.padded_dim) * sizeof(std::uint16_t));
         codec::PageLayout sink_layout = call.layouts.open;
@@ -401,7 +401,7 @@ void Attention::attend_exact(const Call& call, const Block& block, int kv_head, 
     kernels_.attend(call.shape, run, &queries, &state);
 }
 
-// Sum of the chunks' states and the exact part to output rows.
+// Merges the chunks' states and the exact part into output rows.
 void Attention::merge_chunks(const Call& call, const Block& block, int kv_head, int n_chunks, float* memory) {
     const codec::HeadShape& value = call.shape.head.value;
     const int n_rows = block.n_tokens * call.group;
@@ -441,14 +441,14 @@ void Attention::merge_chunks(const Call& call, const Block& block, int kv_head, 
     }
 }
 
-// One block from beginning to end, in this thread's memory: running total | chunk | exact part, as
-// merge_chunks reads them with one chunk.
+// Processes one block, in this thread's memory: running total | chunk | exact part, as merge_chunks expects
+// for one chunk.
 void Attention::attend_tile(const Call& call, const Block& block, int kv_head, int thread) {
     const int dim = call.shape.head.value.padded_dim;
     const int n_rows = block.n_tokens * call.group;
     const std::size_t stride = state_floats(n_rows, dim);
     float* memory = floats(thread_memory_[static_cast<std::size_t>(thread)]) +
-                    sinks_page_floats(call.shape.head);  // behind the sinks' page
+                    sinks_page_floats(call.shape.head);  // after the sinks' page
     float* chunk_memory = memory + 2 * stride;
     int first, end;
     chunk_range(call, block, first, end);
@@ -468,8 +468,8 @@ void Attention::attend_tile(const Call& call, const Block& block, int kv_head, i
     merge_chunks(call, block, kv_head, n_chunks, memory);
 }
 
-// A block's items. Heads go together, so that pages are read front to back; where that makes too few items,
-// and at the end, so that threads finish together, there are fewer heads to an item.
+// Adds a block's items. An item has several heads, so that pages are read front to back; fewer if there would
+// be too few items, and at the end, so that threads finish together.
 void Attention::add_items(const Call& call, int block, int n_chunks) {
     const int n_heads = call.params.n_kv_heads, n_slots = n_chunks + !call.all_open;
     const auto items_with = [&](int heads) { return n_slots * ((n_heads + heads - 1) / heads); };
@@ -482,7 +482,7 @@ void Attention::add_items(const Call& call, int block, int n_chunks) {
     }
 }
 
-// Items and merges for all blocks, and room for their states.
+// Plans items and merges for all blocks, and allocates their states.
 void Attention::plan_split(const Call& call) {
     items_.clear();
     merges_.clear();
@@ -606,7 +606,7 @@ void Attention::run(const AttentionParams& params, std::span<const SequenceRun> 
                          floats(states_) + merge.memory);
         });
     } else {
-        // Later blocks see more pages: take them first, so that the last ones to finish are short.
+        // Later blocks see more pages. They go first, so that the last ones to finish are short.
         pool_.for_each(n_tiles, [&](int i, int thread) {
             const int j = n_tiles - 1 - i;
             attend_tile(call, block_of(j), j % n_kv, thread);

@@ -1,4 +1,4 @@
-// Attention of a batch over caches, on the CPU: what is done where, and by which thread.
+// Attention of a batch over caches, on the CPU: order of the work, and its distribution over threads.
 #pragma once
 
 #include <vector>
@@ -14,8 +14,8 @@ namespace kvsplit::cpu {
 //
 // A call is one parallel region of phases with a barrier between: (1) norm, rotate, append to the open pages,
 // prepare queries; (2) only at the start of a sequence: statistics for the smoothing vector; (3) seal pages
-// that fall due; (4) attend. With many tiles of queries each is one work item; with few (decoding) every tile
-// is split into chunks of kChunkPages pages whose states are merged in a further phase. Chunks begin at fixed
+// that are due; (4) attend. With many tiles of queries each tile is a work item; with few (decoding) each is
+// split into chunks of kChunkPages pages, whose states are merged in another phase. Chunks begin at fixed
 // positions and are merged in order, so both ways give the same bits.
 class Attention {
   public:
@@ -24,16 +24,16 @@ class Attention {
 
     // Scratch memory of a call, in bytes.
     struct Scratch {
-        std::size_t queries = 0;                          // of all rows of the batch, as they are
-        std::size_t key_queries = 0, latent_queries = 0;  // where they meet codes
+        std::size_t queries = 0;                          // of all rows of the batch, as f32
+        std::size_t key_queries = 0, latent_queries = 0;  // the same, rounded for products with codes
         std::size_t thread = 0;                           // of each thread
 
         void grow_to(const Scratch& other);
         std::size_t total(int n_threads) const;
     };
-    // max_rows: of a tile, the query rows that one page's tokens make for a KV head.
+    // max_rows: the most query rows of a tile, from one page's tokens and one KV head.
     static Scratch needed(const AttentionParams& params, int n, int max_rows);
-    // Bytes of the states of one token's chunks, when it decodes at `position`.
+    // Bytes of the chunk states of one token decoded at `position`.
     static std::size_t split_states(const AttentionParams& params, int position);
 
     Attention(ThreadPool& pool, const Kernels& kernels);
@@ -41,7 +41,7 @@ class Attention {
              float* out);
 
   private:
-    // Queries of one run that lie in one page: they see the same sealed pages.
+    // Queries of one run whose tokens share a page: they see the same sealed pages.
     struct Block {
         int run;
         int first_row, n_tokens;
@@ -50,12 +50,12 @@ class Attention {
     struct Seal {
         int run, page;
     };
-    // A piece of a split block, for some of its heads: `slot` counts the block's chunks, and then comes the
-    // exact part.
+    // A part of a split block, for some of its heads. `slot` is a chunk of the block; after the last chunk
+    // comes the exact part.
     struct Item {
         int block, kv_head, n_heads, slot;
     };
-    // A block and head: where its slots' states begin, in floats.
+    // A block and head. memory: where the states of its slots begin, in floats.
     struct Merge {
         int block, kv_head, n_chunks;
         std::size_t memory;
@@ -66,8 +66,8 @@ class Attention {
         LayerCache* layer;
         int position, n_tokens, first_row;
         std::vector<const std::byte*> sealed, open;
-        bool prepare;     // queries will meet codes
-        bool early;       // adds to, or settles, the smoothing statistics
+        bool prepare;     // queries need rounding, for products with codes
+        bool early;       // adds to or completes the smoothing statistics
         bool first_seal;  // fixes the smoothing vector in this call
     };
     struct Call;

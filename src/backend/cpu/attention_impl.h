@@ -1,8 +1,8 @@
 // Attention on page codes. Part of a kernel translation unit (simd.h).
 //
-// Rows are taken in blocks of up to kRowBlock, so that a loaded code serves all of them. Every row's result
-// is the same sequence of operations whatever tile it is in: pages in order, all 64 tokens of a page at once,
-// masked tokens with weight 0.
+// Rows are processed in blocks of up to kRowBlock, which share loaded codes. Every row's result comes from
+// the same sequence of operations in any tile: pages in order, all 64 tokens of a page at once, masked tokens
+// with weight 0.
 #pragma once
 
 #include "backend/cpu/attention_kernels.h"
@@ -18,18 +18,18 @@ namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
 
 // The work on a page for up to kRowBlock rows of a head.
 struct Unit {
-    int page, head, row, n_rows;                // `head` counts from the run's first
+    int page, head, row, n_rows;                // `head` is relative to the run's first
     bool whole;                                 // every row sees every token
-    int low[kRowBlock], high[kRowBlock];        // or else the tokens that each row sees
-    int first_token = kTokens, last_token = 0;  // that any of them sees, and one past the last
+    int low[kRowBlock], high[kRowBlock];        // otherwise: the tokens that each row sees
+    int first_token = kTokens, last_token = 0;  // tokens seen by any row: the first, and one past the last
     RowBlock block;
     IntegerWeights weights;  // for the values' first scale group
 
-    // Whether any row sees the page: else it would not change the state.
+    // Whether any row sees the page; if not, it does not change the state.
     KVSPLIT_INLINE bool find_tokens(const PageRun& run, const QueryTile& tile) {
         const int first = (run.first_page + page) * kTokens;
         const std::int32_t a = tile.position[row],
-                           b = tile.position[row + n_rows - 1];  // the ends of an order
+                           b = tile.position[row + n_rows - 1];  // the smallest and largest, in either order
         whole = tile.window == 0 && run.n_tokens == kTokens && (first > 0 || run.first_token == 0) &&
                 (a < b ? a : b) >= first + kTokens - 1;
         if (whole) {
@@ -208,7 +208,7 @@ void accumulate_page(const PageRun& run, const AttentionShape& shape, const Unit
         return with_width(run.value_bits, [&](auto width) KVSPLIT_LAMBDA_INLINE {
             if (!shape.wide_weights())
                 return accumulate_codes<width.bits, R, false>(run, side, unit, 0, acc, ahead);
-            // Of two planes of weights, the sums of four rows fill the registers.
+            // With two planes of weights, the sums of four rows fill the registers.
             for (int r = 0; r < R; r += kRowQuad) {
                 accumulate_codes<width.bits, (R < kRowQuad ? R : kRowQuad), true>(
                     run, side, unit, r, acc + static_cast<std::ptrdiff_t>(r) * dim, ahead);
@@ -240,8 +240,8 @@ void score_unit(const AttentionShape& shape, const PageRun& run, const QueryTile
     }
 }
 
-// Scores to weights, and these to integers as the values' first scale group wants them: now, so that products
-// of the next unit's keys fill the time until they are there.
+// Turns scores into weights, and these into integers for the values' first scale group. Done early, so that
+// the products of the next unit's keys hide the latency.
 template <int R>
 void soften_unit(const AttentionShape& shape, const PageRun& run, Unit& unit, SoftmaxState& state) {
     RowBlock& block = unit.block;
@@ -271,13 +271,13 @@ void accumulate_unit(const AttentionShape& shape, const PageRun& run, const Late
     if (shape.head.latent) latents.add_means<R>(unit.block, weights_have_bytes(shape, run), acc);
 }
 
-// A head's part of a page up to which its values may wait for the next page's keys. Above, what waits, what
-// is worked on and what is read ahead do not fit into the first-level cache together.
+// The largest part of a page, per head, whose values may wait for the next page's keys. Beyond that the
+// waiting values, the current keys and what is read ahead do not fit into the L1 cache together.
 inline constexpr std::ptrdiff_t kWaitingBytes = 12 << 10;
 
 // Adds the keys and values of a run of pages to the states of its heads: tiles and states of run.n_heads.
-// Page by page, so that the pages are read front to back. A unit's values wait until the next one's keys are
-// done: softmax and its sums are chains of dependent operations, with products beside them to fill the time.
+// Goes page by page, so that pages are read front to back. A unit's values wait until the next unit's keys
+// are done: softmax is a chain of dependent operations, whose latency the products of keys hide.
 void attend(const AttentionShape& shape, const PageRun& run, const QueryTile* tiles, SoftmaxState* states) {
     Latents latents;
     Unit units[2];
@@ -289,7 +289,7 @@ void attend(const AttentionShape& shape, const PageRun& run, const QueryTile* ti
         });
         waiting = nullptr;
     };
-    ReadAhead ahead(run, steps_of_page(shape, tiles[0].n_rows));  // tiles of a run have as many rows
+    ReadAhead ahead(run, steps_of_page(shape, tiles[0].n_rows));  // tiles of a run have equally many rows
     for (int page = 0; page < run.n_pages; ++page) {
         for (int head = 0; head < run.n_heads; ++head) {
             if (shape.head.latent || run.layout->blocks.bytes > kWaitingBytes) accumulate(ahead);

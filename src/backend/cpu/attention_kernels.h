@@ -1,4 +1,4 @@
-// What attention kernels work on: a tile of query rows, a run of pages, the state of an online softmax.
+// Arguments of the attention kernels: a tile of query rows, a run of pages, the state of an online softmax.
 #pragma once
 
 #include <cstddef>
@@ -12,8 +12,8 @@ namespace kvsplit::cpu {
 struct AttentionShape {
     codec::KvHead head;
     int key_bits, value_bits;
-    // Softmax weights times value scales are rounded to 14 bits where keys have 6 bits and more, else to 8:
-    // the error of 8 bits shows beside accurate keys only.
+    // Softmax weights times value scales are rounded to 14 bits if keys have 6 bits or more, else to 8: with
+    // coarser keys the error of 8 bits does not show.
     bool wide_weights() const { return key_bits >= 6 && (!head.latent || value_bits >= 6); }
 };
 
@@ -28,26 +28,26 @@ struct QueryCodes {
 struct QueryTile {
     int n_rows;
     const float* q;                // (n_rows, query_dim) after RoPE, times the softmax scale
-    QueryCodes key;                // of the channels that meet the key
-    QueryCodes latent;             // and of those that meet the latent; without smoothing
-    const std::int32_t* position;  // (n_rows), rising or falling
+    QueryCodes key;                // the channels multiplied with the key
+    QueryCodes latent;             // the channels multiplied with the latent; without smoothing
+    const std::int32_t* position;  // (n_rows), ascending or descending
     int window;                    // tokens, 0: all
     float soft_cap = 0;            // logits become cap * tanh(logit / cap); 0: none
     int group = 1;                 // heads
-    // (group) what the logits of row r lose for each token back is slopes[r % group]; null: nothing
+    // (group) The logits of row r lose slopes[r % group] per token of distance; null: nothing.
     const float* slopes = nullptr;
 };
 
-// Pages of one layer, seen from some of its KV heads. All of them are open (f16) or all of them are sealed.
+// Pages of one layer, for some of its KV heads. All are open (f16) or all are sealed.
 struct PageRun {
     const std::byte* const* pages;
     int n_pages;
     int first_page;                   // number of pages[0]
-    const codec::PageLayout* layout;  // offsets that all these pages share
+    const codec::PageLayout* layout;  // the layout of all these pages
     int head, n_heads;
     int key_bits, value_bits;  // of these pages
-    int first_token;  // tokens of page 0 below this one are left out (the sinks, when they are read exactly)
-    int n_tokens;     // tokens of each page from this one on are left out; 64 but for the sinks themselves
+    int first_token;           // tokens of page 0 before this one are skipped (sinks that are read exactly)
+    int n_tokens;  // tokens of each page from this one on are skipped; 64 except for the sinks' page
 };
 
 // Whether softmax weights are rounded to 8 bits.

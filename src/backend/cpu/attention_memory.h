@@ -1,4 +1,4 @@
-// How attention lays out its scratch memory: softmax states, prepared queries, the page of the sinks.
+// Layout of attention's scratch memory: softmax states, prepared queries, the page of the sinks.
 #pragma once
 
 #include <algorithm>
@@ -18,7 +18,7 @@ inline float* floats(const AlignedBuffer& buffer) {
     return const_cast<float*>(reinterpret_cast<const float*>(buffer.data()));
 }
 
-// A state of n_rows rows inside `memory`; state_floats(n_rows, dim) floats.
+// A state of n_rows rows in `memory`, which takes state_floats(n_rows, dim) floats.
 inline std::size_t state_floats(int n_rows, int dim) {
     return round_up(static_cast<std::size_t>(n_rows) * static_cast<std::size_t>(dim + 16 + 1), 16);
 }
@@ -34,12 +34,12 @@ inline SoftmaxState fresh_state(float* memory, int n_rows, int dim) {
     return state;
 }
 
-// One head's page of 64 tokens in f16: more than the sinks take.
+// One head's page of 64 tokens in f16; enough for the sinks.
 inline std::size_t sinks_page_floats(const codec::KvHead& head) {
     return static_cast<std::size_t>((head.key.head_dim + head.value.padded_dim) * codec::kPageTokens / 2);
 }
 
-// The queries of a batch where they meet codes of one shape: codes, then scales, then sums.
+// A batch's queries for products with codes of one shape: codes, then scales, then sums.
 struct PreparedQueries {
     PreparedQueries(const AlignedBuffer& buffer, std::size_t n_rows, const codec::HeadShape& side)
         : dim(static_cast<std::size_t>(side.padded_dim)), groups(static_cast<std::size_t>(side.n_groups)) {

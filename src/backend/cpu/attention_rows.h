@@ -1,5 +1,5 @@
-// What happens to single rows before and after attention: queries rotated and rounded, tokens appended to
-// open pages, sums turned into outputs. Part of a kernel translation unit (simd.h).
+// Work on single rows before and after attention: rotating and rounding queries, appending tokens to open
+// pages, turning sums into outputs. Part of a kernel translation unit (simd.h).
 #pragma once
 
 #include "backend/cpu/attention_kernels.h"
@@ -8,7 +8,7 @@
 
 namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
 
-// -1 in the lanes whose number has the bit h, else 1.
+// -1 in lanes whose index has bit h set, else 1.
 struct LaneSigns {
     alignas(64) float sign[16] = {};
     constexpr explicit LaneSigns(int h) {

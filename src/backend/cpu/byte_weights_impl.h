@@ -1,9 +1,9 @@
-// The online softmax where its weights get 8 bits: in words of 16. Part of a kernel translation unit
+// The online softmax with weights of 8 bits, computed in 16-bit words. Part of a kernel translation unit
 // (simd.h).
 //
-// What will be rounded to 8 bits needs no better exponents than 16-bit integers give, of which an operation
-// takes 32 instead of 16. They are relative to the page's largest logit and not to the largest so far: a page
-// that weighs little beside others, but is one of many, keeps its bits.
+// For weights of 8 bits, exponents in 16-bit integers are accurate enough, and an operation takes 32 of them
+// instead of 16. They are relative to the page's largest logit rather than the largest so far, so that many
+// pages of small weight keep their bits.
 #pragma once
 
 #include "backend/cpu/attention_kernels.h"
@@ -12,9 +12,9 @@
 
 namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
 
-// The scales that the values of a scale group have in a page.
+// The scales of a page's values in one scale group.
 struct ValueScales {
-    u16x32 ratio[2];  // to the largest, times 2^16, in the order of pack_words
+    u16x32 ratio[2];  // relative to the largest, times 2^16, in the order of pack_words
     float largest;
 
     // scales: (64)
@@ -32,7 +32,7 @@ struct ValueScales {
 template <int R>
 struct ScaledWeights {
     alignas(64) std::uint16_t product[R][kTokens];
-    u16x32 largest[R];  // in some lane
+    u16x32 largest[R];  // the maximum is in one of the lanes
 
     KVSPLIT_INLINE void set(int r, u16x32 first, u16x32 second, const ValueScales& scales) {
         first = multiply_high(first, scales.ratio[0]);
@@ -43,8 +43,8 @@ struct ScaledWeights {
     }
 };
 
-// Scaled weights to integers, of which each row's largest is 255 or a little less: what they are multiplied
-// with is a whole number, too.
+// Rounds scaled weights to integers. Each row's largest becomes 255 or slightly less, since the factor is an
+// integer too.
 template <int R, typename Grid>
 KVSPLIT_INLINE void round_scaled(const ScaledWeights<R>& weights, const RowBlock& block,
                                  const ValueScales& scales, IntegerWeights& out) {
@@ -64,7 +64,7 @@ KVSPLIT_INLINE void round_scaled(const ScaledWeights<R>& weights, const RowBlock
         store_bytes(out.plane[0][r], n);
         if constexpr (Grid::kOffset != 0) sum[r] = dot4(zero_i32(), n, set1_byte(1));
     }
-    // A word times a ratio is a product times 2^16, and that an integer times 2^15 / factor.
+    // A word times a ratio is the product times 2^16, and that is an integer times 2^15 / factor.
     constexpr float kUnit = Grid::kFactor * (65536.0f * 32768.0f / 65535.0f);
     store(out.unit, load(block.unit) * set1(scales.largest * kUnit) / to_f32(factor));
     if constexpr (Grid::kOffset != 0) {
@@ -74,9 +74,8 @@ KVSPLIT_INLINE void round_scaled(const ScaledWeights<R>& weights, const RowBlock
     }
 }
 
-// Scores of R rows to weights in block.words and, times the values' scales (64), to integers; with the
-// state's maxima and sums brought up to date. Rows see the tokens [low[r], high[r]), or all. max (R), sum (R,
-// 16).
+// Turns scores of R rows into weights in block.words and, times the values' scales (64), into integers;
+// updates the state's maxima and sums. Rows see the tokens [low[r], high[r]), or all. max (R), sum (R, 16).
 template <int R, typename Grid>
 KVSPLIT_INLINE void soften_to_bytes(RowBlock& block, bool whole, const int* low, const int* high,
                                     float* max_state, float* sum_state, const std::uint16_t* value_scales,
@@ -97,12 +96,12 @@ KVSPLIT_INLINE void soften_to_bytes(RowBlock& block, bool whole, const int* low,
     store_first(max_state, top, R);
     const mask16 higher = lt(old, page);
     block.rescaled = (mask_bits(higher) & ((1u << R) - 1)) != 0;
-    // Of what was and what comes, one is as large as both together.
+    // One of old and page is the new maximum, so only the other needs an exponential.
     const f32x16 ratio = exp2_below(min(old, page) - select(eq(top, none), zero_f32(), top)),
                  one = set1(1.0f);
     store(block.rescale, select(higher, ratio, one));
     store(block.unit, select(higher, one, ratio) * set1(1.0f / 32768));
-    alignas(64) float factors[16], offsets[16];  // what makes exponents of scores: exp2_words
+    alignas(64) float factors[16], offsets[16];  // turn scores into exponents for exp2_words
     const f32x16 reference = select(eq(page, none), zero_f32(), page);
     store(factors, factor * set1(4096.0f));
     store(offsets, fmadd(offset - reference, set1(4096.0f), set1(65535.0f)));
@@ -131,7 +130,7 @@ KVSPLIT_INLINE void soften_to_bytes(RowBlock& block, bool whole, const int* low,
     round_scaled<R, Grid>(weights, block, scales, out);
 }
 
-// The block's weights, times another scale group's scales, to integers.
+// Rounds the block's weights times another scale group's scales to integers.
 template <int R, typename Grid>
 KVSPLIT_INLINE void round_words(const RowBlock& block, const std::uint16_t* value_scales,
                                 IntegerWeights& out) {

@@ -1,4 +1,4 @@
-// Page codes of every width as operands of dot products: planes put together, indices looked up. Part of a
+// Loads page codes of every width as operands of dot products: joins planes and looks up levels. Part of a
 // kernel translation unit (simd.h).
 #pragma once
 
@@ -23,12 +23,14 @@ KVSPLIT_INLINE bytes64 field(bytes64 x) {
 }
 
 // Codes of one width in planes (codec.h) as operands of dot4. A unit is four quads: 16 channels of keys, or
-// 16 tokens of values. It comes in two halves, so that the operands of several vectors fit into registers.
+// 16 tokens of values. It is loaded in two halves, so that the operands of several vectors fit into
+// registers.
 template <int bits, Side side>
 class CodeLoader {
   public:
-    // Quads 4 unit + 2 half and the next. stride: bytes between the blocks of a plane. Tables give the level,
-    // even grids of 8 bits the signed code, for keys as dot4_keys wants them; 6 and 5 bits come as stored.
+    // Loads quad 4 unit + 2 half and the next. stride: bytes between the blocks of a plane. Widths with
+    // tables yield levels, uniform 8 bits yield signed codes (keys: in the form of dot4_keys); 6 and 5 bits
+    // stay as stored.
     template <int half>
     KVSPLIT_INLINE void load(const std::uint8_t* low, const std::uint8_t* high, std::ptrdiff_t unit,
                              std::ptrdiff_t stride, bytes64 (&out)[2]) const {
@@ -51,7 +53,7 @@ class CodeLoader {
             out[0] = out[0] | field<1, half * 2, planes.low>(x);
             out[1] = out[1] | field<1, half * 2 + 1, planes.low>(x);
         }
-        if constexpr (bits == 8 && side == kKey && kKeyFlip == 0) {  // stored with its sign bit turned
+        if constexpr (bits == 8 && side == kKey && kKeyFlip == 0) {  // stored with the sign bit flipped
             out[0] = out[0] ^ set1_byte(0x80);
             out[1] = out[1] ^ set1_byte(0x80);
         }
@@ -89,7 +91,7 @@ class CodeLoader {
     bytes64 levels_ = levels();
 };
 
-// Codes of 6 and 5 bits, which products meet as they are stored: small and without a sign.
+// Codes of 6 and 5 bits are multiplied as stored: small and unsigned.
 constexpr bool is_small(int bits) { return bits == 6 || bits == 5; }
 
 // acc + key codes . query codes
@@ -107,8 +109,8 @@ KVSPLIT_INLINE i32x16 dot_values(i32x16 acc, bytes64 weights, bytes64 values) {
 // value = scale * kFactor * (operand - kZero)
 template <int bits>
 struct KeyGrid {
-    // Products of operands with a query's codes are relative to kZero times the sum of these. A whole number
-    // is where they begin; half of one is added to their sum.
+    // Products with a query's codes must be corrected by kZero times the sum of these codes. An integer kZero
+    // is the sums' start value; a half is added to the sums.
     static constexpr bool kWhole = codec::has_levels(bits);
     static constexpr float kZero = kWhole           ? kKeyFlip
                                    : is_small(bits) ? static_cast<float>(1 << (bits - 1)) - 0.5f

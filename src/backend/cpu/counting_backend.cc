@@ -1,4 +1,4 @@
-// What the CPU backend would hold, from the functions by which its parts size themselves.
+// Counts with the functions by which the parts of the CPU backend size themselves.
 #include "backend/counting_backend.h"
 
 #include <algorithm>

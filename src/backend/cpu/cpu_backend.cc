@@ -250,7 +250,7 @@ class CpuBackend final : public Backend {
         if (bias) kernels_.add(bias, 1.0f, dim, out);
     }
 
-    // A few rows are quicker done here than handed out.
+    // A few rows are faster on the calling thread.
     template <typename F>
     void for_rows(int n, F&& f) {
         if (n < 8) {
@@ -260,7 +260,7 @@ class CpuBackend final : public Backend {
         }
     }
 
-    // f(row, first element, elements): whole rows, or where there is only one, pieces of it.
+    // Calls f(row, first element, elements) for whole rows, or for pieces of a single row.
     template <typename F>
     void for_pieces(int n, int dim, F&& f) {
         if (n > 1) return for_rows(n, [&](int i) { f(i, 0, dim); });

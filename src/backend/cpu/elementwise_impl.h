@@ -72,7 +72,7 @@ void gated(const float* gate, const float* up, int n, float* out) {
     });
 }
 
-// That of gpt-oss.
+// The activation of gpt-oss.
 void gated_swiglu_clamped(const float* gate, const float* up, int n, float* out) {
     const f32x16 limit = set1(7.0f), slope = set1(1.702f), one = set1(1.0f);
     for_blocks(n, [&](int i, int m) KVSPLIT_LAMBDA_INLINE {
@@ -117,7 +117,7 @@ void scale(const float* x, float factor, int n, float* out) {
     });
 }
 
-// The pair (a, b) turned by an angle: (a cos - b sin, b cos + a sin).
+// Rotates pairs (a, b) to (a cos - b sin, b cos + a sin).
 void rope_halves(float* x, int n_heads, int stride, int n_pairs, const float* cos, const float* sin) {
     for_blocks(n_pairs, [&](int i, int m) KVSPLIT_LAMBDA_INLINE {
         const f32x16 c = load_block(cos + i, m), s = load_block(sin + i, m);

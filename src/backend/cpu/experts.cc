@@ -12,8 +12,8 @@ std::size_t count(int a, int b) { return static_cast<std::size_t>(a) * static_ca
 
 float* floats_of(AlignedBuffer& buffer) { return reinterpret_cast<float*>(buffer.data()); }
 
-// The most visits that are computed together: what bounds the activations in memory. An expert's are never
-// parted, and there are at most n.
+// The most visits that are computed together, which bounds the memory of activations. The visits of an
+// expert, at most n, are never split.
 int batch_visits(const PackedMixture& m, int n) { return std::min(n * m.n_used(), std::max(n, 64)); }
 
 struct BatchBytes {
@@ -67,7 +67,7 @@ void Experts::choose(const PackedMixture& m, const float* logits, int n) {
 }
 
 void Experts::sort_by_expert(const PackedMixture& m, int n) {
-    std::vector<int> next(static_cast<std::size_t>(m.n_experts()) + 1, 0);  // place of an expert's next visit
+    std::vector<int> next(static_cast<std::size_t>(m.n_experts()) + 1, 0);  // index of an expert's next visit
     for (const ChosenExpert& c : chosen_) ++next[static_cast<std::size_t>(c.expert) + 1];
     all_.clear();
     for (int e = 0; e < m.n_experts(); ++e) {
@@ -95,7 +95,7 @@ RowTiles Experts::tiles(const PackedMatrix& w, const Share& share) {
             all.floats > 0 ? floats_.data() + offset.floats : nullptr};
 }
 
-// The tiles of the batch's activations for w. rows: (visits of the batch, w.cols)
+// Makes the tiles of the batch's activations for w. rows: (visits of the batch, w.cols)
 void Experts::prepare(const PackedMatrix& w, const float* rows) {
     tile_bytes_ = tile_bytes(w, 1);
     const int n_shares = static_cast<int>(shares_.size());
@@ -119,7 +119,7 @@ void Experts::multiply(const PackedMixture& m, const PackedMatrix& w, float* out
         most = std::max(most, share.n);
         for (const PackedMatrix::Segment& s : segments_of(share)) n_groups += s.n_groups;
     }
-    // As in matmul(): small enough to even out the threads, and with several tiles to stay in the L2 cache.
+    // As in matmul(): small enough to balance the threads, and with several tiles to stay in the L2 cache.
     int chunk = std::max(1, n_groups / (pool_.size() * 4));
     if (most > 1) chunk = std::min(chunk, 16);
     items_.clear();
@@ -138,7 +138,7 @@ void Experts::multiply(const PackedMixture& m, const PackedMatrix& w, float* out
     });
 }
 
-// What the visits have before their last product (n_visits, n_ff).
+// The activations before the last product (n_visits, n_ff).
 const float* Experts::activate(const PackedMixture& m, int n_visits) {
     const int width = m.up_width(), parts = m.up_parts();
     const auto f = static_cast<int>(m.mixture.activation);
@@ -158,7 +158,7 @@ const float* Experts::activate(const PackedMixture& m, int n_visits) {
     return floats_of(m.mixture.gated ? gated_ : gate_up_);
 }
 
-// The visits of shares_ from x to results_.
+// Computes the visits of shares_: from x to results_.
 void Experts::run_batch(const PackedMixture& m, const float* x) {
     const int first = shares_.front().first;
     const int n_visits = shares_.back().first + shares_.back().n - first;

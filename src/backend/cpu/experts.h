@@ -1,8 +1,8 @@
-// The products of a mixture of experts on the CPU: each token with the experts that it takes.
+// The products of a mixture of experts on the CPU: each token with its chosen experts.
 //
-// Tokens are sorted by expert, so that an expert's weights are read once for all its tokens, and only those
-// experts are read that some token takes. A token's results are added up in the order of its choice, best
-// first: neither other tokens nor threads change a bit.
+// Tokens are sorted by expert, so an expert's weights are read once for all its tokens, and unused experts
+// are not read. A token's results are added in the order of its experts, best first, so results depend
+// neither on other tokens nor on threads.
 #pragma once
 
 #include <cstddef>
@@ -31,7 +31,7 @@ struct PackedMixture {
     int up_width() const { return up_parts() * n_ff(); }
 };
 
-// Its working memory grows on demand. One call at a time.
+// Working memory grows on demand. One call at a time.
 class Experts {
   public:
     Experts(ThreadPool& pool, const Kernels& kernels) : pool_(pool), kernels_(kernels) {}
@@ -79,14 +79,14 @@ class Experts {
     std::vector<ChosenExpert> chosen_;  // (n, n_used)
     std::vector<Visit> visits_;         // (n * n_used) sorted by expert, then by token
     std::vector<int> place_;            // (n, n_used) index of the visit
-    std::vector<Share> all_, shares_;   // of all visits; of the batch of visits at hand
+    std::vector<Share> all_, shares_;   // of all visits; of the current batch
     std::vector<Item> items_;
     AlignedBuffer rows_;                // (batch, n_embd)
     AlignedBuffer gate_up_;             // (batch, up_width)
     AlignedBuffer gated_;               // (batch, n_ff), with gates
     AlignedBuffer results_;             // (n * n_used, n_embd)
-    AlignedBuffer quantized_, floats_;  // tiles of rows_ or gated_, share after share
-    TileBytes tile_bytes_;              // of one row of them
+    AlignedBuffer quantized_, floats_;  // tiles of rows_ or gated_, by share
+    TileBytes tile_bytes_;              // of one row
 };
 
 }  // namespace kvsplit::cpu

@@ -39,7 +39,7 @@ void HeadProducts::run(const PackedMatrix& w, const float* x, HeadStrides x_at, 
                         static_cast<std::size_t>(cols) * sizeof(float));
         tiles(h).prepare(rows, 0, 1);
     });
-    // A head's matrix is small: one piece for each unless there are more threads than heads.
+    // A head's matrix is small: one piece per head unless there are more threads than heads.
     const int n_groups = w.segments()[0].n_groups;
     const int pieces = std::clamp(2 * pool_.size() / n_heads, 1, n_groups);
     pool_.for_each(n_heads * pieces, [&](int i) {

@@ -1,4 +1,4 @@
-// Products of each head's vectors with a matrix of its own.
+// Products of each head's vectors with the head's own matrix.
 #pragma once
 
 #include <cstddef>
@@ -12,13 +12,12 @@
 
 namespace kvsplit::cpu {
 
-// Its working memory grows on demand. One call at a time. Every element of the result is computed as in
-// matmul().
+// Working memory grows on demand. One call at a time. Every element of the result is computed as in matmul().
 class HeadProducts {
   public:
     HeadProducts(ThreadPool& pool, const Kernels& kernels) : pool_(pool), kernels_(kernels) {}
 
-    // As Backend::matmul_heads; w has one segment for each head.
+    // See Backend::matmul_heads; w has one segment per head.
     void run(const PackedMatrix& w, const float* x, HeadStrides x_at, int n, float* out, HeadStrides out_at);
 
     // Bytes of working memory for n tokens.

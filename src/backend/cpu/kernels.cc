@@ -6,7 +6,7 @@
 
 namespace kvsplit::cpu {
 
-// Of each set in this build, see cmake/isas.cmake.
+// The tables of the sets in this build, see cmake/isas.cmake.
 #define X(set)                  \
     namespace set {             \
     extern const Kernels table; \

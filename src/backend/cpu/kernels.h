@@ -1,4 +1,4 @@
-// The table of inner loops that exist once per instruction set. Code outside the kernels calls through it.
+// The table of kernels, one per instruction set. Other code calls kernels through it.
 #pragma once
 
 #include <cstddef>
@@ -13,8 +13,8 @@
 
 namespace kvsplit::cpu {
 
-// All pointers are to f32 unless stated; none need alignment. Each row's result depends on that row alone,
-// and is the same for all sets but portable bit for bit; that may differ in the last bits (it has no fused
+// All pointers are to f32 unless stated; none need alignment. Each row's result depends on that row alone and
+// is bit-identical in all sets except portable, which may differ in the last bits (it has no fused
 // multiply-add).
 struct Kernels {
     CpuIsa isa;
@@ -24,13 +24,13 @@ struct Kernels {
     // out[i] += the same.
     void (*add_rms_norm)(const float* x, const float* gain, int n, float eps, float* out);
 
-    // The same of x - mean(x).
+    // The same for x - mean(x).
     void (*layer_norm)(const float* x, const float* gain, int n, float eps, float* out);
     void (*add_layer_norm)(const float* x, const float* gain, int n, float eps, float* out);
 
-    // By Activation. out[i] = f(gate[i]) * up[i]; out may be gate or up.
+    // Indexed by Activation. out[i] = f(gate[i]) * up[i]; out may be gate or up.
     void (*gated[kActivations])(const float* gate, const float* up, int n, float* out);
-    // x[i] = f(x[i]); null for what is a gate alone.
+    // x[i] = f(x[i]); null for activations that are always gated.
     void (*activation[kActivations])(int n, float* x);
     void (*xielu)(const Xielu& f, int n, float* x);  // likewise
 
@@ -57,7 +57,7 @@ struct Kernels {
                                   int bits, std::byte* keys, std::byte* values);
     MatmulKernels matmul;          // see matmul.h
     RecurrenceKernels recurrence;  // see recurrence_kernels.h
-    SealKernels seal;              // pages into codes
+    SealKernels seal;              // encoding of pages
 };
 
 // The table for `isa`, one of available_isas().

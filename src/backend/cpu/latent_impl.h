@@ -1,8 +1,8 @@
-// The latents of a page as keys. Part of a kernel translation unit (simd.h).
+// The latents of a page, used as keys. Part of a kernel translation unit (simd.h).
 //
-// Latents are kept once, as values are: quads of tokens. All query heads share them, so that it pays to turn
-// a page's codes into those of keys, quads of channels in 8 bits, before the rows of queries come; that is
-// one page at a time, which stays in the processor's nearest cache.
+// Latents are stored once, in the values' layout: quads of tokens. All query heads share them, so it pays to
+// convert a page's codes to the keys' layout, quads of channels in 8 bits, once for all query rows. Only one
+// page at a time is converted, so it stays in the L1 cache.
 #pragma once
 
 #include "backend/cpu/attention_rows.h"
@@ -15,7 +15,7 @@ namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
 
 class Latents {
   public:
-    // What add_scores() and add_means() then refer to: one head of a page. The page must stay.
+    // Selects the head and page for add_scores() and add_means(). The page must outlive their use.
     void read(const PageRun& run, int index, int kv_head, const codec::KvHead& head) {
         const std::byte* page = run.pages[index];
         const codec::PageLayout& l = *run.layout;
@@ -36,7 +36,7 @@ class Latents {
         hadamard(rotated_mean_, dim, head.value.hadamard_size);
     }
 
-    // To the logits of R rows the products with the latents.
+    // Adds the products with the latents to the logits of R rows.
     template <int R>
     void add_scores(const QueryTile& tile, int row, int n_vectors, RowBlock& block, ReadAhead& ahead) const {
         const codec::HeadShape& shape = head_->value;
@@ -58,7 +58,7 @@ class Latents {
         }
     }
 
-    // To the rotated sums of R rows the mean times the sum of the weights.
+    // Adds the mean times the sum of the weights to the rotated sums of R rows.
     template <int R>
     void add_means(const RowBlock& block, bool weights_are_words, float* acc) const {
         if (bits_ >= 16) return;
@@ -78,7 +78,7 @@ class Latents {
     }
 
   private:
-    // As key codes of 8 bits: those of an even grid, or levels above 128.
+    // Converts to key codes of 8 bits: uniform codes, or levels + 128.
     template <int bits>
     void turn_codes(const std::uint8_t* low, const std::uint8_t* high) {
         const CodeLoader<bits, kValue> loader;

@@ -1,4 +1,4 @@
-// What the real and the counting backend make of options and files.
+// How the CPU and the counting backend interpret options and files.
 #pragma once
 
 #include <span>
@@ -17,8 +17,8 @@ inline Activations activations_of(const CpuOptions& options) {
                                            : Activations::kInt8;
 }
 
-// make(sources, cols) of the tensors, which have the same width and hold as many rows for each of n_parts:
-// all tensors' rows of a part follow each other. Errors name the file and the tensor.
+// Returns make(sources, cols) for tensors of equal width. Each has equally many rows for each of n_parts; the
+// sources are all tensors' rows of the first part, then of the next. Errors name the file and the tensor.
 template <typename Make>
 PackedMatrix load_matrix(const gguf::File& file, std::span<const gguf::Tensor* const> tensors, int n_parts,
                          Make make) {

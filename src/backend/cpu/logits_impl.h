@@ -1,5 +1,5 @@
-// What attention's logits are made of beside products of codes. Logits come times log2(e). Part of a kernel
-// translation unit (simd.h).
+// Everything in attention's logits besides products of codes. Logits are multiplied by log2(e). Part of a
+// kernel translation unit (simd.h).
 #pragma once
 
 #include "backend/cpu/attention_kernels.h"
@@ -16,7 +16,7 @@ struct QueryRows {
     QueryRows from(int first_row, int channel) const { return {row(first_row) + channel, stride}; }
 };
 
-// Key codes of one head of a page, and what they are relative to.
+// Key codes of one head of a page, with their scales and means.
 struct CodedKeys {
     const std::uint8_t *low, *high;   // planes
     const std::uint16_t* scales;      // (n_groups, 64)
@@ -31,8 +31,8 @@ KVSPLIT_INLINE CodedKeys coded_keys(const codec::PageLayout& l, const std::byte*
             reinterpret_cast<const std::uint16_t*>(page + l.key_mean_scales.at(kv_head))};
 }
 
-// Of the block's R rows the factor of their logits, and the offset, which is query . mean.
-// query_scale: (R) the rows' scales; unit: what a product of 1 stands for.
+// Sets the factor of the logits of the block's R rows, and their offset, query . mean. query_scale: (R) the
+// rows' scales; unit: the value of a product of 1.
 template <int R>
 KVSPLIT_INLINE void find_terms(const CodedKeys& keys, const QueryRows& q, int dim, const float* query_scale,
                                float unit, RowBlock& block) {
@@ -55,13 +55,13 @@ KVSPLIT_INLINE void find_terms(const CodedKeys& keys, const QueryRows& q, int di
     store(block.offset, of_mean * set1(mean_scale));
     store(block.factor, max(load_first(query_scale, R) * set1(unit * kLog2E), set1(1e-30f)));
 }
-// Of rows whose scores are their logits.
+// The same for rows whose scores already are logits.
 KVSPLIT_INLINE void set_terms(RowBlock& block) {
     store(block.factor, set1(1.0f));
     store(block.offset, zero_f32());
 }
 
-// Scores of the block's n_rows rows become logits.
+// Turns the scores of the block's n_rows rows into logits.
 inline void make_logits(RowBlock& block, int n_rows, int n_vectors) {
     for (int r = 0; r < n_rows; ++r) {
         const f32x16 factor = set1(block.factor[r]), offset = set1(block.offset[r]);
@@ -73,7 +73,7 @@ inline void make_logits(RowBlock& block, int n_rows, int n_vectors) {
     set_terms(block);
 }
 
-// What some architectures do to the logits of the tile's n_rows rows from `row` on, of a page whose first
+// Applies soft cap and ALiBi to the logits of the tile's n_rows rows from `row` on, for a page whose first
 // token is `first`.
 inline void adjust_logits(const QueryTile& tile, int row, int n_rows, int first, int n_vectors,
                           RowBlock& block) {

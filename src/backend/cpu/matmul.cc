@@ -15,8 +15,8 @@ struct MatmulRun {
     float* out;
     std::ptrdiff_t out_stride;
     bool accumulate;
-    int chunk = 1;     // row groups of an item
-    int n_chunks = 0;  // through all segments
+    int chunk = 1;     // row groups per item
+    int n_chunks = 0;  // in all segments
 
     MatmulRun(const MatmulKernels& kernels, const PackedMatrix& w, int n, float* to, std::ptrdiff_t stride,
               bool add, int n_threads, MatmulScratch& scratch)
@@ -28,7 +28,7 @@ struct MatmulRun {
         if (needed.floats > 0) rows.floats = scratch.floats_.data();
         int n_groups = 0;
         for (const PackedMatrix::Segment& s : w.segments()) n_groups += s.n_groups;
-        // Small enough to even out threads of unequal speed; with several tiles also to stay in the L2 cache.
+        // Small enough to balance threads of unequal speed; with several tiles also to stay in the L2 cache.
         chunk = std::max(1, n_groups / (n_threads * 4));
         if (n > 1) chunk = std::min(chunk, 16);
         for (const PackedMatrix::Segment& s : w.segments()) n_chunks += chunks(s);
@@ -51,7 +51,7 @@ void matmul(ThreadPool& pool, const Kernels& kernels, const PackedMatrix& w, con
     KVSPLIT_CHECK(n >= 0 && w.rows() > 0 && out_stride >= w.rows());
     if (n == 0) return;
     const MatmulRun run(kernels.matmul, w, n, out, out_stride, accumulate, pool.size(), scratch);
-    // A single row is rounded sooner than a second thread would begin.
+    // A single row is rounded before a second thread would start.
     const int parts = n == 1 ? 1 : pool.size();
     pool.for_each(parts, [&](int i) { run.rows.prepare(x, i, parts); });
     pool.for_each(run.n_chunks, [&](int i) { run.multiply(i); });

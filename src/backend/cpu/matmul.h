@@ -14,7 +14,7 @@ namespace kvsplit::cpu {
 // Working memory of matmul(), grown on demand and reused. One product at a time.
 class MatmulScratch {
   public:
-    // What a product needs of it, in bytes.
+    // Bytes that a product needs.
     using Size = TileBytes;
     static Size needed(const PackedMatrix& w, int n);
 
@@ -29,9 +29,9 @@ class MatmulScratch {
 // out[i][r] = sum over k of w[r][k] * x[i][k], or += with `accumulate`.
 //   x:   (n, cols) f32, dense
 //   out: (n, rows) f32, row i at out + i * out_stride
-// Activations are rounded as w.activations() says; float weights always meet f32. Each element of out is
-// computed by one fixed sequence of operations over k, whatever n, the tiling and the number of threads:
-// results are bit-identical for every split of a batch.
+// Activations are rounded as w.activations() says, except for float weights, which are multiplied with f32.
+// Each element of out is computed by one fixed sequence of operations over k, whatever n, the tiling and the
+// number of threads: results are bit-identical for every split of a batch.
 void matmul(ThreadPool& pool, const Kernels& kernels, const PackedMatrix& w, const float* x, int n,
             float* out, std::ptrdiff_t out_stride, bool accumulate, MatmulScratch& scratch);
 

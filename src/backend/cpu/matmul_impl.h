@@ -1,9 +1,9 @@
 // Products of packed weights (packed_format.h) with tiles of activations (matmul_kernels.h). Part of a kernel
 // translation unit (simd.h).
 //
-// One weight format is one pair of policies for codes and scales (packed_codes.h); the products are written
-// once against them. A row group's sums over a tile stay in registers from the first k-group to the last:
-// each element sees the same operations in the same order whatever the tile's size.
+// A weight format is a pair of policies for codes and scales (packed_codes.h); the products are templates
+// over them. A row group's sums over a tile stay in registers from the first k-group to the last, so the
+// order of operations for an element does not depend on the tile's size.
 #pragma once
 
 #include "backend/cpu/matmul_kernels.h"
@@ -179,7 +179,7 @@ void product_integer(const MatmulTask& t) {
 
 // ---- Products with f32 activations
 
-// The 16 rows' weights of column 4 u + j, j the byte within a lane of unit u.
+// The 16 rows' weights of column 4 u + j; j is the byte within a lane of unit u.
 template <int j, int zero>
 KVSPLIT_INLINE f32x16 code_column(bytes64 unit) {
     const i32x16 q = shift_right_logical<8 * j>(as_i32(unit)) & set1(std::int32_t{0xff});
@@ -224,7 +224,7 @@ struct F32Step {
     }
 };
 
-// The k-groups' sums are formed apart and then added: half the rounding error of one long chain, or less.
+// Sums each k-group separately, then adds the sums: at most half the rounding error of one long chain.
 template <PackedFormat format, int nc>
 void product_f32(const MatmulTask& t) {
     using Step = F32Step<format, nc>;
@@ -339,10 +339,10 @@ void gather(const float* x, std::ptrdiff_t x_stride, int nc, int cols, int g0, i
 
 // ---- The table
 
-// The widest tile is what the registers hold: two per row of activations (its sums of one k-group and of all)
-// beside the unpacked weights. Few sizes: each is one more copy of every product.
+// The widest tile that the registers hold: two registers per row of activations (sums of one k-group and of
+// all) and the unpacked weights. Few sizes, since each is another copy of every product.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-// As few as there can be: sanitizers make the compiler take minutes over each size.
+// As few as possible: with sanitizers each size takes minutes to compile.
 #define KVSPLIT_INT8_TILES 2, 1
 #define KVSPLIT_INT16_TILES 1
 #define KVSPLIT_F32_TILES 1

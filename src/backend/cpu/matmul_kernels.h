@@ -1,7 +1,7 @@
-// What matmul() and its kernels agree on: how activations are tiled, and one kernel's task.
+// The interface of matmul() and its kernels: tiles of activations, and a kernel's task.
 //
-// Rows of activations are taken in tiles of `nc` (one of the sizes of MatmulKernels::Tiles). A tile is a
-// sequence of records, one per k-group of 32 columns; it begins at (rows before it) * (row bytes) in its
+// Rows of activations are grouped in tiles of `nc` rows (one of the sizes of MatmulKernels::Tiles). A tile is
+// a sequence of records, one per k-group of 32 columns; it begins at (rows before it) * (row bytes) in its
 // buffer.
 //   int8 record: i8 q[nc][32], f32 scale[nc], f32 scaled_sum[nc], i32 neg_sum[nc], i32 neg_half[2][nc]
 //     x ~ scale * q; scaled_sum = scale * (sum of q); neg_sum = -(sum of q), neg_half the same per 16 columns
@@ -33,7 +33,7 @@ struct MatmulTask {
     std::ptrdiff_t out_stride;
     int n_groups;
     int k_groups;
-    int rows;         // of the run: the last group may be partly padding
+    int rows;         // in the run; the last group may be partly padding
     bool accumulate;  // out +=
 };
 

@@ -9,7 +9,7 @@ namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
 
 // ---- Codes
 
-// Loads are shared: the two units of a nibble pair are asked for together.
+// The two units of a nibble pair share a load.
 struct UnitPair {
     bytes64 even, odd;
 };
@@ -68,7 +68,7 @@ struct Codes<8> {
     }
 };
 
-// Codes, or the levels that they stand for, before the zero point is subtracted.
+// Codes or their levels, before the zero point is subtracted.
 template <PackedFormat format>
 struct WeightCodes {
     static constexpr FormatLayout kLayout = layout_of(format);
@@ -85,8 +85,8 @@ struct WeightCodes {
     }
 };
 
-// ---- Scales: weight = scale(h) * (code - zero), plus min(h) where kMin says so; h is the half of the
-// k-group, 0 where kHalves is 1
+// ---- Scales: weight = scale(h) * (code - zero), plus min(h) if kMin; h is the half of the k-group, 0 if
+// kHalves is 1
 
 KVSPLIT_INLINE const std::uint16_t* as_f16(const std::uint8_t* p) {
     return reinterpret_cast<const std::uint16_t*>(p);
@@ -117,7 +117,7 @@ struct Scales<ScaleLayout::kGroupMin> : GroupStream<64, 1, true> {
 
 template <>
 struct Scales<ScaleLayout::kGroupE8M0> : GroupStream<16, 1, false> {
-    // In two factors: the largest and the two smallest powers are not exponents of normal numbers.
+    // As a product of two powers, since the largest and the two smallest are not exponents of normal numbers.
     KVSPLIT_INLINE f32x16 scale(int) const {
         const i32x16 e = load_u8_i32(p), half = shift_right_logical<1>(e), offset = set1(std::int32_t{64});
         return power_of_two(half - offset) * power_of_two(e - half - offset);
@@ -129,8 +129,8 @@ struct Scales<ScaleLayout::kHalves> : GroupStream<64, 2, false> {
     KVSPLIT_INLINE f32x16 scale(int h) const { return load_f16(as_f16(p + 32 * h)); }
 };
 
-// A stream with `bytes` of scales per 8 k-groups, of which the first are f16 numbers d, and dmin. These are
-// reloaded with every k-group: keeping them would cost two registers.
+// A stream with `bytes` of scales per 8 k-groups, which begin with the f16 numbers d and dmin. These are
+// reloaded for every k-group: keeping them would cost two registers.
 template <int bytes, int halves, bool min>
 struct SuperStream {
     static constexpr int kHalves = halves;
@@ -179,7 +179,7 @@ struct Scales<ScaleLayout::kSuperHalvesMin> : SuperStream<320, 2, true> {
     KVSPLIT_INLINE f32x16 min(int h) const { return -(dmin() * to_f32(shift_right_logical<4>(pair(h)))); }
 };
 
-// With the format's factor.
+// Includes the format's factor.
 template <PackedFormat format>
 struct WeightScales : Scales<layout_of(format).scales> {
     KVSPLIT_INLINE f32x16 scale(int h) const {

@@ -1,19 +1,18 @@
-// How weights lie in memory once packed for the matmul kernels. Shared by the packer and the kernels of every
-// set.
+// The layout of weights packed for the matmul kernels. Shared by the packer and the kernels of all
+// instruction sets.
 //
-// Rows are taken in groups of 16 (the last is padded with zero rows), columns in k-groups of 32. A row group
-// is one stream of codes and one of scales, both read front to back.
+// Rows form groups of 16 (the last is padded with zero rows), columns form k-groups of 32. A row group is one
+// stream of codes and one of scales, both read front to back.
 //
-// Codes of a k-group, for integer formats: eight units of 64 bytes, unit u holding the codes of 16 rows x
-// columns 4u .. 4u+3 as [row][4], which is what a 4-byte dot product takes. Kept compact, in planes of 8, 4,
-// 2 and 1 bits that add up to the width; the widest comes first and holds the lowest bits:
+// Codes of a k-group, for integer formats: eight units of 64 bytes; unit u has the codes of 16 rows x columns
+// 4u .. 4u+3 as [row][4], the operand of a 4-byte dot product. They are stored in planes of 8, 4, 2 and 1
+// bits that add up to the width; the widest comes first and has the lowest bits:
 //   8 bits: 8 x 64 bytes, one code per byte
 //   4 bits: 4 x 64 bytes; byte i of the p-th holds unit 2p's code i in its low, unit 2p+1's in its high half
 //   2 bits: 2 x 64 bytes; byte i of the h-th holds unit 4h+u's code i at bit 2u
 //   1 bit:  8 x 64 bits; bit i of word u belongs to unit u's code i
 // For float formats: the numbers themselves as [32 columns][16 rows].
-//
-// A code stands for code - zero or, with a table of levels, for levels[code] - zero.
+// The value of a code is code - zero or, with a table of levels, levels[code] - zero.
 //
 // Scales; each [16] runs over the rows of the group:
 //   kGroup         per k-group: f16 d[16]                      weight = d * code
@@ -29,8 +28,8 @@
 //                                                              weight = d * sc * code
 //   kSuperHalvesMin  per 8 k-groups: f16 d[16], f16 dmin[16], then per 16 columns u8 s[16], its low half sc,
 //                    its high half mn                          weight = d * sc * code - dmin * mn
-// A format may have a constant factor, a power of two, in all its scales.
-// These are the numbers of the file; every weight is exactly what the file's format defines.
+// A format may have a constant factor, a power of two, in all its scales. The numbers are those of the file,
+// so every weight is exactly what the file's format defines.
 #pragma once
 
 #include <cstddef>
@@ -65,9 +64,9 @@ enum class PackedFormat : std::uint8_t {
     kIQ4_XS,
     kMXFP4,
     kNVFP4,
-    kTQ,  // both kinds
+    kTQ,  // TQ1_0 and TQ2_0
     kIQ2_XXS,
-    kIQ2,  // XS and S
+    kIQ2,  // IQ2_XS and IQ2_S
     kIQ3_XXS,
     kIQ3_S,
     kIQ1_S,
@@ -78,7 +77,7 @@ enum class PackedFormat : std::uint8_t {
     kF32
 };
 inline constexpr int kPackedFormats = 25;
-inline constexpr int kIntegerFormats = 22;  // those before kF16
+inline constexpr int kIntegerFormats = 22;  // the formats before kF16
 
 enum class ScaleLayout : std::uint8_t {
     kNone,
@@ -87,14 +86,14 @@ enum class ScaleLayout : std::uint8_t {
     kGroupE8M0,
     kHalves,
     kBlock,
-    kSuper,  // and the layouts after it: with numbers per 8 k-groups
+    kSuper,  // this and the layouts after it have numbers per 8 k-groups
     kSuperMin,
     kSuperHalves,
     kSuperHalvesMin
 };
 
-// Levels made unsigned by adding the zero point, as the dot product of bytes wants them; not used: codes
-// stand for themselves.
+// Levels plus the zero point, since the dot product of bytes needs unsigned ones. If not used, codes are
+// their own levels.
 struct LevelTable {
     bool used = false;
     std::uint8_t level[16] = {};
@@ -178,7 +177,7 @@ constexpr FormatLayout layout_of(PackedFormat format) {
 
 constexpr bool is_integer(PackedFormat format) { return format < PackedFormat::kF16; }
 
-// Whether weights have an offset, which is added even where it is 0 (it decides the sign of a zero).
+// Whether weights have an offset. It is added even if it is 0, since it decides the sign of a zero.
 constexpr bool has_min(ScaleLayout scales) {
     return scales == ScaleLayout::kGroupMin || scales == ScaleLayout::kSuperMin ||
            scales == ScaleLayout::kSuperHalvesMin;
@@ -187,7 +186,7 @@ constexpr bool has_min(ScaleLayout scales) {
 // Whether scales are integers with an f16 factor per 8 k-groups.
 constexpr bool is_super(ScaleLayout scales) { return scales >= ScaleLayout::kSuper; }
 
-// What a code stands for.
+// The value of a code, without scale.
 constexpr int code_value(FormatLayout layout, unsigned code) {
     return (layout.levels.used ? layout.levels.level[code] : static_cast<int>(code)) - layout.zero;
 }

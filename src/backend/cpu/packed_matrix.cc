@@ -94,13 +94,13 @@ void check_source(const WeightSource& source, std::int64_t cols) {
     }
 }
 
-// The 16 rows of a group as `unpack_row` gives them; absent rows have scales of zero.
+// The 16 rows of a group from unpack_row(); missing rows have scales of zero.
 struct UnpackedGroup {
     gguf::AffineRow row[kRowGroup];
     int present = 0;
 };
 
-// Where the planes of codes of so many bits begin in a k-group (packed_format.h).
+// Offsets of the planes of codes in a k-group, by their bits (packed_format.h).
 struct Planes {
     int pairs, singles;
     explicit Planes(int bits) : pairs(bits & 4 ? 256 : 0), singles(pairs + (bits & 2 ? 128 : 0)) {}
@@ -143,7 +143,7 @@ unsigned code_at(int bits, const std::uint8_t* from, int r, int k) {
     return q;
 }
 
-// Writes one number after another of all rows of a group, each as [16].
+// Writes the scales of a group, each number as [16], one per row.
 class ScaleWriter {
   public:
     ScaleWriter(const UnpackedGroup& group, std::uint8_t* to) : group_(group), to_(to) {}
@@ -267,11 +267,11 @@ void pack_float_group(StoredGroup stored, std::int64_t cols, int k_groups, std::
 }
 
 std::size_t scale_bytes(ScaleLayout layout, int k_groups) {
-    // The k-groups of layouts with numbers per 8 k-groups come in eights: their types have blocks of 256.
+    // Layouts with numbers per 8 k-groups have a multiple of 8 k-groups: their types have blocks of 256.
     return scale_offset(layout, k_groups);
 }
 
-// A segment's codes lie in front of its scales; the next segment begins on a cache line.
+// A segment's codes come before its scales; the next segment begins on a cache line.
 std::size_t codes_size(const PackedMatrix::Segment& s) {
     return s.code_stride * static_cast<std::size_t>(s.n_groups);
 }

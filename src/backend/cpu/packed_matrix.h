@@ -34,7 +34,7 @@ struct WeightSource {
 // Immutable once made; any number of threads may read it.
 class PackedMatrix {
   public:
-    // Rows of one type. The row group i's streams begin at codes + i * code_stride and scales + i *
+    // Rows of one type. The streams of row group i begin at codes + i * code_stride and scales + i *
     // scale_stride.
     struct Segment {
         PackedFormat format;
@@ -49,8 +49,7 @@ class PackedMatrix {
 
     PackedMatrix() = default;
 
-    // The sources stacked as pack() does, but without memory: sizes and segments are those of pack(),
-    // contents there are none. Throws as pack().
+    // The same sizes and segments as pack(), without memory or contents. Throws like pack().
     static PackedMatrix plan(std::span<const WeightSource> sources, std::int64_t cols,
                              Activations activations);
 
@@ -78,7 +77,7 @@ class PackedMatrix {
     AlignedBuffer buffer_;
 };
 
-// Whether pack() takes the type.
+// Whether pack() accepts the type.
 bool can_pack(gguf::TensorType type);
 
 }  // namespace kvsplit::cpu

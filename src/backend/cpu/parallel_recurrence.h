@@ -1,4 +1,4 @@
-// The recurrences of Backend on the CPU: sequences and blocks of channels shared out over threads.
+// The recurrences of Backend on the CPU: distributes sequences and blocks of channels over threads.
 #pragma once
 
 #include <span>
@@ -9,7 +9,7 @@
 
 namespace kvsplit::cpu {
 
-// Without working memory of its own. Arguments as in Backend.
+// Has no working memory. Arguments as in Backend.
 class Recurrence {
   public:
     Recurrence(ThreadPool& pool, const Kernels& kernels) : pool_(pool), kernels_(kernels.recurrence) {}

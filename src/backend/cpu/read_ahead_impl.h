@@ -1,4 +1,4 @@
-// Cache pages asked for before they are worked on. Part of a kernel translation unit (simd.h).
+// Prefetching of cache pages. Part of a kernel translation unit (simd.h).
 #pragma once
 
 #include "backend/cpu/attention_kernels.h"
@@ -6,19 +6,19 @@
 
 namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
 
-// What is read next, asked for a few lines at a time all through the work: a processor has some ten to twenty
-// requests open at once, and waits where more are made together. Left to the hardware's own prefetching,
-// which starts anew on every page, decoding waits for memory most of the time.
+// Prefetches what is read next, a few cache lines at a time spread over the work: a processor has only ten to
+// twenty requests open, and stalls if more are made at once. With hardware prefetching alone, which restarts
+// on every memory page, decoding mostly waits for memory.
 class ReadAhead {
   public:
-    // n_steps: how often step() will be called for a head of a page.
+    // n_steps: the number of calls of step() per head of a page.
     KVSPLIT_INLINE ReadAhead(const PageRun& run, int n_steps)
         : run_(run),
           lines_(lines_of(run.layout->blocks.bytes, n_steps)),
           first_lines_(lines_of(run.layout->blocks.offset + run.layout->blocks.bytes, n_steps)) {}
 
-    // All that `head` reads of a page; with the run's first head also the page's header. Past the last page
-    // there is nothing.
+    // Starts with all that `head` reads of a page, for the run's first head also the page's header. Does
+    // nothing past the last page.
     KVSPLIT_INLINE void start(int page, int head) {
         next_ = end_;
         if (page == run_.n_pages) return;

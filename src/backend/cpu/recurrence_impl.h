@@ -49,7 +49,7 @@ void convolve(const ConvolutionBlock& block, Activation f) {
     }
 }
 
-// The channels of a block as vectors, the last perhaps partly filled.
+// The channels of a block as vectors; the last may be partly filled.
 template <int vectors>
 struct ChannelBlock {
     f32x16 v[vectors];
@@ -108,7 +108,7 @@ void scan_delta(const DeltaBlock& block) {
         const f32x16 decay = exp(set1(block.a * block.step.row(t)[0]));
         const f32x16 beta = sigmoid(set1(block.beta.row(t)[0]));
         const float *query = block.query.row(t), *key = block.key.row(t);
-        ChannelBlock<vectors> held;  // what the state holds for this key
+        ChannelBlock<vectors> held;  // the state's value for this key
         for (int i = 0; i < vectors; ++i) held.v[i] = zero_f32();
         for (int k = 0; k < block.n_key; ++k) {
             const float* state = block.state + k * (16 * vectors);
@@ -138,7 +138,7 @@ template <int n>
 struct Vectors {
     static constexpr int count = n;
 };
-// f(Vectors<n>), n being what the channels of a block fill.
+// f(Vectors<n>), where n vectors hold the channels of a block.
 template <typename F>
 KVSPLIT_INLINE void with_vectors(int width, F f) {
     switch (block_stride(width) / 16) {

@@ -1,7 +1,7 @@
-// What the kernels of recurrences work on: up to 64 channels of one sequence, over a run of its tokens.
+// Arguments of the recurrence kernels: up to 64 channels of one sequence, over a run of its tokens.
 //
-// Tokens are taken one after the other and channels do not touch each other, so that neither the cut of a
-// text into batches nor the number of threads changes a bit.
+// Tokens are processed in order and channels are independent, so results depend neither on the batches of a
+// text nor on the number of threads.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,7 @@ namespace kvsplit::cpu {
 
 inline constexpr int kRecurrentBlock = 64;  // channels at a time, in vectors of 16
 
-// Floats from one element of a state to the next, where a block has `width` channels.
+// Floats from one element of a state to the next, for a block of `width` channels.
 constexpr int block_stride(int width) { return (width + 15) / 16 * 16; }
 // Blocks that n channels are cut into, and the channels of block i.
 constexpr int blocks_of(int n) { return (n + kRecurrentBlock - 1) / kRecurrentBlock; }
@@ -25,7 +25,7 @@ struct ConvolutionBlock {
     const float* weights;  // row j at + j * weight_stride
     std::ptrdiff_t weight_stride;
     const float* bias;  // or null
-    float* tail;        // (n_taps - 1, ...), rows weight_stride apart; taken forward
+    float* tail;        // (n_taps - 1, ...), rows weight_stride apart; updated
     StridedRows x;
     float* out;
     std::ptrdiff_t out_stride;

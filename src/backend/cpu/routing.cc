@@ -10,7 +10,7 @@ namespace {
 constexpr float kNever = -std::numeric_limits<float>::infinity();
 constexpr float kLowest = std::numeric_limits<float>::lowest();
 
-// x (n) becomes its softmax.
+// Replaces x (n) by its softmax.
 void softmax(int n, float* x) {
     const float largest = *std::max_element(x, x + n);
     float sum = 0;
@@ -18,7 +18,7 @@ void softmax(int n, float* x) {
     for (int i = 0; i < n; ++i) x[i] /= sum;
 }
 
-// The first of the largest numbers, or 0.
+// Index of the largest number; of equals the first; 0 if x[0] is NaN.
 int largest_of(int n, const float* x) {
     int best = 0;
     for (int i = 1; i < n; ++i) {
@@ -27,8 +27,8 @@ int largest_of(int n, const float* x) {
     return best;
 }
 
-// The weight of the largest of scores (n): its softmax among those that are left and fall short of it by no
-// more than a fiftieth of the larger of both.
+// The weight of the largest of scores (n): its softmax among the remaining ones whose distance is at most a
+// fiftieth of the larger of both.
 float near_softmax(int n, const float* scores, float largest) {
     constexpr float kNear = 0.02f;
     float sum = 0;
@@ -61,7 +61,7 @@ void keep_best_groups(const Routing& r, float* scores) {
         float worst_rating = 0;
         for (int g = 0; g < r.n_groups; ++g) {
             const float* group = scores + g * size;
-            if (group[0] == kNever) continue;  // rejected before
+            if (group[0] == kNever) continue;  // already rejected
             const float rated = rating(size, group, r.n_group_rating);
             if (worst < 0 || rated <= worst_rating) {
                 worst = g;
@@ -76,8 +76,8 @@ void keep_best_groups(const Routing& r, float* scores) {
 }  // namespace
 
 void route(const Routing& r, const float* logits, const float* bias, float* scratch, ChosenExpert* chosen) {
-    float* gates = scratch;                 // what weights are made of
-    float* scores = scratch + r.n_experts;  // what experts are chosen by
+    float* gates = scratch;                 // for the weights
+    float* scores = scratch + r.n_experts;  // for the choice
     std::copy_n(logits, r.n_experts, gates);
     if (r.gate == Routing::Gate::kSoftmax) softmax(r.n_experts, gates);
     if (r.gate == Routing::Gate::kSigmoid) {
@@ -85,7 +85,7 @@ void route(const Routing& r, const float* logits, const float* bias, float* scra
     }
     for (int i = 0; i < r.n_experts; ++i) {
         const float score = bias ? gates[i] + bias[i] : gates[i];
-        scores[i] = score >= kLowest ? score : kLowest;  // what is not a number as well
+        scores[i] = score >= kLowest ? score : kLowest;  // NaN too
     }
     if (r.n_groups > 1) keep_best_groups(r, scores);
 

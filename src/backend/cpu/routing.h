@@ -1,4 +1,4 @@
-// Which experts a token takes.
+// Chooses the experts of a token.
 #pragma once
 
 #include "backend/mixture.h"
@@ -10,8 +10,8 @@ struct ChosenExpert {
     float weight;
 };
 
-// logits: (n_experts) of one token; bias: as in Mixture. chosen: (n_used), the best first, of two equal ones
-// the first; no expert twice, whatever the logits are. scratch: (2 n_experts).
+// logits: (n_experts) of one token; bias: as in Mixture. chosen: (n_used), best first; of equal ones the
+// first wins. No expert is chosen twice, even if logits are NaN. scratch: (2 n_experts).
 void route(const Routing& routing, const float* logits, const float* bias, float* scratch,
            ChosenExpert* chosen);
 

@@ -25,7 +25,7 @@ void for_tiles(const MatmulKernels::Tiles& tiles, int rows, F fn) {
     }
 }
 
-// fn(first row of a tile, its size, g0, g1): a part's share of all (tile, k-group) pairs.
+// Calls fn(first row of a tile, its size, g0, g1) for a part's share of all (tile, k-group) pairs.
 template <typename F>
 void for_share(const MatmulKernels::Tiles& tiles, int rows, std::int64_t k_groups, int part, int n_parts,
                F fn) {

@@ -1,4 +1,4 @@
-// Rows of activations in the forms that the matmul kernels take, and their products with a part of a matrix.
+// Rows of activations in the form of the matmul kernels, and their products with a part of a matrix.
 #pragma once
 
 #include <cstddef>
@@ -16,10 +16,9 @@ struct TileBytes {
 };
 TileBytes tile_bytes(const PackedMatrix& w, int n);
 
-// n rows of activations for w, in memory that lies elsewhere: of tile_bytes() bytes, null for a form of which
-// that says 0. Rows of one buffer may be taken in several parts: row i's begin at i times the bytes of one
-// row. Any number of threads may call prepare() for different shares and then, after all are done,
-// multiply().
+// n rows of activations for w, in memory of the caller: tile_bytes() bytes, null for a form of 0 bytes. A
+// buffer may hold several parts; that of row i begins at i times the bytes of one row. Threads may call
+// prepare() for different shares at once and then, after all are done, multiply().
 struct RowTiles {
     const MatmulKernels& kernels;
     const PackedMatrix& w;
@@ -29,9 +28,9 @@ struct RowTiles {
 
     // The part-th of n_parts shares of making tiles of x (n, w.cols()).
     void prepare(const float* x, int part, int n_parts) const;
-    // Row groups [first_group, first_group + n_groups) of a segment of w times all rows. out: where the
-    // segment's row 0 goes for the first of the rows, each next one out_stride further. Adds to what is there
-    // with `accumulate`.
+    // Multiplies row groups [first_group, first_group + n_groups) of a segment of w with all rows. out: the
+    // result of the segment's row 0 and the first of the rows; the next row's is out_stride further. With
+    // `accumulate` adds to out.
     void multiply(const PackedMatrix::Segment& segment, int first_group, int n_groups, float* out,
                   std::ptrdiff_t out_stride, bool accumulate) const;
 };

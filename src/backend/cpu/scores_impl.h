@@ -10,7 +10,7 @@
 
 namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
 
-// Vectors of tokens, or of channels, that are held in accumulators at once for each of so many rows.
+// Vectors of tokens or channels that are accumulated at once per row, for this number of rows.
 constexpr int accumulated_vectors([[maybe_unused]] int rows) {
 #if defined(KVSPLIT_ISA_AVX512)
     return rows > kRowQuad ? 2 : 4;
@@ -19,8 +19,8 @@ constexpr int accumulated_vectors([[maybe_unused]] int rows) {
 #endif
 }
 
-// How many steps the work on a page makes for a block of rows: one for 16 channels of a block of tokens, one
-// for 16 tokens of a block of channels, and two between them.
+// The number of steps on a page for a block of rows: one per 16 channels of a block of tokens, one per 16
+// tokens of a block of channels, and two in between.
 KVSPLIT_INLINE int steps_of_block(const AttentionShape& shape, int rows) {
     const int values = shape.head.value.padded_dim / 16;
     const int keys = shape.head.key.padded_dim / 16 + (shape.head.latent ? values : 0);
@@ -33,7 +33,7 @@ KVSPLIT_INLINE int steps_of_page(const AttentionShape& shape, int n_rows) {
     return steps;
 }
 
-// ---- scores of R rows against a page's 64 keys, of which logits are made: RowBlock
+// ---- scores of R rows against a page's 64 keys, see RowBlock
 
 KVSPLIT_INLINE f32x16 load_number(const std::uint16_t* p) { return load_f16(p); }
 KVSPLIT_INLINE f32x16 load_number(const float* p) { return load(p); }
@@ -92,7 +92,7 @@ KVSPLIT_INLINE void score_half(const CodeLoader<bits, kKey>& loader, const std::
     }
 }
 
-// Where R rows' codes are, and where products of each scale group begin or what is added to them.
+// The codes of R rows, and for each scale group the start value or the correction of the products.
 template <int R>
 struct RowTerms {
     const std::int8_t* codes[R];
@@ -133,8 +133,8 @@ KVSPLIT_INLINE void scale_products(const i32x16 (&products)[R][V], const std::ui
     }
 }
 
-// Scores of 16 V tokens from `token` on. A function of its own: inlined, what it reads of the rows would be
-// kept in registers that the products need.
+// Scores of 16 V tokens from `token` on. Not inlined: the compiler would keep row data in registers that the
+// products need.
 template <int bits, typename Grid, int R, int V>
 KVSPLIT_NOINLINE void score_codes_block(const CodedKeys& keys, const RowTerms<R>& terms,
                                         const codec::HeadShape& shape, int token, float* scores,
@@ -165,8 +165,8 @@ KVSPLIT_NOINLINE void score_codes_block(const CodedKeys& keys, const RowTerms<R>
     }
 }
 
-// Scores of R rows from codes: scales * (query codes . key codes), and what makes logits of them. q: the
-// first row. Codes are kept in `bits` bits and stand for what Grid says.
+// Scores of R rows from codes, scales * (query codes . key codes), and the terms that make logits of them. q:
+// the first row. Codes have `bits` bits and the values of Grid.
 template <int bits, typename Grid, int R>
 void score_codes(const CodedKeys& keys, const QueryRows& q, const QueryCodes& queries, int row,
                  const codec::HeadShape& shape, RowBlock& block, ReadAhead& ahead) {

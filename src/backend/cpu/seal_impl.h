@@ -1,8 +1,8 @@
 // Page encoders: codec/reference.cc for 16 tokens at a time, one per lane. Part of a kernel translation unit
 // (simd.h).
 //
-// Results equal the reference's bit for bit: each lane does the reference's operations in the reference's
-// order, none of them fused. A change there is a change here; tests/backend/seal_test.cc compares.
+// Results equal the reference's bit for bit: each lane does the reference's operations in the same order,
+// none of them fused. Change both together; tests/backend/seal_test.cc compares them.
 #pragma once
 
 #include "backend/cpu/seal_kernels.h"
@@ -32,7 +32,7 @@ struct Tile {
     alignas(64) float x[codec::kMaxHeadDim][kTileTokens];
 };
 
-// What is subtracted from and multiplied with each channel.
+// The mean and factor of each channel.
 struct Channels {
     alignas(64) float mean[codec::kMaxHeadDim];         // exact
     alignas(64) float stored_mean[codec::kMaxHeadDim];  // as decoded
@@ -49,7 +49,7 @@ KVSPLIT_INLINE std::uint8_t* part(std::uint8_t* page, const codec::PageArray& ar
     return page + array.at(head);
 }
 
-// log2(n) stages of the Hadamard transform at once, from `span` on; n values stay in registers.
+// log2(n) stages of the Hadamard transform from `span` on, with n values in registers.
 template <int n>
 KVSPLIT_INLINE void transform_stages(Tile& tile, int dim, int span) {
     for (int block = 0; block < dim; block += n * span) {
@@ -77,7 +77,7 @@ inline void transform_channels(Tile& tile, const HeadShape& shape) {
     if (span * 2 == shape.hadamard_size) transform_stages<2>(tile, dim, span);
 }
 
-// Grids. value(x) is what the code of x stands for, code(x) the code itself; both for a given step.
+// Grids. value(x) is the value of x's code, code(x) the code itself; both for a given step.
 struct UniformGrid {
     KVSPLIT_INLINE explicit UniformGrid(const GridPolicy& policy)
         : low(-static_cast<float>(1 << (policy.bits - 1))) {}
@@ -98,7 +98,7 @@ struct LevelGrid {
           upper(load_table8(policy.table->upper)),
           index(load_table8(policy.table->index)),
           half(1 << (policy.bits - 1)) {}
-    // floor(8 u), at most 7. On a border between cells either will do: both give the same level.
+    // floor(8 u), at most 7. On a border either cell is fine: both give the same level.
     static KVSPLIT_INLINE i32x16 cell(f32x16 u) {
         return to_i32(min(u * set1(8.0f), set1(7.5f)) - set1(0.5f));
     }
@@ -284,7 +284,7 @@ struct ValueCodes {
     template <int w, int from>
     KVSPLIT_INLINE void store_plane(std::uint8_t* plane, int channel, const std::uint32_t (&quad)[4]) const {
         constexpr std::uint32_t kMask = ((1u << w) - 1) * 0x01010101u;
-        constexpr int kQuads = 8 / w < 4 ? 8 / w : 4;  // of these 16 tokens, that share a word
+        constexpr int kQuads = 8 / w < 4 ? 8 / w : 4;  // quads of these 16 tokens that share a word
         for (int q = 0; q < 4; q += kQuads) {
             std::uint32_t word = 0;
             for (int k = 0; k < kQuads; ++k) word |= (quad[q + k] >> from & kMask) << (k * w);
@@ -323,7 +323,7 @@ void encode_width(const GridPolicy& policy, const HeadShape& shape, const Tile& 
     }
 }
 
-// place: what Codes holds behind the plane's offset.
+// place: further constructor arguments of Codes, after the plane's.
 template <template <int> typename Codes, typename... Place>
 void encode_tile(const GridPolicy& policy, const HeadShape& shape, const Tile& tile, int token,
                  std::uint16_t* scales, std::uint8_t* codes, std::size_t high_plane, Place... place) {
@@ -332,7 +332,7 @@ void encode_tile(const GridPolicy& policy, const HeadShape& shape, const Tile& t
     });
 }
 
-// Rounds the means to what is stored, and writes it: zeros where pages are not centred.
+// Rounds and stores the means; zeros if pages are not centred.
 inline void store_means(const PageLayout& layout, int dim, Channels& channels, std::int8_t* mean,
                         std::uint16_t* mean_scale) {
     if (!layout.codec.mean) {
@@ -374,7 +374,7 @@ inline void key_means(const PageLayout& layout, const std::uint16_t* keys, float
     }
 }
 
-// The same of value channels, [token][channel]: 16 partial sums over the tokens, folded.
+// The same for value channels, [token][channel]: 16 partial sums over the tokens, folded.
 inline void value_means(const PageLayout& layout, const std::uint16_t* values, float* mean) {
     const HeadShape& shape = layout.head.value;
     for (int c = 0; c < shape.padded_dim; c += 16) {

@@ -1,7 +1,7 @@
 // The online softmax of attention, and its weights as integers. Part of a kernel translation unit (simd.h).
 //
-// Rows are taken together, so that what is one number for each of them (a maximum, a scale) takes one
-// operation for all; a row's numbers are the same in whatever company it is. Logits come times log2(e):
+// Several rows are processed together, so that per-row numbers (a maximum, a scale) of all rows share one
+// vector operation. A row's results do not depend on the other rows. Logits are multiplied by log2(e), so
 // weights are powers of two.
 #pragma once
 
@@ -12,7 +12,7 @@ namespace kvsplit::cpu::KVSPLIT_ISA_NAMESPACE {
 
 inline constexpr int kTokens = codec::kPageTokens;
 inline constexpr int kVectors = kTokens / 16;  // token vectors of a page
-// Rows taken together, at most: a loaded code serves all of them.
+// The most rows processed together; they share loaded codes.
 #if defined(KVSPLIT_ISA_AVX512)
 inline constexpr int kRowBlock = 8;
 #elif defined(KVSPLIT_ISA_PORTABLE)
@@ -20,7 +20,7 @@ inline constexpr int kRowBlock = 2;
 #else
 inline constexpr int kRowBlock = 4;
 #endif
-// Rows of a block whose maxima, scales and sums are found in one operation.
+// Rows of a block whose maxima, scales and sums share one operation.
 inline constexpr int kRowQuad = 4;
 inline constexpr float kMinusInfinity = -__builtin_inff();
 inline constexpr float kLog2E = 1.44269504088896341f;
@@ -28,12 +28,12 @@ inline constexpr float kLog2E = 1.44269504088896341f;
 KVSPLIT_INLINE f32x16 load_up_to_16(const float* p, int n) { return n >= 16 ? load(p) : load_first(p, n); }
 
 struct RowBlock {
-    alignas(64) float scores[kRowBlock][kTokens];         // and then weights, or else (byte_weights_impl.h)
-    alignas(64) std::uint16_t words[kRowBlock][kTokens];  // weights in the order of pack_words, and
-    alignas(64) float unit[16];                           // of each row: what a word of 1 stands for
-    // Of each row: its logits are factor * score + offset. A factor is not 0.
+    alignas(64) float scores[kRowBlock][kTokens];         // later weights; with 8 bits (byte_weights_impl.h)
+    alignas(64) std::uint16_t words[kRowBlock][kTokens];  // weights are here, in the order of pack_words
+    alignas(64) float unit[16];                           // per row: the value of a word of 1
+    // Per row: logits are factor * score + offset; factor is not 0.
     alignas(64) float factor[32], offset[32];
-    alignas(64) float rescale[32];  // of each row: what its sums so far are multiplied with
+    alignas(64) float rescale[32];  // per row: factor of the sums so far
     bool rescaled;                  // whether any of these is not 1
 };
 
@@ -42,7 +42,7 @@ struct Rows {
     static constexpr int n = count;
 };
 
-// A choice made while compiling: f(Flag<true>{}) or f(Flag<false>{}).
+// A compile-time choice: f(Flag<true>{}) or f(Flag<false>{}).
 template <bool is>
 struct Flag {
     static constexpr bool value = is;
@@ -56,12 +56,12 @@ KVSPLIT_INLINE void with_flag(bool value, F f) {
     }
 }
 
-// How many of `left` rows are taken together.
+// How many of `left` rows are processed together.
 KVSPLIT_INLINE int rows_of_block(int left) {
     return left >= kRowBlock ? kRowBlock : left >= kRowQuad ? kRowQuad : left;
 }
 
-// f(Rows<n>{}) for the n of rows_of_block(), of which `least` is the smallest that it can be.
+// f(Rows<n>{}) for the n of rows_of_block(); n is at least `least`.
 template <int least = 1, typename F>
 KVSPLIT_INLINE void with_rows(int n, F f) {
     if constexpr (least == kRowBlock) {
@@ -73,8 +73,8 @@ KVSPLIT_INLINE void with_rows(int n, F f) {
     }
 }
 
-// What of_quad finds of four rows at once, for R of them: row r in lane r. of_quad(row) has it of row(0) to
-// row(3), which do not all differ where there are fewer.
+// Collects a number of each of R rows, row r in lane r, from of_quad, which finds it for four rows at once.
+// of_quad(row) handles row(0) to row(3); with fewer rows some of these are equal.
 template <int R, typename F>
 KVSPLIT_INLINE auto of_row_quads(F of_quad) {
     const auto quad = [&](int first) KVSPLIT_LAMBDA_INLINE {
@@ -87,7 +87,7 @@ KVSPLIT_INLINE auto of_row_quads(F of_quad) {
     }
 }
 
-// The largest of a page's numbers, in some lane.
+// Reduces a page's numbers to one vector that contains their maximum.
 KVSPLIT_INLINE f32x16 max_of_tokens(const f32x16 (&x)[kVectors]) {
     return max(max(x[0], x[1]), max(x[2], x[3]));
 }
@@ -104,7 +104,7 @@ KVSPLIT_INLINE f32x16 row_maxima(const f32x16 (&x)[R][kVectors]) {
     return maxima_of_rows<R>(top);
 }
 
-// Tokens outside [low, high) get the logit -infinity.
+// Sets the logits of tokens outside [low, high) to -infinity.
 KVSPLIT_INLINE void mask_tokens(f32x16 (&s)[kVectors], int low, int high) {
     for (int v = 0; v < kVectors; ++v) {
         const int lo = low - v * 16 < 0 ? 0 : low - v * 16 > 16 ? 16 : low - v * 16;
@@ -114,8 +114,8 @@ KVSPLIT_INLINE void mask_tokens(f32x16 (&s)[kVectors], int low, int high) {
     }
 }
 
-// Scores to weights 2^(logit - max), with the state's maxima and sums brought up to date, for R <= 4 rows
-// from `first` on. Tokens outside [low[r], high[r]) get 0. max (R), sum (R, 16 partial sums).
+// Turns scores into weights 2^(logit - max) and updates the state's maxima and sums, for R <= 4 rows from
+// `first` on. Tokens outside [low[r], high[r]) get 0. max (R), sum (R, 16 partial sums).
 template <int R>
 KVSPLIT_INLINE void soften(RowBlock& block, int first, bool whole, const int* low, const int* high,
                            float* max_state, float* sum_state) {
@@ -129,10 +129,10 @@ KVSPLIT_INLINE void soften(RowBlock& block, int first, bool whole, const int* lo
     const f32x16 top = max(old, fmadd(row_maxima<R>(s), factor, offset));
     store_first(max_state, top, R);
     block.rescaled |= (mask_bits(lt(old, top)) & ((1u << R) - 1)) != 0;
-    // A row that has seen nothing yet: any number will do, so that weights are 0 and not NaN.
+    // A row without any token yet takes 0, so that weights are 0 and not NaN.
     const f32x16 reference = select(eq(top, set1(kMinusInfinity)), zero_f32(), top);
     store(block.rescale + first, exp2_below(old - reference));
-    // Of each row what makes exponents of its scores.
+    // Per row: the offset that turns scores into exponents.
     alignas(64) float offsets[16];
     store(offsets, offset - reference);
     broadcast_from_memory(offsets);
@@ -150,12 +150,12 @@ KVSPLIT_INLINE void soften(RowBlock& block, int first, bool whole, const int* lo
     }
 }
 
-// Softmax weights times value scales as integers: one plane of 8 bits, or two of 7, the higher ones first, in
-// the order of pack_bytes.
+// Softmax weights times value scales as integers, in the order of pack_bytes: one plane of 8 bits, or two of
+// 7 bits, the higher ones first.
 struct IntegerWeights {
     alignas(64) std::uint8_t plane[2][kRowBlock][kTokens];
-    alignas(64) float unit[32];        // of each row: weight * factor of the values' grid = unit * integer
-    alignas(64) std::int32_t sum[32];  // of each row's integers, where the grid has an offset
+    alignas(64) float unit[32];        // per row: weight * factor of the values' grid = unit * integer
+    alignas(64) std::int32_t sum[32];  // per row: sum of the integers, if the grid has an offset
 
     // The weights of tokens 16 unit + 4 i .. + 3.
     KVSPLIT_INLINE const std::uint8_t* quad(int p, int r, int unit_of_tokens, int i) const {
@@ -163,7 +163,7 @@ struct IntegerWeights {
     }
 };
 
-// Weights of R <= 4 rows from `row` on to two planes.
+// Rounds the weights of R <= 4 rows from `row` on to two planes.
 template <int R, typename Grid>
 KVSPLIT_INLINE void round_weights(const RowBlock& block, int row, const std::uint16_t* scales,
                                   IntegerWeights& out) {
@@ -176,7 +176,7 @@ KVSPLIT_INLINE void round_weights(const RowBlock& block, int row, const std::uin
     const f32x16 top = row_maxima<R>(w);
     store(out.unit + row, top * set1(Grid::kFactor / kTop));
     alignas(64) float inverses[16];
-    // A top so small that its inverse overflows carries nothing.
+    // If the inverse of the top would overflow, its weights count as 0.
     store(inverses, select(lt(set1(1e-30f), top), set1(kTop) / top, zero_f32()));
     broadcast_from_memory(inverses);
     i32x16 sum[kRowQuad] = {zero_i32(), zero_i32(), zero_i32(), zero_i32()};

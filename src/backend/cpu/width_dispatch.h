@@ -1,5 +1,5 @@
-// From a width at run time to a template's argument: the one list of coded widths among the kernels. Part of
-// a kernel translation unit (simd.h).
+// Maps a run-time width to a template argument; the kernels' only list of coded widths. Part of a kernel
+// translation unit (simd.h).
 #pragma once
 
 #include "backend/cpu/simd/simd.h"

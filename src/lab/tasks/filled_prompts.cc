@@ -16,7 +16,7 @@ using Asked = FilledPrompt::Asked;
          context, task.info.name);
 }
 
-// Pieces of at least `context` tokens together, each counted as it follows another.
+// Gathers pieces of at least `context` tokens in total. Each is counted as it tokenises after another.
 Pieces gather(const Task& task, const Model& model, const FilledPrompt& prompt, int context,
               std::size_t most) {
     const auto count = [&](const std::string& text) {
@@ -40,7 +40,7 @@ Pieces gather(const Task& task, const Model& model, const FilledPrompt& prompt, 
     return pieces;
 }
 
-// The questions of one prompt. Its pieces are cut down until the longest fits into the context.
+// The questions of one prompt, whose pieces are reduced until the longest question fits into the context.
 std::vector<TaskItem> fitting_items(const Task& task, const Model& model, const FilledPrompt& prompt,
                                     int context, Pieces pieces) {
     for (;;) {

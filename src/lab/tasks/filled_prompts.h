@@ -1,4 +1,4 @@
-// Prompts of a given length, filled with pieces of text, and questions about what stands in them.
+// Prompts of a given length, filled with pieces of text, and questions about what they contain.
 #pragma once
 
 #include <functional>
@@ -18,7 +18,7 @@ struct Pieces {
     std::vector<int> ends;
 
     int total() const { return ends.empty() ? 0 : ends.back(); }
-    // How many pieces stand before `depth` of the text.
+    // The number of pieces before `depth` of the text.
     std::size_t before(double depth) const;
 };
 
@@ -30,7 +30,7 @@ struct FilledPrompt {
     };
     Filler filler;
     std::string_view separator;  // between pieces
-    // The questions about a filling, in order; none if the pieces are too few for them.
+    // Makes the questions about the pieces, in order; none if there are too few pieces.
     std::function<std::vector<Asked>(const Pieces&)> ask;
 };
 
@@ -39,12 +39,12 @@ struct FilledOptions {
     std::vector<int> contexts;   // tokens, ascending
     std::vector<double> depths;  // ascending
     std::uint64_t seed = 1;
-    std::size_t most_pieces = 0;  // that the filler has before it begins again; 0: it has no end
+    std::size_t most_pieces = 0;  // before the filler repeats itself; 0: it never does
 };
 
-// Appends options.items questions for each context. make() is called for each prompt with a stream of its
-// own: the first questions do not depend on how many there are. Throws Error(kInvalidArgument) where a
-// context is too small for the questions or the filler for the context.
+// Appends options.items questions for each context. make() gets its own random stream for each prompt, so the
+// first questions do not depend on their number. Throws Error(kInvalidArgument) if a context is too small for
+// the questions, or the filler for the context.
 void add_filled_items(Task& task, const Model& model, const FilledOptions& options,
                       const std::function<FilledPrompt(Random)>& make, const TaskCallback& callback);
 

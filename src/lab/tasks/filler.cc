@@ -58,7 +58,7 @@ std::string_view pick(const std::array<std::string_view, N>& list, Random& rando
 std::string sentence(Random& random) {
     const auto adjective = [&] { return pick(kAdjectives, random); };
     const auto noun = [&] { return pick(kNouns, random); };
-    // One after the other: the order in which arguments are evaluated is not the same everywhere.
+    // In separate statements, since compilers differ in the order of evaluating arguments.
     const auto a = adjective(), b = adjective();
     const auto n = noun(), m = noun();
     const auto verb = pick(kVerbs, random), where = pick(kPrepositions, random), when = pick(kTimes, random);

@@ -1,4 +1,4 @@
-// Text to hide something in: one sentence after the other, without end.
+// Text to hide something in: an endless series of sentences.
 #pragma once
 
 #include <cstddef>
@@ -14,14 +14,14 @@ namespace kvsplit::lab {
 // The next sentence, without spaces around it. Never empty.
 using Filler = std::function<std::string()>;
 
-// Made-up prose of a few hundred words: no sentence comes twice in a row, none means anything.
+// Meaningless prose of a few hundred words; never the same sentence twice in a row.
 Filler prose(Random random);
-// The same four sentences again and again.
+// The same four sentences over and over.
 Filler refrain();
-// A text's sentences from a random one on, over and over. The sentences must outlive the filler.
+// A text's sentences over and over, from a random one on. The sentences must outlive the filler.
 Filler sentences_of(const std::vector<std::string>& sentences, Random random);
 
-// Cuts after '.', '!' or '?' before a space, and at ends of lines.
+// Splits after '.', '!' or '?' before a space, and at line ends.
 std::vector<std::string> split_sentences(std::string_view text);
 
 namespace words {

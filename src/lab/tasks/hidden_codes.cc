@@ -70,7 +70,7 @@ std::vector<FilledPrompt::Asked> ask_needles(const Pieces& pieces, std::span<con
     return asked;
 }
 
-// Each key in a text of its own.
+// Each key in its own text.
 std::vector<FilledPrompt::Asked> ask_passkeys(const Pieces& pieces, std::span<const Needle> needles) {
     std::vector<FilledPrompt::Asked> asked;
     for (const Needle& needle : needles) {
@@ -106,7 +106,7 @@ void add_hidden_code_items(Task& task, const Model& model, FilledOptions options
         },
         callback);
     if (kind != TaskKind::kPasskey) return;
-    // Keys of the same filler stand in prompts of their own: their errors have little to do with each other.
+    // Every key has its own prompt, so errors hardly correlate even with the same filler.
     for (std::size_t i = 0; i < task.items.size(); ++i) task.items[i].group = static_cast<int>(i);
 }
 

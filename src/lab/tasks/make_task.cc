@@ -13,7 +13,7 @@
 namespace kvsplit::lab {
 namespace {
 
-// Items and contexts so that a model of 135M parameters needs about half a minute for three caches on two
+// With these items and contexts a model of 135M parameters takes about half a minute for three caches on two
 // cores.
 constexpr std::array<TaskInfo, 5> kTasks{{
     {TaskKind::kNeedle, "needle", "one of several codes, hidden in made-up prose", false, true, 40, 2048},

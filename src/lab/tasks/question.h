@@ -11,18 +11,17 @@
 namespace kvsplit::lab {
 
 struct Question {
-    std::string place;                 // "questions.txt:7", or which of the generated ones: for messages
+    std::string place;                 // for messages: "questions.txt:7", or the number of a generated one
     std::string prompt;                // ends without a space
-    std::vector<std::string> answers;  // each begins with what divides it from the prompt, a space
+    std::vector<std::string> answers;  // each begins with a space
     int right = 0;
-    std::size_t evidence_end =
-        std::string::npos;  // bytes of the prompt up to the end of what the answer needs
+    std::size_t evidence_end = std::string::npos;  // bytes of the prompt up to the end of the evidence
 };
 
-// The answers are tokenised together with the prompt, since a tokenizer may join what stands at the border.
-// As in llama-perplexity, several answers begin where they differ first: words that all share are no choice.
-// A single one begins where the prompt's own tokens end.
-// Throws Error(kInvalidArgument) where nothing stands before an answer.
+// The answers are tokenised together with the prompt, since a token may span the border. As in
+// llama-perplexity, several answers begin where they first differ: words shared by all are not scored. A
+// single answer begins where the prompt's own tokens end. Throws Error(kInvalidArgument) if nothing comes
+// before an answer.
 TaskItem tokenize_question(const Model& model, const Question& question);
 
 }  // namespace kvsplit::lab

@@ -11,7 +11,7 @@ namespace {
 
 constexpr int kEndings = 4, kLinesPerQuestion = 2 + kEndings;
 
-// Lines one after the other, with their numbers. "\r\n" ends one too.
+// Reads lines and counts them. "\r\n" also ends a line.
 class Lines {
   public:
     Lines(std::string_view text, std::string_view name) : text_(text), name_(name) {
@@ -28,7 +28,7 @@ class Lines {
         if (line.ends_with('\r')) line.remove_suffix(1);
         return line;
     }
-    // Of the line that came last: "questions.txt:7".
+    // The place of the latest line: "questions.txt:7".
     std::string place() const { return fmt::format("{}:{}", name_, number_); }
 
   private:

@@ -1,5 +1,5 @@
-// The files of tasks that are not generated. Every byte of them is hostile: what does not fit throws
-// Error(kFormat) with the file's name and the line.
+// Reads the files of tasks that are not generated. Their contents are untrusted: damage throws Error(kFormat)
+// with file name and line.
 #pragma once
 
 #include <string_view>
@@ -9,11 +9,11 @@
 
 namespace kvsplit::lab {
 
-// llama.cpp's format for --hellaswag, six lines a question: what happened so far, the index of the right
-// ending, and four endings.
+// llama.cpp's format for --hellaswag, six lines per question: the context, the index of the right ending, and
+// four endings.
 std::vector<Question> parse_hellaswag(std::string_view text, std::string_view name);
 
-// LAMBADA as JSON lines, {"text": passage}: its last word, from the last space on, is to be predicted.
+// LAMBADA as JSON lines, {"text": passage}: the last word, from the last space on, is the answer.
 std::vector<Question> parse_lambada(std::string_view text, std::string_view name);
 
 }  // namespace kvsplit::lab

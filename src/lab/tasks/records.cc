@@ -17,8 +17,8 @@ struct Record {
     std::string key, value;
 };
 
-// Makes records, and remembers them. Names of the same few syllables, so that only all of a key tells it from
-// the others; digits for values, which small models copy best.
+// Makes records and remembers them. Names are made of the same few syllables, so that only the whole name
+// identifies a record. Values are digits, which small models copy best.
 class RecordMaker {
   public:
     explicit RecordMaker(Random random) : random_(random) {}
@@ -42,7 +42,8 @@ struct Choice {
     double depth;
 };
 
-// Of n records those nearest to each depth, none twice; all depths in turn, so that the first few are of all.
+// Chooses from n records those nearest to each depth, none twice, taking depths in turn so that the first few
+// cover all.
 std::vector<Choice> choose_records(std::size_t n, const std::vector<double>& depths) {
     std::vector<Choice> chosen;
     std::vector<bool> used(n, false);

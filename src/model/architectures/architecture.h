@@ -1,4 +1,4 @@
-// The table of architectures, family by family, and what their descriptions have in common.
+// The table of architectures, by family, and shared parts of their descriptions.
 #pragma once
 
 #include <span>
@@ -11,8 +11,8 @@ namespace kvsplit {
 
 struct Architecture {
     std::string_view name;
-    // Completes a description that already has the sizes, every layer rotated and without a window, and
-    // otherwise the defaults of ModelDescription. Throws as kvsplit::describe.
+    // Completes a description that has its sizes; every layer rotates and has no window, the rest are
+    // ModelDescription's defaults. Throws like kvsplit::describe.
     void (*describe)(const ArchitectureKeys& in, ModelDescription& d);
     RopeDefaults rope = {};
 };
@@ -24,40 +24,39 @@ std::span<const Architecture> mixture_family();   // mixtures of experts
 std::span<const Architecture> gemma_family();     // scaled embeddings, windows, soft caps
 std::span<const Architecture> hybrid_family();    // layers with a state of fixed size
 
-// What this build lacks for an architecture that is known and not in the table; empty for any other name.
+// What this build lacks to run a known but unsupported architecture; empty for any other name.
 std::string_view lacking_for(std::string_view architecture);
 
 // ---- parts of descriptions
 
-// Granite with or without experts, hybrid or not; MiniCPM's scales.
+// All kinds of Granite, and MiniCPM's scales.
 void describe_granite(const ArchitectureKeys& in, ModelDescription& d);
 void describe_minicpm(const ArchitectureKeys& in, ModelDescription& d);
 
-// Whether the first layer has the tensor: "attn_q_norm.weight".
+// Whether the first layer has a tensor such as "attn_q_norm.weight".
 bool first_layer_has(const ArchitectureKeys& in, std::string_view tensor);
 void set_layer_norm(const ArchitectureKeys& in, ModelDescription& d);
-// Gives `window` tokens to all layers but the last of each period (0: to all), or to those that the file's
-// own pattern names. full_first: but the first of each.
+// Gives a window of `window` tokens to all layers except the last of each period (with full_first, the first;
+// period 0: to all), or to the layers of the file's own pattern.
 void set_windows(const ArchitectureKeys& in, ModelDescription& d, int window, int period,
                  bool full_first = false);
-// Layers that see the whole context tell no positions.
+// Only layers with a window rotate.
 void rotate_windows_alone(ModelDescription& d);
-// Queries, keys and values are cut off where the file says so.
+// Clamps queries, keys and values if the file says so.
 void set_clamp(const ArchitectureKeys& in, ModelDescription& d);
-// The mixture of experts that the file describes, with `defaults` for absent keys, in all layers after the
-// leading dense ones.
+// Sets the file's mixture of experts, with `defaults` for absent keys, in all layers after the leading dense
+// ones.
 void set_experts(const ArchitectureKeys& in, ModelDescription& d, const Routing& defaults);
-// Sizes of the heads of latent attention, in place of what other files say of heads.
+// Sets the head sizes of latent attention; the keys for ordinary heads do not apply.
 void set_latent_attention(const ArchitectureKeys& in, ModelDescription& d);
-// Queries that grow with their position: as the file says, where it says nothing with this scale (0: they do
-// not) and period (0: the context before it was stretched).
+// Sets the query temperature from the file, with these defaults for absent keys. scale 0: none; period 0: the
+// context before stretching.
 void set_temperature(const ArchitectureKeys& in, ModelDescription& d, double scale, int period);
-// The numbers that a key without the architecture's name has for each layer, or one for all. Throws
-// Error(kFormat).
+// The per-layer numbers of a key, given in full; a single number is repeated. Throws Error(kFormat).
 std::vector<double> numbers_of_layers(const gguf::File& file, const std::string& key, int n_layers);
-// Whether the file tells positions of pictures by several numbers. Those of text are all the same.
+// Whether positions have several components, for pictures. In text all components are equal.
 bool has_rope_sections(const ArchitectureKeys& in);
-// No rotation; logits lean towards near tokens, by Press et al., arXiv:2108.12409.
+// Replaces rotation by ALiBi: logits fall with distance (Press et al., arXiv:2108.12409).
 void set_alibi(ModelDescription& d, float max_bias);
 
 }  // namespace kvsplit

@@ -1,4 +1,4 @@
-// Models whose keys and values are made of a latent vector that all heads share: DeepSeek's and others.
+// Models whose keys and values come from one latent vector shared by all heads: DeepSeek's and others.
 #include <cmath>
 
 #include "base/error.h"
@@ -11,13 +11,13 @@ void require_latent(const ArchitectureKeys& in, const ModelDescription& d) {
     if (d.latent.kv_rank == 0) in.refuse("attention.kv_lora_rank", "models without it");
 }
 
-// DeepSeek V2, V3, R1, Mistral 4, and others that are built like them.
+// DeepSeek V2, V3, R1, Mistral 4 and models like them.
 void describe_deepseek2(const ArchitectureKeys& in, ModelDescription& d) {
     require_latent(in, d);
     set_temperature(in, d, 0.0, 0);
     if (in.size_or("expert_count", 4096, 0) == 0) return;
     set_experts(in, d, {});
-    // Groups are rated by their best expert in V2, by their best two from V3 on, which gates by sigmoid.
+    // V2 rates a group by its best expert. V3 and later, which gate by sigmoid, use the best two.
     d.routing.n_group_rating = d.routing.gate == Routing::Gate::kSoftmax ? 1 : 2;
 }
 
@@ -47,8 +47,8 @@ std::span<const Architecture> deepseek_family() { return kDeepSeek; }
 
 void set_latent_attention(const ArchitectureKeys& in, ModelDescription& d) {
     LatentAttention& l = d.latent;
-    // Files with one tensor for keys and values (attn_kv_b) give the sizes of the heads it makes. Others give
-    // those of the latent, and the heads' sizes under names that end in _mla.
+    // Files with one tensor for keys and values (attn_kv_b) give the sizes of its heads. Others give the
+    // sizes of the latent, and those of the heads under names that end in _mla.
     const bool whole = first_layer_has(in, "attn_kv_b.weight");
     const auto length = [&](const std::string& name) {
         return whole ? in.count_or(name, codec::kMaxHeadDim, d.n_embd / d.n_heads)

@@ -14,7 +14,7 @@ void describe_gemma(const ArchitectureKeys&, ModelDescription& d) {
     d.embedding_scale = std::sqrt(static_cast<float>(d.n_embd));
 }
 
-// The 27B models alone scale logits by their embedding's share of a head.
+// Only the 27B models scale logits by n_embd / n_heads instead of the head size.
 void scale_by_share(ModelDescription& d) {
     d.attention_scale = 1.0f / std::sqrt(static_cast<float>(d.n_embd) / static_cast<float>(d.n_heads));
 }
@@ -38,7 +38,7 @@ void describe_gemma3(const ArchitectureKeys& in, ModelDescription& d) {
     set_windows(in, d, in.size_or("attention.sliding_window", 1 << 30, 0), 6);
 }
 
-// The last layers read the keys and values of the last one before them that has the same kind of attention.
+// The last layers read the keys and values of the last layer before them with the same kind of attention.
 void share_keys_and_values(const ArchitectureKeys& in, ModelDescription& d) {
     const int n_shared = in.size_or("attention.shared_kv_layers", d.n_layers, 0);
     if (n_shared == 0) return;

@@ -1,4 +1,4 @@
-// GPT-2 and what came of it: LayerNorms, feed-forward blocks mostly without a gate.
+// GPT-2 and its descendants: LayerNorms, feed-forward blocks mostly without a gate.
 #include "model/architectures/architecture.h"
 
 namespace kvsplit {
@@ -22,7 +22,7 @@ void set_parallel(ModelDescription& d, bool shared_norm) {
     d.shared_norm = shared_norm;
 }
 
-// Also StarCoder, whose heads share one key and value.
+// Also StarCoder, whose query heads share one key-value head.
 void describe_gpt2(const ArchitectureKeys& in, ModelDescription& d) {
     set_gpt(in, d, Activation::kGeluTanh);
     set_learned_positions(d);
@@ -73,7 +73,7 @@ void describe_codeshell(const ArchitectureKeys& in, ModelDescription& d) {
     set_gpt(in, d, Activation::kGeluTanh);
 }
 
-// Trained by muP, whose attention divides by the number of channels instead of its root.
+// Trained with muP: attention divides by the number of channels instead of its square root.
 void describe_jais(const ArchitectureKeys& in, ModelDescription& d) {
     set_layer_norm(in, d);
     set_alibi(d, static_cast<float>(in.positive_or("attention.max_alibi_bias", 8.0)));
@@ -84,7 +84,7 @@ void describe_nemotron(const ArchitectureKeys& in, ModelDescription& d) {
     set_gpt(in, d, Activation::kReluSquared);
 }
 
-// Heads with norms of their own, where the file has such.
+// Sets norms per head if the file has them.
 void set_head_norms(const ArchitectureKeys& in, ModelDescription& d) {
     if (first_layer_has(in, "attn_q_norm.weight")) d.qk_norm = QkNorm::kEachHead;
 }

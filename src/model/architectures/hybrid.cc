@@ -1,4 +1,4 @@
-// Models some of whose layers keep a state of fixed size, in place of attention or beside it.
+// Models with layers that keep a state of fixed size, instead of attention or beside it.
 #include <algorithm>
 
 #include "base/error.h"
@@ -17,7 +17,7 @@ void set_recurrent_layers(ModelDescription& d, Kind kind) {
     for (LayerBlocks& blocks : d.blocks) blocks.recurrence = !blocks.attention;
 }
 
-// The sizes of a recurrence of heads.
+// Sets the sizes of a recurrence with heads.
 void set_heads(const ArchitectureKeys& in, ModelDescription& d) {
     RecurrentBlock& r = d.recurrence;
     r.n_taps = in.count("ssm.conv_kernel", kMaxTaps);
@@ -35,7 +35,7 @@ void set_heads(const ArchitectureKeys& in, ModelDescription& d) {
     }
 }
 
-// The state space of Mamba-2 that the file describes. Its norm is left out by some models.
+// Sets the file's Mamba-2 state space. Some models have no norm in it.
 void set_mamba2(const ArchitectureKeys& in, ModelDescription& d) {
     RecurrentBlock& r = d.recurrence;
     r.kind = Kind::kMamba2;
@@ -73,7 +73,7 @@ void describe_falcon_h1(const ArchitectureKeys& in, ModelDescription& d) {
     set_mamba2(in, d);
 }
 
-// Each layer is one block: attention, a state space or a feed-forward block.
+// Each layer has one block: attention, a state space or a feed-forward block.
 void describe_nemotron_h(const ArchitectureKeys& in, ModelDescription& d) {
     d.norm_eps = static_cast<float>(in.positive_or("attention.layer_norm_rms_epsilon",
                                                    in.positive_or("attention.layer_norm_epsilon", 1e-5)));
@@ -119,7 +119,7 @@ void describe_qwen3next(const ArchitectureKeys& in, ModelDescription& d) {
     d.shared_gate = d.n_shared_ff > 0;
 }
 
-// Positions of pictures, which its files describe, come to the same as others for text.
+// Its files describe positions of pictures; for text these equal ordinary positions.
 void describe_qwen35(const ArchitectureKeys& in, ModelDescription& d) {
     describe_qwen3next(in, d);
     d.recurrence.steps_by_group = false;

@@ -1,4 +1,4 @@
-// Llama and the models that differ from it by details: RMS norms, a gated feed-forward block, RoPE.
+// Llama and models that differ from it in details: RMS norms, a gated feed-forward block, RoPE.
 #include <cmath>
 
 #include "model/architectures/architecture.h"
@@ -13,20 +13,20 @@ void describe_llama(const ArchitectureKeys& in, ModelDescription& d) {
 
 void describe_with_halves(const ArchitectureKeys&, ModelDescription& d) { d.rope_kind = RopeKind::kHalves; }
 
-// Files of Qwen 1 count gate and up together.
+// Files of Qwen 1 give the width of gate and up together.
 void describe_qwen(const ArchitectureKeys& in, ModelDescription& d) {
     d.rope_kind = RopeKind::kHalves;
     if (d.n_ff % 2 != 0) in.refuse("feed_forward_length", "odd lengths");
     d.n_ff /= 2;
 }
 
-// Mistral 3, Ministral 3 and Devstral: Llama whose queries grow past the context of before it was stretched.
+// Mistral 3, Ministral 3 and Devstral: Llama whose queries grow beyond the context before stretching.
 void describe_mistral3(const ArchitectureKeys& in, ModelDescription& d) {
     describe_llama(in, d);
     set_temperature(in, d, 0.0, 0);
 }
 
-// Models for 4,096 tokens have windows of 2,047; others have none, or one longer than their context.
+// Models for 4,096 tokens have windows of 2,047; others have none, or windows longer than their context.
 void describe_phi3(const ArchitectureKeys& in, ModelDescription& d) {
     d.rope_kind = RopeKind::kHalves;
     const int window = in.size_or("attention.sliding_window", 1 << 30, 0);
@@ -38,7 +38,7 @@ void describe_qwen3(const ArchitectureKeys&, ModelDescription& d) {
     d.qk_norm = QkNorm::kHead;
 }
 
-// Heads are normalised after they were rotated.
+// Heads are normalised after rotation.
 void describe_hunyuan(const ArchitectureKeys& in, ModelDescription& d) {
     describe_qwen3(in, d);
     d.norm_after_rope = true;
@@ -64,12 +64,12 @@ void describe_plamo(const ArchitectureKeys&, ModelDescription& d) {
 
 void describe_refact(const ArchitectureKeys&, ModelDescription& d) { set_alibi(d, 8.0f); }
 
-// Whose layers are run through several times.
+// Layers may run more than once.
 void describe_nanbeige(const ArchitectureKeys& in, ModelDescription&) {
     if (in.count_or("num_loops", 1024, 1) > 1) in.refuse("num_loops", "layers that run more than once");
 }
 
-// The 13B models, and nothing else in their files, have no rotation.
+// The 13B models do not rotate; only their number of layers tells them apart.
 void describe_baichuan(const ArchitectureKeys&, ModelDescription& d) {
     constexpr int kLayers13B = 40;
     if (d.n_layers == kLayers13B) set_alibi(d, 8.0f);
@@ -83,7 +83,7 @@ void set_scales(const ArchitectureKeys& in, ModelDescription& d, double embeddin
     d.attention_scale = static_cast<float>(in.positive_or("attention.scale", double{d.attention_scale}));
 }
 
-// Granite 4 with windows, in the layers that the file names.
+// Granite 4 with windows in the layers that the file names.
 void describe_granite_swa(const ArchitectureKeys& in, ModelDescription& d) {
     describe_granite(in, d);
     set_windows(in, d, in.size_or("attention.sliding_window", 1 << 30, 0), 1);
@@ -92,7 +92,7 @@ void describe_granite_swa(const ArchitectureKeys& in, ModelDescription& d) {
     d.sink_logits = first_layer_has(in, "attn_sinks.weight");
 }
 
-// Every fourth layer tells no positions.
+// Every fourth layer does not rotate.
 void describe_smollm3(const ArchitectureKeys&, ModelDescription& d) {
     constexpr int kPeriod = 4;
     for (std::size_t i = kPeriod - 1; i < d.rotary.size(); i += kPeriod) d.rotary[i] = false;
@@ -113,7 +113,7 @@ void describe_olmo2(const ArchitectureKeys& in, ModelDescription& d) {
     set_windows(in, d, in.size_or("attention.sliding_window", 1 << 30, 0), 4);
 }
 
-// Without windows every layer rotates, with them only those that have one.
+// With windows, only the layers that have one rotate; without, every layer rotates.
 void describe_exaone4(const ArchitectureKeys& in, ModelDescription& d) {
     d.rope_kind = RopeKind::kHalves;
     d.pre_norms = false;
@@ -130,7 +130,7 @@ void describe_arcee(const ArchitectureKeys&, ModelDescription& d) {
     d.gated = false;
 }
 
-// What softplus is in files that keep its argument.
+// For files that store the argument of softplus.
 double softplus(double x) { return x > 20 ? x : std::log1p(std::exp(x)); }
 
 void describe_apertus(const ArchitectureKeys& in, ModelDescription& d) {
@@ -173,8 +173,8 @@ void describe_seed_oss(const ArchitectureKeys&, ModelDescription& d) {
     d.feed_forward_norm_tensor = "post_attention_norm";
 }
 
-// GLM-4 (0414); ChatGLM is a Llama whose queries and keys rotate by half. With positions of pictures, which
-// text has none of, rotary pairs are halves apart.
+// GLM-4 (0414); ChatGLM is a Llama whose queries and keys rotate by half. If the file describes positions of
+// pictures, rotary pairs are kHalves.
 void describe_glm4(const ArchitectureKeys& in, ModelDescription& d) {
     d.post_norms = true;
     if (has_rope_sections(in)) d.rope_kind = RopeKind::kHalves;

@@ -63,7 +63,7 @@ void describe_ernie4_5_moe(const ArchitectureKeys& in, ModelDescription& d) {
     set_expert_period(in, d);
 }
 
-// DeepSeek's first mixture, which knows no latent attention.
+// DeepSeek's first mixture, without latent attention.
 void describe_deepseek(const ArchitectureKeys& in, ModelDescription& d) { set_experts(in, d, {}); }
 
 void describe_bailingmoe2(const ArchitectureKeys& in, ModelDescription& d) {
@@ -72,7 +72,7 @@ void describe_bailingmoe2(const ArchitectureKeys& in, ModelDescription& d) {
     set_experts(in, d, {.gate = Gate::kSigmoid});
 }
 
-// Heads are normalised after they were rotated. Where the file names no width of experts, it is that of all
+// Heads are normalised after rotation. If the file gives no width of experts, it is that of the ordinary
 // blocks.
 void describe_hunyuan_moe(const ArchitectureKeys& in, ModelDescription& d) {
     d.rope_kind = RopeKind::kHalves;
@@ -90,7 +90,7 @@ void describe_minimax_m2(const ArchitectureKeys& in, ModelDescription& d) {
     d.n_expert_ff = d.n_ff;
 }
 
-// EXAONE 4's attention before its blocks' norms; layers that see the whole context do not rotate.
+// EXAONE 4's attention with pre-norms; layers that see the whole context do not rotate.
 void describe_exaone_moe(const ArchitectureKeys& in, ModelDescription& d) {
     d.rope_kind = RopeKind::kHalves;
     d.qk_norm = QkNorm::kHead;
@@ -104,7 +104,7 @@ void describe_mellum(const ArchitectureKeys& in, ModelDescription& d) {
     set_windows(in, d, in.size_or("attention.sliding_window", 1 << 30, 0), 4);
 }
 
-// Three of four layers, beginning with the second, have windows and rotate, if the file has windows.
+// If the file has windows, three of four layers, from the second on, have one and rotate.
 void describe_smallthinker(const ArchitectureKeys& in, ModelDescription& d) {
     d.rope_kind = RopeKind::kHalves;
     d.activation = Activation::kRelu;
@@ -116,7 +116,7 @@ void describe_smallthinker(const ArchitectureKeys& in, ModelDescription& d) {
     set_experts(in, d, {.normalise = true});
 }
 
-// Phi 3.5. The files name an RMS norm's epsilon, but the norms are LayerNorms.
+// Phi 3.5. The files give the epsilon of an RMS norm, but the norms are LayerNorms.
 void describe_phimoe(const ArchitectureKeys& in, ModelDescription& d) {
     d.norm = NormKind::kLayer;
     d.rope_kind = RopeKind::kHalves;
@@ -131,8 +131,8 @@ void describe_dbrx(const ArchitectureKeys& in, ModelDescription& d) {
     set_experts(in, d, {.normalise = true});
 }
 
-// Llama 4. Three of four layers see their own stretch of the text, and rotate; the fourth sees all, does not
-// rotate, and sharpens its queries. The models with 128 experts alone do not normalise heads.
+// Llama 4. Three of four layers have chunked windows and rotate; the fourth sees all tokens, does not rotate,
+// and sharpens its queries. Only the models with 128 experts do not normalise heads.
 void describe_llama4(const ArchitectureKeys& in, ModelDescription& d) {
     constexpr int kStretch = 8192;
     set_windows(in, d, in.count_or("attention.sliding_window", 1 << 30, kStretch), 4);
@@ -172,7 +172,7 @@ void describe_afmoe(const ArchitectureKeys& in, ModelDescription& d) {
     set_experts(in, d, {.gate = Gate::kSigmoid, .normalise = true});
 }
 
-// Poolside's Laguna. Gates are those of channels or of whole heads, as their tensor has it.
+// Poolside's Laguna. The shape of the gate's tensor tells whether gates are per channel or per head.
 void describe_laguna(const ArchitectureKeys& in, ModelDescription& d) {
     d.rope_kind = RopeKind::kHalves;
     d.qk_norm = QkNorm::kHead;
@@ -184,8 +184,8 @@ void describe_laguna(const ArchitectureKeys& in, ModelDescription& d) {
     if (d.n_shared_ff == 0) d.n_shared_ff = d.n_expert_ff;
 }
 
-// Cohere 2 with experts, half of what they and the one of all tokens make together. Of layers that see the
-// whole context the leading dense ones alone tell positions.
+// Cohere 2 with experts, whose sum with the shared expert is halved. Among the layers that see the whole
+// context only the leading dense ones rotate.
 void describe_cohere2moe(const ArchitectureKeys& in, ModelDescription& d) {
     if (!in.has("attention.layer_norm_rms_epsilon")) set_layer_norm(in, d);
     d.parallel = d.shared_norm = true;
@@ -197,15 +197,15 @@ void describe_cohere2moe(const ArchitectureKeys& in, ModelDescription& d) {
     std::fill_n(d.rotary.begin(), d.n_dense_layers, true);
 }
 
-// Experts read what attention reads, beside a block as narrow as the model.
+// Experts read what attention reads, beside a block of width n_embd.
 void describe_arctic(const ArchitectureKeys& in, ModelDescription& d) {
     d.early_experts = true;
     set_experts(in, d, {.normalise = true});
     d.n_ff = d.n_embd;
 }
 
-// Grok 1; defaults are its values, which files of before the keys existed leave out. In later models a block
-// of all tokens stands beside the experts.
+// Grok 1: its values are the defaults, since files older than the keys leave them out. Later models have a
+// dense block beside the experts.
 void describe_grok(const ArchitectureKeys& in, ModelDescription& d) {
     const auto number = [&](const char* name, double absent) {
         return static_cast<float>(in.positive_or(name, absent));
@@ -218,7 +218,7 @@ void describe_grok(const ArchitectureKeys& in, ModelDescription& d) {
     d.logit_scale = number("logit_scale", 0.5773502691896257);
     d.attention_scale = number("attention.output_scale", 0.08838834764831845);
     d.attention_soft_cap = number("attn_logit_softcapping", 30);
-    d.router_soft_cap = 30;  // of files that do not name it
+    d.router_soft_cap = 30;  // if the file does not give it
     if (in.number_or("final_logit_softcapping", 0) > 0)
         d.logit_soft_cap = number("final_logit_softcapping", 1);
     d.post_norms = true;
@@ -278,10 +278,10 @@ void set_experts(const ArchitectureKeys& in, ModelDescription& d, const Routing&
     }
     r.normalise = in.flag_or("expert_weights_norm", r.normalise);
     const double scale = in.number_or("expert_weights_scale", r.scale);
-    if (scale != 0) r.scale = static_cast<float>(scale);  // 0 is how some files say 1
+    if (scale != 0) r.scale = static_cast<float>(scale);  // some files write 0 for 1
     constexpr int kFirst = 1, kGates = 3;                 // as files number them
     constexpr Gate kOrder[kGates] = {Gate::kSoftmax, Gate::kSigmoid, Gate::kSoftmaxOfChosen};
-    const double gate = in.number_or("expert_gating_func", 0);  // 0: as the architecture has it
+    const double gate = in.number_or("expert_gating_func", 0);  // 0: the architecture's default
     if (gate != 0) {
         if (gate < kFirst || gate > kGates)
             fail(ErrorCode::kUnsupported, "{}: expert_gating_func {} is not supported", path, gate);

@@ -1,4 +1,4 @@
-// Architectures that files may name and this build does not run, with what it lacks for them.
+// Known architectures that this build cannot run, and what it lacks for each.
 #include <algorithm>
 
 #include "model/architectures/architecture.h"

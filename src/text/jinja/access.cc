@@ -18,7 +18,7 @@ constexpr std::array<std::string_view, 8> kListChanges = {"append", "clear",  "e
                                                           "pop",    "remove", "reverse", "sort"};
 constexpr std::array<std::string_view, 5> kDictChanges = {"clear", "pop", "popitem", "setdefault", "update"};
 
-// Whether Python has such an attribute, which the sandbox then hides.
+// Whether Python has this attribute, which the sandbox hides.
 bool is_hidden(const Value& owner, std::string_view name) {
     const auto is_one_of = [&](const auto& names) {
         return std::find(names.begin(), names.end(), name) != names.end();
@@ -46,7 +46,7 @@ Value sequence_item(Runtime& runtime, const Value& owner, std::int64_t index) {
     return runtime.text(std::string(rest.substr(0, next_utf8(rest).length)), text.markup);
 }
 
-// Missing if there is no such element, or none can be.
+// Missing if there is no such element or the type has no elements.
 Value own_item(Runtime& runtime, const Value& owner, const Value& key) {
     if (const Dict* dict = owner.dict()) {
         if (key.list() && key.list()->kind == List::Kind::kList) return {};

@@ -1,5 +1,5 @@
-// Attributes, elements, lengths and iteration, by the rules of jinja2's sandbox: methods that would change a
-// list or dict, and names that begin with an underscore, are out of reach.
+// Attributes, elements, lengths and iteration, by the rules of jinja2's sandbox: methods that change a list
+// or dict, and names that begin with an underscore, are not accessible.
 #pragma once
 
 #include <cstdint>
@@ -19,13 +19,13 @@ struct Arguments;
 Value get_attribute(Runtime& runtime, const Value& owner, const Value& name);
 // owner[key]: an element before an attribute.
 Value get_item(Runtime& runtime, const Value& owner, const Value& key);
-// Only an attribute; missing if there is none.
+// An attribute only; missing if there is none.
 Value own_attribute(Runtime& runtime, const Value& owner, std::string_view name);
-// owner[start:stop:step]; missing values: left out.
+// owner[start:stop:step]; missing values mean that the part was left out.
 Value get_slice(Runtime& runtime, const Value& owner, const Value& start, const Value& stop,
                 const Value& step);
 
-// len(value); nothing where the type has none.
+// len(value); nullopt if the type has no length.
 std::optional<std::int64_t> length_of(Runtime& runtime, const Value& value);
 // Refuses what cannot be iterated over.
 std::shared_ptr<Iterator> iterate(Runtime& runtime, const Value& value);

@@ -1,4 +1,4 @@
-// Arguments of a call, of a filter or of a test, and how a function written in C++ reads them.
+// Arguments of a call, filter or test, and a reader for functions written in C++.
 #pragma once
 
 #include <string>
@@ -36,7 +36,7 @@ class ArgumentReader {
 
     // All positional arguments that were not taken.
     std::vector<Value> rest();
-    // Refuses what was given but not taken.
+    // Refuses arguments that were given but not taken.
     void finish() const;
 
   private:
@@ -45,7 +45,7 @@ class ArgumentReader {
     std::size_t next_ = 0, named_taken_ = 0;
 };
 
-// The integer that Python's __index__ gives. Refuses other types, naming what for.
+// The integer of Python's __index__. Refuses other types; `what` names the use in the message.
 std::int64_t index_of(const Value& value, std::string_view what);
 std::string_view text_of(const Value& value, std::string_view what);
 

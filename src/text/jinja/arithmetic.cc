@@ -128,7 +128,7 @@ Value joined_lists(Runtime& runtime, const List& a, const List& b) {
     return runtime.list(std::move(items), a.kind == List::Kind::kList ? a.kind : List::Kind::kTuple);
 }
 
-// Missing if value is nothing that can be repeated.
+// Missing if value cannot be repeated.
 Value repeated(Runtime& runtime, const Value& value, std::int64_t times) {
     if (const String* text = value.string()) {
         return Text(runtime).repeat(text->text, times).value(text->markup);

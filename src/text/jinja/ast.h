@@ -1,5 +1,4 @@
-// What a template is after parsing: expressions and statements. Everything in it is constant while it is
-// rendered, so that threads can share it.
+// A parsed template: expressions and statements. Rendering does not change it, so threads can share it.
 #pragma once
 
 #include <memory>
@@ -19,19 +18,19 @@ struct Arguments;
 using FilterFunction = Value (*)(Runtime&, const Value&, const Arguments&);
 using TestFunction = bool (*)(Runtime&, const Value&, const Arguments&);
 
-// Where a variable lives at run time: in a slot of the function that runs, or of one around it. Filled in by
+// Where a variable lives at run time: in a slot of the running function or of an enclosing one. Filled in by
 // resolve_names().
 struct VariableRef {
     int hops = 0;  // functions outwards
     int slot = -1;
 };
 
-// What happens to a variable when the part of the template that can see it is entered.
+// How a variable starts when its scope is entered.
 struct Load {
     enum class From {
-        kParameter,  // nothing: it has been set
-        kContext,    // takes the value that the caller of the template gave
-        kOuter,      // starts as the variable of the same name around it
+        kParameter,  // is already set
+        kContext,    // takes the value given by the caller of the template
+        kOuter,      // copies the variable of the same name in the outer scope
         kNothing,    // has no value yet
     };
     From from;
@@ -113,10 +112,10 @@ struct Call {
     CallArguments arguments;
 };
 struct Filter {
-    ExprPtr value;  // null: the text of the block that the filter belongs to
+    ExprPtr value;  // null: the text of the filter's block
     std::string name;
     CallArguments arguments;
-    FilterFunction function = nullptr;  // null: there is none of that name
+    FilterFunction function = nullptr;  // null: no filter has that name
 };
 struct Test {
     ExprPtr value;
@@ -136,7 +135,7 @@ struct Expr {
                      expr::Logic, expr::Concat, expr::Compare, expr::Attribute, expr::Subscript, expr::Slice,
                      expr::Call, expr::Filter, expr::Test, expr::Conditional>;
     int line;
-    int height;  // levels of expressions in this one
+    int height;  // levels of nested expressions
     Node node;
 };
 

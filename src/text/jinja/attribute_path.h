@@ -1,4 +1,4 @@
-// AttributePath: what filters take as `attribute`: "name", "user.name", 0, "items.0".
+// AttributePath: the parameter `attribute` of filters: "name", "user.name", 0, "items.0".
 #pragma once
 
 #include <vector>
@@ -13,7 +13,7 @@ class AttributePath {
   public:
     // None: the value itself.
     explicit AttributePath(const Value& path);
-    // What stands for an undefined part of the path, if otherwise is not none.
+    // The value at the path. `otherwise` replaces an undefined part unless it is none.
     Value of(Runtime& runtime, Value value, const Value& otherwise = nullptr) const;
 
   private:

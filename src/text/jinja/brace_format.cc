@@ -103,7 +103,7 @@ class BraceFormatter {
     }
 
   private:
-    // What stands for {name!conversion:spec}. Takes it off the text, which begins after the brace.
+    // The text of {name!conversion:spec}. Removes it from `format`, which begins after the brace.
     std::string field(std::string_view& format, int depth) {
         std::size_t end = 0;
         for (int open = 1; end < format.size(); ++end) {
@@ -267,7 +267,7 @@ class BraceFormatter {
     Runtime& runtime_;
     const Arguments& arguments_;
     bool markup_;
-    std::int64_t next_ = 0;  // of the positional arguments; -1: the fields are numbered
+    std::int64_t next_ = 0;  // next positional argument; -1: the fields are numbered
 };
 
 }  // namespace

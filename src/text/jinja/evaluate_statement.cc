@@ -7,7 +7,8 @@
 
 namespace kvsplit::text::jinja {
 
-// Makes a function's variables current, with a buffer for its output, and goes back at the end.
+// Makes a function's variables current, with a buffer for its output, and restores the previous ones at the
+// end.
 class Evaluator::Frame {
   public:
     Frame(Evaluator& evaluator, std::shared_ptr<Activation> activation)
@@ -26,11 +27,11 @@ class Evaluator::Frame {
   private:
     Evaluator& evaluator_;
     Text buffer_;
-    std::shared_ptr<Activation> activation_;  // of before
+    std::shared_ptr<Activation> activation_;  // the previous one
     Text* out_;
 };
 
-// The elements for which the condition of a loop holds. It has variables of its own.
+// The elements that satisfy a loop's condition. Has its own variables.
 class Evaluator::FilteredIterator final : public Iterator {
   public:
     FilteredIterator(Evaluator& evaluator, const statement::For& node, std::shared_ptr<Iterator> elements)
@@ -80,7 +81,7 @@ std::string Evaluator::invoke(const Definition& definition, const std::shared_pt
         execute(definition.body);
         text = frame.take();
     }
-    // Held by the runtime and here only: no closure needs it any more.
+    // Only the runtime and this frame hold it: no closure needs it.
     if (activation.use_count() == 2) activation->clear();
     return text;
 }
@@ -173,7 +174,7 @@ Evaluator::Flow Evaluator::loop(const statement::For& node, const Value& iterabl
         const auto length = node.test ? std::nullopt : length_of(runtime_, iterable);
         variable = runtime_.retain<Loop>(elements, length, std::move(recurse), depth0);
     }
-    bool completed = false;  // an iteration reached its end, which `continue` does not count as
+    bool completed = false;  // an iteration reached its end without `continue`
     loop_body(node, *elements, variable.get(), completed);
     leave(node.body_scope);
     if (completed || node.otherwise.empty()) return Flow::kNext;

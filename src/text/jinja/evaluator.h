@@ -16,7 +16,7 @@
 
 namespace kvsplit::text::jinja {
 
-// The variables of a function that runs. Closures keep it alive after that.
+// The variables of a running function. Closures may keep it alive longer.
 class Activation final : public Object {
   public:
     Activation(const Function& function, std::shared_ptr<Activation> outer)
@@ -70,9 +70,9 @@ class Evaluator {
     Flow loop_body(const statement::For& node, Iterator& elements, class Loop* variable, bool& completed);
     Value recursive_loop(const statement::For& node, const std::shared_ptr<Activation>& around,
                          const Value& iterable, std::int64_t depth0);
-    // Runs statements with a buffer of their own. Missing if a break or continue left them.
+    // The output of statements, in its own buffer. Missing if a break or continue left them.
     Value captured(const Body& body, Flow& flow);
-    // What a filter makes of the text of the block that it belongs to.
+    // Applies a filter to the text of its block.
     Value filtered_block(const ExprPtr& filter, const Value& text);
     void output(const Value& value);
     void output_text(const Value& value);  // refuses other values than strings

@@ -9,7 +9,7 @@
 namespace kvsplit::text::jinja {
 namespace {
 
-// A chain like a + b + c ... is a tree as high as the chain is long; it is evaluated, and destroyed,
+// A chain like a + b + c ... becomes a tree as high as the chain is long, which is evaluated and destroyed
 // recursively. Python's compiler stops at 200.
 constexpr int kMaxHeight = 200;
 

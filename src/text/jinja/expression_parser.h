@@ -10,15 +10,15 @@ namespace kvsplit::text::jinja {
 
 class ExpressionParser {
   public:
-    // depth: of what is read at the moment, shared with the parser of statements.
+    // depth: the current nesting, shared with the parser of statements.
     ExpressionParser(TokenStream& tokens, int& depth) : tokens_(tokens), depth_(depth) {}
 
     ExprPtr expression(bool with_conditional = true);
-    // An expression, or several that commas make a tuple. The tuple may end before the name `until`.
+    // An expression, or a tuple of several separated by commas. The tuple may end before the name `until`.
     ExprPtr tuple(bool with_conditional = true, std::string_view until = {});
-    // What stands after `for`, `set` or `with`. Only with_namespace allows name.attribute.
+    // The target of `for`, `set` or `with`. Only with_namespace allows name.attribute.
     Target target(bool with_namespace, std::string_view until = {});
-    // A chain of filters on value, which may be null. The first may stand without a '|'.
+    // A chain of filters on value, which may be null. With first_is_bare the first has no '|'.
     ExprPtr filters(ExprPtr value, bool first_is_bare = false);
 
   private:

@@ -11,7 +11,7 @@ namespace kvsplit::text::jinja {
 class Runtime;
 struct Arguments;
 
-// Null if there is none of that name.
+// Null if there is no such filter.
 FilterFunction find_filter(std::string_view name);
 
 // The filters that `map` and `select` apply by name. Refuse names that do not exist.

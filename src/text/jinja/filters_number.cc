@@ -15,7 +15,7 @@
 namespace kvsplit::text::jinja {
 namespace {
 
-// int(value) of a float. Nothing for nan.
+// int(value) of a float; nullopt for nan.
 std::optional<std::int64_t> truncated(double value) {
     if (std::isnan(value)) return std::nullopt;
     if (std::isinf(value)) refuse("cannot convert float infinity to integer");
@@ -38,7 +38,7 @@ Value filter_int(Runtime&, const Value& value, const Arguments& arguments) {
     if (base >= 2 && base <= 36) {
         if (const auto integer = parse_integer(value.string()->text, static_cast<int>(base))) return *integer;
     }
-    // As in "42.23"|int. An infinity takes the default here.
+    // As in "42.23"|int. Infinity gives the default.
     const auto number = parse_float(value.string()->text);
     if (!number || !std::isfinite(*number)) return otherwise;
     const auto integer = truncated(*number);

@@ -22,7 +22,7 @@ Arguments without_first(const Arguments& arguments, std::size_t skip) {
     return out;
 }
 
-// What `map` does to an element.
+// The operation of `map` on an element.
 class Mapping {
   public:
     explicit Mapping(const Arguments& arguments) {

@@ -77,8 +77,8 @@ struct Keyed {
 };
 
 enum class KeyOrder {
-    kOne,      // items have one key, and all pairs of keys must have an order
-    kSeveral,  // items have a list of keys, in which equal ones need none
+    kOne,      // items have one key; all pairs of keys must be comparable
+    kSeveral,  // items have a list of keys; equal keys need no order
 };
 
 // Stable, also in descending order.

@@ -23,7 +23,7 @@
 namespace kvsplit::text::jinja {
 namespace {
 
-// Strings as they are, other values as they print.
+// A string itself, other values as they print.
 Value soft_text(Runtime& runtime, const Value& value) {
     return value.string() ? value : runtime.text(show(runtime, value));
 }
@@ -36,7 +36,7 @@ Value change_case(Runtime& runtime, const Value& value, const Arguments& argumen
     return runtime.text(change(text.string()->text), text.string()->markup);
 }
 
-// As the filter has it, which differs from str.title(): words begin after spaces, hyphens and brackets only.
+// Unlike in str.title(), words begin only after spaces, hyphens and brackets.
 std::string title_words(std::string_view text) {
     std::string out;
     const auto separates = [](std::string_view piece) {
@@ -149,7 +149,7 @@ Value filter_indent(Runtime& runtime, const Value& value, const Arguments& argum
     } else {
         indentation = Text(runtime).repeat(" ", index_of(width, "indent's width")).take();
     }
-    // The line end at the end of the text counts as one more, empty line.
+    // A line end at the end of the text counts as another, empty line.
     const std::string with_end = std::string(text) + "\n";
     Text out(runtime);
     bool is_first = true;

@@ -186,7 +186,7 @@ Value raise_exception(Runtime& runtime, const Arguments& arguments) {
     throw Failure{Fault::kRaised, message};
 }
 
-// Python's own additions to the C function: no time zone is known, and microseconds are not.
+// Handles Python's additions to the C function: there is no time zone and there are no microseconds.
 std::string without_python_formats(std::string_view format) {
     std::string out;
     for (std::size_t i = 0; i < format.size(); ++i) {
@@ -208,7 +208,7 @@ Value strftime_now(Runtime& runtime, const Arguments& arguments) {
     if (format.size() > 1000) refuse("strftime_now: a format of more than 1,000 bytes");
     std::string out(64 * format.size() + 1, '\0');
     const std::tm now = runtime.now();
-    // Field widths such as %1000000d would need more room: they come out empty.
+    // Field widths such as %1000000d need more room and come out empty.
     out.resize(std::strftime(out.data(), out.size(), format.c_str(), &now));
     return runtime.text(std::move(out));
 }

@@ -24,7 +24,7 @@ class Namespace final : public Object {
     Dict attributes_;
 };
 
-// Missing if there is no global of that name.
+// Missing if there is no such global.
 Value find_global(std::string_view name);
 
 }  // namespace kvsplit::text::jinja

@@ -11,7 +11,7 @@
 namespace kvsplit::text::jinja {
 namespace {
 
-// Elements that can be had by their number.
+// Iterates over elements accessed by index.
 template <typename At>
 class IndexIterator final : public Iterator {
   public:
@@ -186,7 +186,7 @@ Value dict_view(Runtime& runtime, const Value& dict, ViewKind kind) {
 Value make_range(Runtime& runtime, std::int64_t start, std::int64_t stop, std::int64_t step) {
     constexpr std::int64_t kMaxRange = 100'000;
     if (step == 0) refuse("range() arg 3 must not be zero");
-    // In 128 bits, where nothing overflows.
+    // In 128 bits nothing overflows.
     __extension__ using Wide = __int128;
     const Wide distance = step > 0 ? Wide{stop} - start : Wide{start} - stop;
     const Wide stride = step > 0 ? Wide{step} : -Wide{step};

@@ -9,10 +9,10 @@
 
 namespace kvsplit::text::jinja {
 
-// Null for what cannot be iterated over (backwards).
+// Null if value cannot be iterated over (backwards).
 std::shared_ptr<Iterator> iterator_of(Runtime& runtime, const Value& value, bool backwards);
 
-// What filters such as `map` return: makes its elements when they are asked for, and only once.
+// The result of filters such as `map`: makes its elements on demand, and only once.
 class Generator final : public Object, public Iterator {
   public:
     // False: no more elements.

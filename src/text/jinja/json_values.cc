@@ -135,7 +135,7 @@ class JsonWriter {
 
     void add_text(std::string_view text) {
         out_.append("\"");
-        std::size_t plain = 0;  // where what can stay as it is begins
+        std::size_t plain = 0;  // start of the text that needs no escape
         for (std::size_t i = 0; i < text.size();) {
             const auto byte = static_cast<unsigned char>(text[i]);
             const bool special = byte < 0x20 || byte == '"' || byte == '\\';

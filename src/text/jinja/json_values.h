@@ -11,17 +11,16 @@ namespace kvsplit::text::jinja {
 
 class Runtime;
 
-using Json = nlohmann::ordered_json;  // a template sees the keys of a dict in their order
+using Json = nlohmann::ordered_json;  // keeps the order of keys
 
-// Integers beyond 64 bits become floats. Throws Failure(kLimit) for what is nested deeper than
-// kMaxValueDepth.
+// Integers beyond 64 bits become floats. Throws Failure(kLimit) for values nested deeper than kMaxValueDepth.
 Value from_json(const Json& json);
 
 // The parameters of Python's json.dumps().
 struct JsonStyle {
     bool ascii_only = false;
     bool sort_keys = false;
-    bool multiline = false;  // with line ends, and this indentation for each level
+    bool multiline = false;  // with line breaks, and `indent` for each level
     std::string indent;
     std::string item_separator = ", ", key_separator = ": ";
 };

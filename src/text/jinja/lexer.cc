@@ -20,7 +20,7 @@ constexpr std::string_view kBlockEnd = "%}", kVariableEnd = "}}", kCommentEnd = 
 constexpr std::string_view kOperators2[] = {"//", "**", "==", "!=", ">=", "<="};
 constexpr std::string_view kOperators1 = "+-/*%~[](){}><=.:|,;";
 
-// All line ends as \n, and without the last one.
+// Turns all line ends into \n and drops the last one.
 std::string normalise_lines(std::string_view source) {
     std::string out;
     out.reserve(source.size());
@@ -80,7 +80,7 @@ class Lexer {
         if (!text.empty()) push(TokenKind::kData, text);
     }
 
-    // Text before a tag, as the tag's sign ('-', '+' or none) and the rules for blocks leave it.
+    // Text before a tag, trimmed by the tag's sign ('-', '+' or none) and the rules for blocks.
     std::string_view trimmed(std::string_view text, char sign, bool is_variable) const {
         if (sign == '-') return strip_right(text);
         if (sign == '+' || is_variable) return text;
@@ -125,7 +125,7 @@ class Lexer {
         return true;
     }
 
-    // The end of a {% raw %} that begins at this place, if it is one.
+    // The end of the {% raw %} that begins at `begin`, if there is one.
     std::optional<std::size_t> raw_begin(std::size_t begin) const {
         std::size_t at = begin + 2 + (sign_at(begin + 2) ? 1 : 0);
         at += spaces_at(at);
@@ -225,8 +225,7 @@ class Lexer {
         return is_float ? end : at_;
     }
 
-    // Also sets the base: of 0x1f, 0o17, 0b11 and plain decimals, which do not begin with 0 unless they are
-    // 0.
+    // Also sets the base: 0x1f, 0o17, 0b11 or decimal. Decimals do not begin with 0 unless they are 0.
     std::size_t integer_end(int& base) const {
         constexpr std::string_view kPrefixes = "box";
         constexpr std::array kBases = {2, 8, 16};
@@ -316,8 +315,8 @@ class Lexer {
     const std::string source_;
     std::size_t at_ = 0;
     int line_ = 1;
-    bool line_starts_ = true;  // what was read last ended with a line's end
-    std::string brackets_;     // those that must close before a tag can end, innermost last
+    bool line_starts_ = true;  // the previous text ended with a line end
+    std::string brackets_;     // open brackets of the tag, innermost last
     std::vector<Token> tokens_;
 };
 
@@ -333,7 +332,7 @@ std::string Lexer::unescape(std::string_view text) const {
     return out;
 }
 
-// Returns how many bytes after the backslash belong to the escape.
+// Returns the number of bytes of the escape after the backslash.
 std::size_t Lexer::unescape_one(std::string_view text, std::string& out) const {
     constexpr std::string_view kLetters = "\\'\"abfnrtv", kMeanings = "\\'\"\a\b\f\n\r\t\v";
     const char c = text[0];
@@ -365,8 +364,7 @@ std::size_t Lexer::unescape_one(std::string_view text, std::string& out) const {
         out += c;
         return 1;
     }
-    // Python spells such a character as an escape before it looks for escapes; with the backslash in front it
-    // stays spelled out.
+    // Python first writes such a character as an escape; a backslash before it leaves that escape as text.
     const Utf8Step step = next_utf8(text);
     const auto code = static_cast<std::uint32_t>(step.code_point);
     out += code < 0x100     ? fmt::format("x{:02x}", code)

@@ -1,4 +1,4 @@
-// Cuts a template into tokens, with the white space rules that chat templates are written for: trim_blocks (a
+// Splits a template into tokens, with the white space rules that chat templates expect: trim_blocks (a
 // block's end swallows the line's end) and lstrip_blocks (a block that starts a line swallows its
 // indentation).
 #pragma once

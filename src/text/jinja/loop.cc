@@ -10,7 +10,7 @@
 namespace kvsplit::text::jinja {
 namespace {
 
-// What is left of elements that had to be gone through to count them.
+// The remaining elements after all were read to count them.
 class Remaining final : public Iterator {
   public:
     explicit Remaining(std::vector<Value> items) : items_(std::move(items)) {}

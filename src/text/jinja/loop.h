@@ -14,7 +14,7 @@ class Loop final : public Object {
     // Renders the body of a recursive loop for other elements, one level deeper.
     using Recurse = std::function<Value(const Value& iterable, std::int64_t depth0)>;
 
-    // length: of the elements, if it is known without going through them. recurse may be empty.
+    // length: the number of elements, if known without iterating. recurse may be empty.
     Loop(std::shared_ptr<Iterator> elements, std::optional<std::int64_t> length, Recurse recurse,
          std::int64_t depth0)
         : elements_(std::move(elements)), length_(length), recurse_(std::move(recurse)), depth0_(depth0) {}
@@ -43,7 +43,7 @@ class Loop final : public Object {
     std::optional<std::int64_t> length_;
     Recurse recurse_;
     std::int64_t depth0_, index0_ = -1;
-    Value before_, current_, after_;  // after_ is missing unless somebody looked ahead
+    Value before_, current_, after_;  // after_ is missing unless peek() was called
     Value last_seen_;                 // by changed()
 };
 

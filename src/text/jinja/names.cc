@@ -17,7 +17,7 @@ namespace {
     throw TemplateError(Fault::kSyntax, line, std::move(message));
 }
 
-// Whether the statements use a name before they give it a value of their own.
+// Whether the statements use a name before they assign it.
 bool uses(const Body& body, std::string_view wanted) {
     bool found = false, hidden = false;
     for_each_name(body, [&](std::string_view name, bool is_load) {
@@ -66,7 +66,7 @@ struct NameResolver::StatementVisitor {
     Place place;
     int line;
 
-    // A body whose output a filter gets, in a scope of its own.
+    // A body in its own scope, whose output goes to a filter.
     template <typename Node>
     void captured(Node& node) const {
         Symbols inner(place.symbols.table(), &place.symbols);

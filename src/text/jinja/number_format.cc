@@ -33,7 +33,7 @@ std::string grouped(std::string_view digits, char separator, std::size_t size) {
 std::string default_digits(double magnitude, std::int64_t precision) {
     if (precision < 0) return float_repr(magnitude);
     const int significant = static_cast<int>(std::max<std::int64_t>(precision, 1));
-    // The exponent after rounding, which decides between the two notations.
+    // The exponent after rounding decides between the two notations.
     const std::string scientific = fmt::format("{:.{}e}", magnitude, significant - 1);
     const int exponent = std::stoi(scientific.substr(scientific.find('e') + 1));
     if (exponent >= -4 && exponent < significant - 1) {

@@ -11,7 +11,7 @@
 namespace kvsplit::text::jinja {
 namespace {
 
-// Without the underscores between digits; nothing if one stands elsewhere.
+// Removes underscores between digits; nullopt if there are others.
 std::optional<std::string> without_underscores(std::string_view text) {
     std::string out;
     for (std::size_t i = 0; i < text.size(); ++i) {
@@ -25,7 +25,7 @@ std::optional<std::string> without_underscores(std::string_view text) {
     return out;
 }
 
-// Takes a sign off; true for a minus.
+// Removes a sign; true for a minus.
 bool take_sign(std::string_view& text) {
     if (text.empty() || (text[0] != '-' && text[0] != '+')) return false;
     const bool negative = text[0] == '-';
@@ -74,7 +74,7 @@ std::optional<double> parse_float(std::string_view text) {
     if (same_word(text, "inf") || same_word(text, "infinity"))
         return sign * std::numeric_limits<double>::infinity();
     if (same_word(text, "nan")) return std::numeric_limits<double>::quiet_NaN();
-    // from_chars would also take a second sign and other words.
+    // from_chars also accepts a second sign and other words.
     if (text.empty() || (digit_value(text[0]) > 9 && text[0] != '.')) return std::nullopt;
     const auto digits = without_underscores(text);
     if (!digits) return std::nullopt;

@@ -15,7 +15,7 @@ class Runtime;
 struct Arguments;
 struct SliceRange;
 
-// Goes once through the elements of something.
+// Visits the elements of something once.
 class Iterator {
   public:
     virtual ~Iterator() = default;
@@ -31,14 +31,14 @@ class Object : public std::enable_shared_from_this<Object> {
     virtual std::string repr(Runtime& runtime) const;
     virtual int depth() const { return 0; }
 
-    // Missing if there is none of that name.
+    // Missing if there is no such attribute.
     virtual Value attribute(Runtime& runtime, std::string_view name);
-    // object[key]. Missing where that is no operation of this type or the element does not exist.
+    // object[key]. Missing if the type has no such operation or the element does not exist.
     virtual Value item(Runtime& runtime, const Value& key);
     // Whether it has a length, items and slices.
     virtual bool has_items() const { return false; }
     virtual Value slice(Runtime& runtime, const SliceRange& range);
-    // Nothing: a len() of this type is an error.
+    // nullopt: len() of this type is an error.
     virtual std::optional<std::int64_t> length(Runtime& runtime);
     // Null: a loop over it is an error.
     virtual std::shared_ptr<Iterator> iterate(Runtime& runtime);
@@ -47,8 +47,8 @@ class Object : public std::enable_shared_from_this<Object> {
     virtual bool callable() const { return false; }
     virtual Value call(Runtime& runtime, Arguments& arguments);
 
-    // Lets go of all values. Called at the end of the rendering, for objects that Runtime::retain made: such
-    // objects can be part of a cycle.
+    // Releases all values. Called at the end of rendering for objects made by Runtime::retain, which may form
+    // cycles.
     virtual void clear() {}
 };
 

@@ -30,7 +30,7 @@ bool equal_dicts(const Dict& a, const Dict& b) {
     });
 }
 
-// What comparing two values may take, at most: a part of its size.
+// An upper bound on the work of comparing a value.
 std::size_t comparison_work(const Value& value) {
     if (const String* s = value.string()) return 1 + s->text.size() / 16;
     std::size_t work = 1;

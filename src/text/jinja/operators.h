@@ -15,7 +15,7 @@ bool truth(Runtime& runtime, const Value& value);
 
 // a == b. Never refused.
 bool equal(const Value& a, const Value& b);
-// The same, charged by what is compared.
+// The same, charged by the amount compared.
 bool equal(Runtime& runtime, const Value& a, const Value& b);
 // a < b; refused for types that have no order. The name of the operator is for the message.
 bool less(Runtime& runtime, const Value& a, const Value& b, std::string_view symbol = "<");

@@ -24,12 +24,12 @@ class StatementParser {
     }
 
   private:
-    // Statements up to a block whose name is one of these, which is the current token afterwards.
+    // Statements up to a block named in `ends`, which is then the current token.
     Body body(Names ends);
     Statement statement();
     // The rest of a block's tag, the body, and the name that ends it.
     Body block(Names ends);
-    // The same, of a block that has no loop of its own around it: what `break` would leave.
+    // The same for a block in which `break` cannot leave an outer loop.
     Body block_outside_loops(Names ends);
 
     Statement if_statement(int line);

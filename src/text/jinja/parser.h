@@ -1,4 +1,4 @@
-// Reads a template into its tree. The tree's variables have no places yet: see resolve_names().
+// Parses a template into a tree. Its variables have no slots yet: see resolve_names().
 #pragma once
 
 #include <string_view>

@@ -10,7 +10,7 @@ namespace kvsplit::text::jinja {
 class Runtime;
 struct Arguments;
 
-// Null if there is none of that name.
+// Null if there is no such test.
 TestFunction find_test(std::string_view name);
 // By name, as `select` does. Refuses names that do not exist.
 bool call_test(Runtime& runtime, const Value& name, const Value& value, const Arguments& arguments);

@@ -1,4 +1,4 @@
-// Python's two ways to put values into a text: '%s: %d' % values and '{}: {:d}'.format(values).
+// Python's two ways to format values: '%s: %d' % values and '{}: {:d}'.format(values).
 #pragma once
 
 #include <string>
@@ -15,13 +15,13 @@ struct Arguments;
 Value percent_format(Runtime& runtime, const String& format, const Value& values);
 Value brace_format(Runtime& runtime, const String& format, const Arguments& arguments);
 
-// A number's text by the presentation types of both: d i u x X o b, e E f F g G %, and for floats '\0'
-// (none). precision -1: none given.
+// How to print a number: the presentation types d i u x X o b, e E f F g G %, and for floats '\0' (none).
+// precision -1: not given.
 struct NumberStyle {
     char type = 'd';
     std::int64_t precision = -1;
     bool alternate = false;  // '#': with a prefix, or with trailing zeros
-    char sign = '-';         // '-': of negative numbers only; '+': always; ' ': a space for the others
+    char sign = '-';         // '-': for negative numbers only; '+': always; ' ': a space for the others
     char thousands = '\0';   // ',' or '_' between groups of digits
 };
 // Sign and prefix first, digits after them.

@@ -7,7 +7,7 @@
 namespace kvsplit::text::jinja {
 
 Runtime::~Runtime() {
-    // One by one while all are still held, so that no chain of them is destroyed recursively.
+    // Cleared one by one while all are still held, so that no chain of them is destroyed recursively.
     for (const auto& object : retained_) object->clear();
 }
 

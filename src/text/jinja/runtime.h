@@ -1,4 +1,4 @@
-// Runtime: what one rendering may use, and what it has made.
+// Runtime: the limits of one rendering, and the objects it made.
 #pragma once
 
 #include <ctime>
@@ -21,7 +21,7 @@ struct Limits {
     int nesting = 1200;              // expressions, statements and macro calls inside each other
 };
 
-// What most operations do with an undefined value.
+// The reaction of most operations to an undefined value.
 [[noreturn]] inline void refuse_undefined(const Undefined& value) { refuse("{}", value.message()); }
 
 constexpr int kMaxValueDepth = 200;  // lists and dicts inside each other
@@ -35,7 +35,7 @@ class Runtime {
     Runtime(const Runtime&) = delete;
     Runtime& operator=(const Runtime&) = delete;
 
-    // To be called before the work is done or the bytes are allocated. Throws Failure(kLimit).
+    // Call before doing the work or allocating the bytes. Throws Failure(kLimit).
     void charge(std::size_t work) {
         if (work > left_) out_of_work();
         left_ -= work;
@@ -47,7 +47,7 @@ class Runtime {
     Value tuple(std::vector<Value> items) { return list(std::move(items), List::Kind::kTuple); }
     Value dict(Dict entries);
     static Value undefined(Undefined::What what, std::string name, std::string owner = {});
-    // Of an attribute or element of owner.
+    // An undefined attribute or element of owner.
     static Value undefined(const Value& owner, const Value& key);
     static Value undefined(std::string message) {
         return undefined(Undefined::What::kOther, std::move(message));
@@ -62,7 +62,7 @@ class Runtime {
         return object;
     }
 
-    // Held while something that may contain itself is worked on.
+    // Held while processing something that may be nested.
     class Nested {
       public:
         explicit Nested(Runtime& runtime) : runtime_(runtime) {
@@ -87,7 +87,7 @@ class Runtime {
     std::vector<std::shared_ptr<Object>> retained_;
 };
 
-// A text that grows, charged as it does.
+// A growing text, charged as it grows.
 class Text {
   public:
     explicit Text(Runtime& runtime) : runtime_(runtime) {}

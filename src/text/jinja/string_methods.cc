@@ -22,14 +22,14 @@ Value like(Runtime& runtime, const Value& self, std::string_view text) {
 
 std::string_view text_of_self(const Value& self) { return self.string()->text; }
 
-// An argument as it enters a string of self's type: Markup escapes what is not Markup itself.
+// The text of an argument to add to self: Markup escapes other strings.
 std::string entering(const Value& self, const Value& argument) {
     const String* text = argument.string();
     if (!text) refuse("expected a string, got {}", argument.type_name());
     return self.string()->markup && !text->markup ? escape_html(text->text) : text->text;
 }
 
-// Looking a character up takes as long as a few operations.
+// Looking up a character costs a few operations.
 void charge_lookups(Runtime& runtime, const Value& self) {
     if (!self.string()->ascii()) runtime.charge(2 * self.string()->text.size());
 }
@@ -98,7 +98,7 @@ Value strip_method(Runtime& runtime, const Value& self, const Arguments& argumen
     return like(runtime, self, text);
 }
 
-// The part of self that the arguments start and end leave, and where it begins.
+// The part of self between the arguments start and end, and where it begins.
 struct Window {
     std::string_view text;
     std::size_t begin;
@@ -294,7 +294,7 @@ Value remove_affix(Runtime& runtime, const Value& self, const Arguments& argumen
     return like(runtime, self, text);
 }
 
-enum class Side { kLeft, kRight, kBoth };  // where the text ends up
+enum class Side { kLeft, kRight, kBoth };  // alignment of the text
 
 template <Side side>
 Value pad_method(Runtime& runtime, const Value& self, const Arguments& arguments) {
@@ -307,7 +307,7 @@ Value pad_method(Runtime& runtime, const Value& self, const Arguments& arguments
     const std::int64_t length = self.string()->length();
     const std::int64_t missing = std::max<std::int64_t>(width, length) - length;
     std::int64_t before = side == Side::kLeft ? 0 : missing;
-    // Python's own choice of where the odd one goes.
+    // Python's choice for an odd number of spaces.
     if (side == Side::kBoth) before = missing / 2 + (missing & width & 1);
     return Text(runtime)
         .repeat(fill, before)

@@ -55,7 +55,7 @@ void Symbols::merge_branches(const std::vector<Symbols>& branches) {
         for (const auto& [slot, load] : branch.loads_) loads_.insert_or_assign(slot, load);
         stores_.insert(branch.stores_.begin(), branch.stores_.end());
     }
-    // What only some branches assign keeps its outer value in the others.
+    // Names assigned in some branches keep their outer value in the others.
     for (const std::string& name : stored) {
         const int slot = find(name)->slot;
         const auto outer = around_ ? around_->find(name) : std::nullopt;

@@ -1,8 +1,8 @@
 // Symbols: which variables a scope of a template has, and where they live.
 //
-// The rules are those by which jinja2 compiles a template to Python functions. A name belongs to the scope in
-// which it is assigned or, as a name that the caller of the template gives, to the scope that reads it first;
-// an assignment in an inner scope is seen by that scope only.
+// The rules are those of jinja2's compilation to Python functions. A name belongs to the scope that assigns
+// it or, if the caller of the template gives it, to the scope that reads it first. Only an inner scope itself
+// sees its assignments.
 #pragma once
 
 #include <map>
@@ -15,8 +15,8 @@
 
 namespace kvsplit::text::jinja {
 
-// The slots of one function while names are given to them. Scopes of the same nesting level share the slots
-// of variables with the same name, as they do in Python.
+// Assigns the slots of one function. Scopes of the same nesting level share the slots of variables with the
+// same name, as they do in Python.
 struct SlotTable {
     SlotTable(Function& f, const SlotTable* around) : function(f), depth(around ? around->depth + 1 : 0) {}
     int slot(int level, const std::string& name);
@@ -28,17 +28,17 @@ struct SlotTable {
 
 class Symbols {
   public:
-    // around: the scope outside; null for the template's own.
+    // around: the enclosing scope; null for the template's own.
     Symbols(SlotTable& table, const Symbols* around)
         : table_(&table), around_(around), level_(around ? around->level_ + 1 : 0) {}
 
     void store(const std::string& name);
     void load(const std::string& name);
     int declare_parameter(const std::string& name);
-    // Takes over what the branches of an `if`, which began as copies of this, have found.
+    // Adds the names found in the branches of an `if`, which began as copies of this.
     void merge_branches(const std::vector<Symbols>& branches);
 
-    // Seen from a function of this scope. The name must be known.
+    // Reference to a known name from this scope.
     VariableRef ref(const std::string& name) const;
     Scope scope() const;
     SlotTable& table() const { return *table_; }
@@ -59,7 +59,7 @@ class Symbols {
     std::set<std::string> stores_;
 };
 
-// Finds the names that statements of a scope use, without those of scopes inside it.
+// Finds the names that the statements of a scope use, except in nested scopes.
 class NameCollector {
   public:
     explicit NameCollector(Symbols& symbols) : symbols_(&symbols) {}

@@ -16,7 +16,7 @@ std::tm local_time() {
     return out;
 }
 
-// Runs something that may throw an error that does not name the template.
+// Runs an action and adds the template's name to its errors.
 template <typename Action>
 auto naming(const std::string& name, const Action& action) {
     try {

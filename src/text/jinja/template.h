@@ -2,8 +2,8 @@
 // apply_chat_template().
 //
 // The white space rules are trim_blocks and lstrip_blocks; undefined variables print as nothing and refuse
-// most operations; lists and dicts cannot be changed. Of the tags, block, extends, include, import and
-// autoescape are missing, of the filters pprint, random, striptags, urlize and wordwrap.
+// most operations; lists and dicts cannot be changed. Not supported: the tags block, extends, include, import
+// and autoescape, and the filters pprint, random, striptags, urlize and wordwrap.
 #pragma once
 
 #include <ctime>
@@ -20,17 +20,17 @@ namespace kvsplit::text::jinja {
 
 struct RenderOptions {
     Limits limits;
-    Runtime::Clock now;  // of strftime_now(); empty: the local time
+    Runtime::Clock now;  // for strftime_now(); empty: the local time
 };
 
 // Thread-safe once made.
 class Template {
   public:
-    // name: what messages call it. Throws TemplateError(kSyntax); also for sources of more than kMaxBytes.
+    // name: for messages. Throws TemplateError(kSyntax); also for sources of more than kMaxBytes.
     explicit Template(std::string_view source, std::string name = "chat template");
     static constexpr std::size_t kMaxBytes = std::size_t{4} << 20;
 
-    // variables: an object. Strings that are not UTF-8 are taken byte by byte. Throws TemplateError; time and
+    // variables: an object. Strings that are not UTF-8 are read byte by byte. Throws TemplateError; time and
     // memory are bounded by the limits.
     std::string render(const Json& variables, const RenderOptions& options = {}) const;
 

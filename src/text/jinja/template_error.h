@@ -33,8 +33,7 @@ class TemplateError : public Error {
     std::string detail_;
 };
 
-// What an operation throws, which does not know where in the template it was used. The evaluator makes it a
-// TemplateError.
+// Thrown by operations, which do not know the line. The evaluator turns it into a TemplateError.
 struct Failure {
     Fault fault;
     std::string detail;

@@ -1,4 +1,4 @@
-// TokenStream: the tokens of a template, and the errors of reading them.
+// TokenStream: the tokens of a template, with errors for unexpected ones.
 #pragma once
 
 #include <fmt/core.h>
@@ -21,7 +21,7 @@ class TokenStream {
     int line() const { return current().line; }
     bool at_end() const { return current().kind == TokenKind::kEnd; }
 
-    // The current token, and one step on.
+    // Returns the current token and advances.
     const Token& next() {
         const Token& token = current();
         if (!at_end()) ++at_;
@@ -65,7 +65,7 @@ class TokenStream {
     std::size_t at_ = 0;
 };
 
-// Levels of expressions and blocks inside each other. Held while one is read.
+// Counts nested expressions and blocks; held while one is parsed.
 class ParseDepth {
   public:
     static constexpr int kMax = 150;

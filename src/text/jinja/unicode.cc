@@ -15,7 +15,7 @@
 namespace kvsplit::text::jinja {
 namespace {
 
-// Characters first, first + step, ... last, whose counterpart is so far away.
+// Characters first, first + step, ... last, and the distance to their counterparts.
 struct CaseRange {
     char32_t first, last;
     int step, distance;
@@ -127,7 +127,7 @@ bool is_numeric(char32_t c) {
     return set.has(c);
 }
 
-// The characters of a text with what stands before and after them; bytes that are no character have code 0.
+// The bytes of a character, and its code point; 0 for invalid bytes.
 struct Step {
     std::string_view piece;
     char32_t c;
@@ -157,7 +157,7 @@ bool is_final_sigma(std::string_view before, std::string_view after) {
     return cased_before && !cased_after;
 }
 
-// The lower case of the character that begins at this place of the text.
+// Appends the lower case of the character at this place in the text.
 void append_lower(std::string_view text, std::size_t at, const Step& step, std::string& out) {
     if (step.c == 0x3a3) {
         const std::size_t near = at > 64 ? at - 64 : 0;
@@ -170,7 +170,7 @@ void append_lower(std::string_view text, std::size_t at, const Step& step, std::
     special ? void(out += special) : append_utf8(mapped(kLower, step.c), out);
 }
 
-// Changes each character as change(step, place in the text, out) says; ASCII texts take a short cut.
+// Applies change(step, place in the text, out) to each character, with a fast path for ASCII.
 template <typename Change>
 std::string changed(std::string_view text, const Change& change) {
     std::string out;

@@ -1,4 +1,4 @@
-// What Python's str methods know of Unicode: case, and classes of characters.
+// The Unicode knowledge of Python's str methods: case and classes of characters.
 #pragma once
 
 #include <string>
@@ -14,17 +14,17 @@ std::string capitalize(std::string_view text);  // the first character in title 
 std::string swapcase(std::string_view text);
 
 enum class CharacterClass { kAlpha, kAlnum, kDigit, kDecimal, kNumeric, kSpace, kPrintable, kIdentifier };
-// As str.isalpha() and the like: whether there are characters and all are of the class. (Identifier and
-// printable: also for the empty text, as far as Python says so.)
+// Like str.isalpha() etc.: whether there are characters and all are of the class. (For the empty text
+// identifier and printable do what Python does.)
 bool is_all(std::string_view text, CharacterClass which);
 bool is_lower(std::string_view text);
 bool is_upper(std::string_view text);
 bool is_title(std::string_view text);
 bool is_printable(char32_t c);
-// Letters, digits and underscores, as \w has them.
+// Letters, digits and underscores, like \w.
 bool is_word_character(char32_t c);
 
-// Without the line ends, which are Python's: also form feeds, U+2028 and the like.
+// Lines without their ends unless keep_ends. Line ends are Python's, including form feeds and U+2028.
 std::vector<std::string_view> split_lines(std::string_view text, bool keep_ends = false);
 
 }  // namespace kvsplit::text::jinja

@@ -12,7 +12,7 @@
 namespace kvsplit::text::jinja {
 namespace {
 
-constexpr std::size_t kSmallDict = 8;  // entries that are found faster one by one
+constexpr std::size_t kSmallDict = 8;  // up to this size a linear search is faster
 
 std::size_t hash_text(std::string_view text) { return std::hash<std::string_view>{}(text); }
 

@@ -1,8 +1,7 @@
-// Values of the template language, as Python has them: none, numbers, strings, lists, dicts, and objects with
-// behaviour of their own.
+// Values of the template language, as in Python: none, numbers, strings, lists, dicts, and objects.
 //
 // Strings, lists and dicts never change once made, and are shared. Objects may change. A Value belongs to one
-// rendering and one thread, except for those that a parsed template holds: these are strings and numbers.
+// rendering and one thread, except for the strings and numbers in a parsed template.
 #pragma once
 
 #include <atomic>
@@ -51,7 +50,7 @@ class Value {
     Value(std::shared_ptr<const Dict> value) : data_(std::move(value)) {}
     Value(std::shared_ptr<Object> value) : data_(std::move(value)) {}
     Value(const char*) = delete;  // would be a bool
-    // Not charged to a rendering: for templates' constants and for input.
+    // Not charged to a rendering; for constants and input.
     static Value string(std::string text);
 
     Kind kind() const { return static_cast<Kind>(data_.index()); }
@@ -73,7 +72,7 @@ class Value {
 
     // Python's name of the type: "str", "int", ...
     std::string_view type_name() const;
-    // How deep lists and dicts are nested in this one; 0 for what holds no others.
+    // The depth of nested lists and dicts; 0 if this is neither.
     int depth() const;
     // The very same object, or equal scalars.
     bool same_as(const Value& other) const { return data_ == other.data_; }
@@ -91,8 +90,8 @@ class Value {
         data_;
 };
 
-// What a variable, attribute or element is that does not exist. Prints as nothing; most operations on it are
-// refused, with message().
+// A variable, attribute or element that does not exist. Prints as nothing; most operations refuse it, with
+// message().
 struct Undefined {
     enum class What { kVariable, kAttribute, kElement, kOther };
     What what = What::kOther;
@@ -104,8 +103,8 @@ struct Undefined {
 
 struct String {
     explicit String(std::string t, bool m = false) : text(std::move(t)), markup(m) {}
-    std::string text;  // UTF-8; a byte that is not counts as a character
-    bool markup;       // made by `safe` or `escape`: what is added to it gets escaped, as in Python's Markup
+    std::string text;  // UTF-8; an invalid byte counts as a character
+    bool markup;       // from `safe` or `escape`: text added to it is escaped, as in Python's Markup
 
     std::int64_t length() const;  // characters
     bool ascii() const { return length() == static_cast<std::int64_t>(text.size()); }
@@ -118,7 +117,7 @@ struct List {
     enum class Kind {
         kList,
         kTuple,
-        kGroup,  // groupby's tuple, whose two elements have the names grouper and list
+        kGroup,  // groupby's tuple, with elements named grouper and list
     };
     std::vector<Value> items;
     Kind kind = Kind::kList;
@@ -130,10 +129,10 @@ class Dict {
   public:
     using Entry = std::pair<Value, Value>;
 
-    // Null if there is none. Refuses keys that are not hashable.
+    // Null if absent. Refuses keys that are not hashable.
     const Value* find(const Value& key) const;
     const Value* find(std::string_view key) const;
-    // A key that is there keeps its place.
+    // An existing key keeps its place.
     void set(Value key, Value value);
     void set(std::string_view key, Value value) { set(Value::string(std::string(key)), std::move(value)); }
     const std::vector<Entry>& entries() const { return entries_; }
@@ -144,7 +143,7 @@ class Dict {
     std::optional<std::size_t> position(std::size_t hash, const Equal& equal) const;
 
     std::vector<Entry> entries_;
-    std::unordered_multimap<std::size_t, std::size_t> index_;  // hash to place; empty for small dicts
+    std::unordered_multimap<std::size_t, std::size_t> index_;  // hash to entry; empty for small dicts
     int depth_ = 1;
 };
 

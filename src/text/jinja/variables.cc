@@ -71,7 +71,7 @@ void Evaluator::bind(const Definition& d, Arguments& arguments) {
     bind_extra(d, arguments);
 }
 
-// What is left of the arguments.
+// Binds the remaining arguments.
 void Evaluator::bind_extra(const Definition& d, Arguments& arguments) {
     if (d.kwargs >= 0) {
         Dict rest;

@@ -1,4 +1,4 @@
-// Goes through the parts of expressions and statements.
+// Visits the parts of expressions and statements.
 #pragma once
 
 #include <functional>
@@ -9,7 +9,7 @@
 
 namespace kvsplit::text::jinja {
 
-// Calls visit with each expression directly inside this one. Works for const and other expressions.
+// Calls visit with each expression directly inside this one. E may be const.
 template <typename E, typename Visit>
 void for_each_child(E& expression, const Visit& visit) {
     const auto one = [&](auto& pointer) {
@@ -69,7 +69,7 @@ void for_each_child(E& expression, const Visit& visit) {
         expression.node);
 }
 
-// A use of a variable's name. False for a name that gets a value there.
+// A use of a variable's name. is_load is false where the name is assigned.
 using NameVisitor = std::function<void(std::string_view name, bool is_load)>;
 
 // All names in these statements, also those in inner scopes. The order is that in which jinja2 looks for the

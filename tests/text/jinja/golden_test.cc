@@ -28,13 +28,13 @@ std::string fnv1a(std::string_view text) {
     return fmt::format("{:016x}", value);
 }
 
-// What comes out, in the golden's words.
+// The result in the form of the golden.
 Json outcome(const std::string& source, const Json& variables, const RenderOptions& options) {
     try {
         return {{"output", Template(source).render(variables, options)}};
     } catch (const TemplateError& error) {
         if (error.fault() == Fault::kRaised) return {{"raised", error.detail()}};
-        // Python's compiler sees some nesting that is too deep only when it runs.
+        // Python's compiler detects some excessive nesting only at run time.
         return {{"refused", error.fault() == Fault::kSyntax ? "syntax" : "operation"}};
     }
 }

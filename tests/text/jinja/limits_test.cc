@@ -1,4 +1,4 @@
-// Templates that want too much end in an error, soon, and with little memory.
+// Excessive templates fail soon, and with little memory.
 #include <gtest/gtest.h>
 
 #include <thread>
@@ -15,7 +15,7 @@ std::string repeated(std::string_view text, int times) {
 }
 
 std::string render(const std::string& source, const Json& variables = Json::object(),
-                   std::size_t work = 2'000'000) {  // enough for the point, quick under sanitizers
+                   std::size_t work = 2'000'000) {  // enough for the tests, quick under sanitizers
     RenderOptions options;
     options.limits.work = work;
     return Template(source).render(variables, options);
@@ -84,8 +84,7 @@ TEST(JinjaLimits, NestingAtRunTime) {
     }
 }
 
-// Structures that are deep or circular, but never walked through, are let go of without recursion and without
-// a leak.
+// Deep or circular structures are released without recursion and without a leak.
 TEST(JinjaLimits, ChainsOfObjects) {
     for (const std::string& source : std::initializer_list<std::string>{
              "{% set ns = namespace() %}{% for i in range(20000) %}{% set ns.x = namespace(y=ns.x) %}{% "

@@ -1,4 +1,4 @@
-// For scripts/oracles/chat_templates.py: renders the templates that it gets, one JSON object a line.
+// For scripts/oracles/chat_templates.py: renders templates, one JSON object per line.
 //
 // in:  {"template", "variables"[, "now": seconds since 1970]}
 // out: {"output"}, or {"refused": message, "fault": "syntax", "operation", "raised" or "limit"};

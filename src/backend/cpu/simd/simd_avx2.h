@@ -203,7 +203,7 @@ KVSPLIT_INLINE std::int32_t reduce_add(i32x16 a) {
     return _mm_cvtsi128_si32(_mm_add_epi32(h2, _mm_shuffle_epi32(h2, 0xb1)));
 }
 
-// Of four vectors at once: lane r of each 128 bits comes from vector r, then the 128 bits are folded.
+// For four vectors at once: lane r of each 128 bits comes from vector r, then the 128 bits are folded.
 KVSPLIT_INLINE f32x16 max_of_4(f32x16 a, f32x16 b, f32x16 c, f32x16 d) {
     const __m256 a8 = _mm256_max_ps(a.lo, a.hi), b8 = _mm256_max_ps(b.lo, b.hi);
     const __m256 c8 = _mm256_max_ps(c.lo, c.hi), d8 = _mm256_max_ps(d.lo, d.hi);
@@ -315,7 +315,7 @@ template <int n>
 KVSPLIT_INLINE u16x32 shift_right_logical(u16x32 a) {
     return {_mm256_srli_epi16(a.lo, n), _mm256_srli_epi16(a.hi, n)};
 }
-// 2^n of words below 16: a byte's power is looked up, and that of n - 8 is the upper byte's.
+// 2^n for words n < 16: looks up the powers of n and of n - 8, for the lower and the upper byte.
 KVSPLIT_INLINE __m256i powers_of_two_256(__m256i n) {
     const __m256i powers =
         _mm256_broadcastsi128_si256(_mm_setr_epi8(1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0));
@@ -361,7 +361,7 @@ KVSPLIT_INLINE void pack_sevens(const i32x16 (&v)[4], bytes64& low, bytes64& hig
                     high.hi);
 }
 #if defined(KVSPLIT_ISA_AVXVNNI)
-// Not _mm256_dpbusd_avx_epi32, of whose sums gcc 12 makes copies in loops.
+// Not _mm256_dpbusd_avx_epi32: gcc 12 copies its sums in loops.
 KVSPLIT_INLINE i32x16 dot4(i32x16 acc, bytes64 a, bytes64 b) {
     __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(acc.lo) : "x"(a.lo), "x"(b.lo));
     __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(acc.hi) : "x"(a.hi), "x"(b.hi));
@@ -375,7 +375,7 @@ KVSPLIT_INLINE i32x16 dot4_keys(i32x16 acc, bytes64 a, bytes64 b) { return dot4(
 KVSPLIT_INLINE __m256i add_pairs(__m256i acc, __m256i pairs) {
     return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
-// Even and odd bytes of a apart: each 16-bit sum then holds one product and cannot saturate.
+// Handles even and odd bytes of a separately: each 16-bit sum then has one product and cannot saturate.
 KVSPLIT_INLINE __m256i dot4_256(__m256i acc, __m256i a, __m256i b) {
     const __m256i even = _mm256_set1_epi16(0x00ff);
     acc = add_pairs(acc, _mm256_maddubs_epi16(_mm256_and_si256(a, even), b));

@@ -119,7 +119,7 @@ KVSPLIT_INLINE float reduce_max(f32x16 a) {
     const __m128 h2 = _mm_max_ps(h4, _mm_movehl_ps(h4, h4));
     return _mm_cvtss_f32(_mm_max_ss(h2, _mm_movehdup_ps(h2)));
 }
-// Not _mm512_reduce_add_epi32, which gcc writes with signed additions: sums may wrap.
+// Not _mm512_reduce_add_epi32, which gcc implements with signed additions: sums may wrap.
 KVSPLIT_INLINE std::int32_t reduce_add(i32x16 a) {
     const __m256i h8 = _mm256_add_epi32(_mm512_castsi512_si256(a.v), _mm512_extracti64x4_epi64(a.v, 1));
     const __m128i h4 = _mm_add_epi32(_mm256_castsi256_si128(h8), _mm256_extracti128_si256(h8, 1));
@@ -127,7 +127,7 @@ KVSPLIT_INLINE std::int32_t reduce_add(i32x16 a) {
     return _mm_cvtsi128_si32(_mm_add_epi32(h2, _mm_shuffle_epi32(h2, 0xb1)));
 }
 
-// Of four vectors at once: lane r of each 128 bits comes from vector r, then the 128 bits are folded.
+// For four vectors at once: lane r of each 128 bits comes from vector r, then the 128 bits are folded.
 KVSPLIT_INLINE f32x16 max_of_4(f32x16 a, f32x16 b, f32x16 c, f32x16 d) {
     const __m512 ab = _mm512_max_ps(_mm512_unpacklo_ps(a.v, b.v), _mm512_unpackhi_ps(a.v, b.v));
     const __m512 cd = _mm512_max_ps(_mm512_unpacklo_ps(c.v, d.v), _mm512_unpackhi_ps(c.v, d.v));
@@ -231,7 +231,7 @@ KVSPLIT_INLINE void pack_sevens(const i32x16 (&v)[4], bytes64& low, bytes64& hig
     low.v = _mm512_packus_epi16(_mm512_and_si512(a, mask), _mm512_and_si512(b, mask));
     high.v = _mm512_packus_epi16(_mm512_srli_epi16(a, 7), _mm512_srli_epi16(b, 7));
 }
-// Not _mm512_dpbusd_epi32, of whose sums gcc 12 makes copies in loops: a copy for every two products.
+// Not _mm512_dpbusd_epi32: gcc 12 copies its sums in loops, once for every two products.
 KVSPLIT_INLINE i32x16 dot4(i32x16 acc, bytes64 a, bytes64 b) {
     __asm__("vpdpbusd %2, %1, %0" : "+v"(acc.v) : "v"(a.v), "v"(b.v));
     return acc;
@@ -263,7 +263,7 @@ KVSPLIT_INLINE bytes64 load_table16(const void* p) { return {_mm512_broadcast_i3
 KVSPLIT_INLINE bytes64 lookup16(bytes64 table, bytes64 index) {
     return {_mm512_shuffle_epi8(table.v, index.v)};
 }
-// Indices of this permutation have six bits, and the table repeats after four: nothing needs to be masked.
+// Indices of this permutation have six bits and the table repeats after 16 bytes, so no masking is needed.
 KVSPLIT_INLINE bytes64 lookup_low_nibbles(bytes64 table, bytes64 a) {
     return {_mm512_permutexvar_epi8(a.v, table.v)};
 }

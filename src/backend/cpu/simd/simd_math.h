@@ -24,8 +24,8 @@ KVSPLIT_INLINE f32x16 exp(f32x16 x) {
     return p * power_of_two(half) * power_of_two(n - half);
 }
 
-// 2^x for x <= 0, without the care that exp takes: exactly 1 at 0, 0 for x < -126, relative error below 2e-7.
-// The polynomial has the least relative error of degree 5 on [0, 1).
+// 2^x for x <= 0, simpler than exp: exactly 1 at 0, 0 for x < -126, relative error below 2e-7. The polynomial
+// has the least relative error of degree 5 on [0, 1).
 KVSPLIT_INLINE f32x16 exp2_below(f32x16 x) {
     const f32x16 f = fraction(x);
     f32x16 p = set1(0.0018671300495043397f);
@@ -38,7 +38,7 @@ KVSPLIT_INLINE f32x16 exp2_below(f32x16 x) {
 }
 
 // 2^(t / 4096 - 1) as a whole number, up to 0.4 % too small before it is rounded down: 0 to 32767. The
-// polynomial is 2^f - 1 of the exponent's fraction f; both it and f come times 2^16.
+// polynomial is 2^f - 1 of the exponent's fraction f; both it and f are multiplied by 2^16.
 KVSPLIT_INLINE u16x32 exp2_words(u16x32 t) {
     const u16x32 f = shift_left<4>(t);
     const u16x32 p = multiply_high(multiply_high(f, set1_word(22050)) + set1_word(43030), f);

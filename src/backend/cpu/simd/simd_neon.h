@@ -25,7 +25,7 @@ struct mask64 {
     uint8x16_t v[4];  // all bits of a byte set or clear
 };
 
-// result NAME(type a, ...): `op`, an intrinsic or a function of ours, on each of the four registers.
+// result NAME(type a, ...): applies `op`, an intrinsic or a function, to each of the four registers.
 #define KVSPLIT_EACH_OF_1(result, name, type, op) \
     KVSPLIT_INLINE result name(type a) { return {{op(a.v[0]), op(a.v[1]), op(a.v[2]), op(a.v[3])}}; }
 #define KVSPLIT_EACH_OF_2(result, name, type, op)                                                  \
@@ -77,7 +77,7 @@ KVSPLIT_INLINE mask16 mask_first(int n) {
     return {{vcltq_s32(index, vdupq_n_s32(n)), vcltq_s32(index, vdupq_n_s32(n - 4)),
              vcltq_s32(index, vdupq_n_s32(n - 8)), vcltq_s32(index, vdupq_n_s32(n - 12))}};
 }
-// Each lane keeps a bit of its own: what is left only has to be added up.
+// Each lane keeps its own bit, so that the sum is the mask.
 KVSPLIT_INLINE unsigned mask_bits(mask16 m) {
     const uint32x4_t bit = {1, 2, 4, 8};
     const uint32x4_t low = vbslq_u32(vdupq_n_u32(0x0f), m.v[0], m.v[1]);
@@ -94,7 +94,7 @@ KVSPLIT_INLINE void store_first(float* p, f32x16 a, int n) {
     std::memcpy(p, &a, static_cast<std::size_t>(n) * 4);
 }
 
-// Arithmetic of floats. The processor's own maximum would take a NaN from either side.
+// Arithmetic of floats. The processor's maximum returns NaN if either operand is.
 KVSPLIT_INLINE float32x4_t max_128(float32x4_t a, float32x4_t b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
 KVSPLIT_INLINE float32x4_t min_128(float32x4_t a, float32x4_t b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
 KVSPLIT_INLINE float32x4_t fmadd_128(float32x4_t a, float32x4_t b, float32x4_t c) {
@@ -115,8 +115,8 @@ KVSPLIT_EACH_OF_2(f32x16, min, f32x16, min_128)
 KVSPLIT_EACH_OF_3(f32x16, fmadd, f32x16, f32x16, f32x16, fmadd_128)
 KVSPLIT_EACH_OF_3(f32x16, fnmadd, f32x16, f32x16, f32x16, fnmadd_128)
 
-// Arithmetic of integers. They wrap: gcc writes the signed intrinsics as plain sums and products, so they are
-// taken as unsigned.
+// Arithmetic of integers. They wrap, so they are done as unsigned: gcc implements the signed intrinsics as
+// plain sums and products.
 KVSPLIT_INLINE uint32x4_t as_unsigned(int32x4_t a) { return vreinterpretq_u32_s32(a); }
 KVSPLIT_INLINE int32x4_t as_signed(uint32x4_t a) { return vreinterpretq_s32_u32(a); }
 KVSPLIT_INLINE int32x4_t add_128(int32x4_t a, int32x4_t b) {
@@ -134,7 +134,7 @@ KVSPLIT_INLINE int32x4_t shift_left_128(int32x4_t a) {
 }
 template <int n>
 KVSPLIT_INLINE int32x4_t shift_right_signed_128(int32x4_t a) {
-    if constexpr (n == 0) return a;  // which the instruction cannot say
+    if constexpr (n == 0) return a;  // the instruction has no shift by 0
     return vshrq_n_s32(a, n == 0 ? 1 : n);
 }
 template <int n>
@@ -211,7 +211,7 @@ KVSPLIT_INLINE float reduce_max(f32x16 a) {
 }
 KVSPLIT_INLINE std::int32_t reduce_add(i32x16 a) { return vaddvq_s32(add_to_4(a)); }
 
-// Of four vectors at once: lane r of the result comes from vector r.
+// For four vectors at once: lane r of the result comes from vector r.
 KVSPLIT_INLINE f32x16 max_of_4(f32x16 a, f32x16 b, f32x16 c, f32x16 d) {
     const float32x4_t a4 = max_to_4(a), b4 = max_to_4(b), c4 = max_to_4(c), d4 = max_to_4(d);
     const float32x4_t ab = max_128(vzip1q_f32(a4, b4), vzip2q_f32(a4, b4));
@@ -240,7 +240,7 @@ KVSPLIT_INLINE i32x16 join_quads(i32x16 a, i32x16 b) { return {{a.v[0], b.v[0], 
 
 // Conversions
 KVSPLIT_INLINE int32x4_t to_i32_128(float32x4_t a) {
-    const uint32x4_t below = vcltq_f32(a, vdupq_n_f32(2147483648.0f));  // the instruction turns a NaN to 0
+    const uint32x4_t below = vcltq_f32(a, vdupq_n_f32(2147483648.0f));  // the instruction turns NaN into 0
     return vbslq_s32(below, vcvtnq_s32_f32(a), vdupq_n_s32(INT32_MIN));
 }
 KVSPLIT_EACH_OF_1(f32x16, to_f32, i32x16, vcvtq_f32_s32)
@@ -386,7 +386,7 @@ KVSPLIT_INLINE int32x4_t dot4_128(int32x4_t acc, uint8x16_t a, uint8x16_t b) {
     return vusdotq_s32(acc, a, signed_bytes(b));
 }
 #else
-// a - 128, which is a with its highest bit turned, is a signed byte; the sum of 128 b goes back on.
+// a - 128 (a with its highest bit flipped) is a signed byte; the sum of 128 b is added again.
 KVSPLIT_INLINE int32x4_t dot4_128(int32x4_t acc, uint8x16_t a, uint8x16_t b) {
     const uint8x16_t offset = vdupq_n_u8(0x80);  // as a signed byte: -128
     const int32x4_t excess = dot4_signed_128(vdupq_n_s32(0), offset, b);

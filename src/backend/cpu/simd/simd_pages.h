@@ -1,4 +1,4 @@
-// Sixteen-lane operations that only cache pages need. Included after simd.h.
+// Sixteen-lane operations for cache pages only. Included after simd.h.
 //
 // clang-format off
 //   table8f, table8i        eight floats or integers; load_table8(p)

@@ -30,7 +30,7 @@ struct mask64 {
     vec_u8 v;  // all bits of a byte set or clear
 };
 
-// Lanes one by one, where there is no vector form; not inlined, to keep kernels small.
+// For operations on single lanes, without a vector form; not inlined, to keep kernels small.
 #define KVSPLIT_LANEWISE static inline __attribute__((noinline, unused))
 
 // Loads, stores, constants
@@ -197,7 +197,7 @@ KVSPLIT_INLINE float f16_to_f32(std::uint16_t h) {
         const std::uint32_t quiet = magnitude > 0x7c00 ? 0x400000u : 0;
         return f32_of_bits(sign | 0x7f800000u | (magnitude & 0x3ff) << 13 | quiet);
     }
-    // The exponent's bias changes by 112; the multiplication also gives subnormals their value.
+    // The exponent's bias changes by 112; the multiplication also converts subnormals.
     const float value = f32_of_bits(magnitude << 13) * 0x1p112f;
     return sign ? -value : value;
 }
