@@ -80,6 +80,8 @@ class LineEditor : public LineReader {
         ::el_wset(editor_, EL_EDITOR, L"emacs");
         ::el_wset(editor_, EL_GETCFN, &LineEditor::get_character);
         ::el_wset(editor_, EL_SETTY, L"-d", L"-isig", nullptr);  // Ctrl-C and Ctrl-Z: see RawTerminal
+        ::el_wset(editor_, EL_SETTY, L"-x", L"-icanon", L"-echo", nullptr);  // between lines
+        terminal_.settle();
         add_keys();
         HistEventW event;
         ::history_w(history_, &event, H_SETSIZE, static_cast<int>(HistoryFile::kMaxEntries));

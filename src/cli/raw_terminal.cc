@@ -119,6 +119,11 @@ RawTerminal::~RawTerminal() {
     for (const int signal : {SIGTSTP, SIGCONT}) ::sigaction(signal, &before_[i++], nullptr);
 }
 
+void RawTerminal::settle() {
+    mode_now = mode_between;
+    ::tcsetattr(STDIN_FILENO, TCSANOW, &mode_now);
+}
+
 RawTerminal::Line::Line(RawTerminal& /*terminal*/) {
     static_assert(kNoted.size() == std::tuple_size_v<decltype(before_)>);
     std::size_t i = 0;

@@ -20,6 +20,9 @@ class RawTerminal {
     RawTerminal(const RawTerminal&) = delete;
     RawTerminal& operator=(const RawTerminal&) = delete;
 
+    // Puts back the mode between lines, which a library has changed.
+    void settle();
+
     // While one lives, a line is read: keys that were signals are events, in their place among the others.
     class Line {
       public:
