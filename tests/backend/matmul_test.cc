@@ -194,7 +194,9 @@ TEST_P(MatmulIntegerTypes, MeetTheirDefinition) {
                 }
             }
         }
-        if (activations == Activations::kInt8) EXPECT_LT(deviations_from_rounding(w, x, out.back()), 5.5);
+        if (activations == Activations::kInt8) {
+            EXPECT_LT(deviations_from_rounding(w, x, out.back()), 5.5);
+        }
     }
 }
 
