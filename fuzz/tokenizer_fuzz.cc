@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/check.h"
+#include "text/is_utf8.h"
 #include "text/stream_decoder.h"
 #include "text/tiny_vocab.h"
 #include "text/tokenizer.h"

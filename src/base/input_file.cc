@@ -9,14 +9,13 @@
 #include <cerrno>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "base/printable.h"
 
 namespace kvsplit {
 namespace {
 
 constexpr std::size_t kStep = std::size_t{256} << 10;  // by which the front in memory grows
-
-std::size_t page_size() { return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)); }
 
 const char* kind_name(mode_t mode) {
     return S_ISDIR(mode) ? "directory" : S_ISFIFO(mode) ? "pipe" : S_ISSOCK(mode) ? "socket" : "device";

@@ -82,11 +82,6 @@ constexpr std::size_t kFromSystem = SIZE_MAX;  // it watches the borders of what
 constexpr std::size_t kFromSystem = std::size_t{128} << 10;
 #endif
 
-std::size_t page_size() {
-    static const auto bytes = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-    return bytes;
-}
-
 std::size_t round_up(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
 // Whole pages, the first of them on a border of `alignment`. Null if there is no memory.
@@ -110,6 +105,11 @@ void* map_aligned(std::size_t bytes, std::size_t alignment) {
 }
 
 }  // namespace
+
+std::size_t page_size() {
+    static const auto bytes = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    return bytes;
+}
 
 std::size_t current_rss() { return 1024 * read_field("/proc/self/status", "VmRSS:").value_or(0); }
 

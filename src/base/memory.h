@@ -6,6 +6,9 @@
 
 namespace kvsplit {
 
+// Bytes of a page of the system's memory.
+std::size_t page_size();
+
 // The resident memory of this process; 0 if unknown.
 std::size_t current_rss();
 // The largest resident memory since the process started or since the last reset; 0 if unknown.

@@ -4,21 +4,12 @@
 
 #include <random>
 
-#include "text/utf8.h"
+#include "text/is_utf8.h"
 
 namespace kvsplit::text {
 namespace {
 
 constexpr const char* kBad = "\xef\xbf\xbd";
-
-bool is_utf8(std::string_view text) {
-    while (!text.empty()) {
-        const Utf8Step step = next_utf8(text);
-        if (step.state != Utf8State::kCharacter) return false;
-        text.remove_prefix(step.length);
-    }
-    return true;
-}
 
 TEST(StreamDecoder, HoldsPartialCharactersBack) {
     StreamDecoder d;

@@ -12,6 +12,7 @@ class TextModel : public Model {
 
     const ModelInfo& info() const override { return info_; }
     const ModelOptions& options() const override { return options_; }
+    int threads() const override { return 1; }
     std::vector<Token> tokenize(std::string_view text, bool add_bos, bool parse_special) const override {
         return tokenizer_->encode(text, add_bos, parse_special);
     }
