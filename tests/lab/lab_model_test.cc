@@ -36,7 +36,8 @@ TEST_F(LabModelTest, PrefillEqualsTokenByToken) {
 TEST_F(LabModelTest, TheNoiseFloorIsTheRoundingOfActivations) {
     options_.specs = {KvSpec::parse("f16"), KvSpec::parse("k8v8")};
     options_.floor = true;
-    const auto normal = measure_perplexity(Model::load(path_, {.threads = 2}), text_, options_);
+    const ModelOptions narrow{.threads = 2, .activation_bits = 8};
+    const auto normal = measure_perplexity(Model::load(path_, narrow), text_, options_);
     EXPECT_GT(normal.floor->vs_f16->kld_mean, 1e-3);
     EXPECT_TRUE(normal.results[1].below_floor->kld_mean);
     for (const ModelOptions& wide :
