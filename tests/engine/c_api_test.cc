@@ -138,7 +138,7 @@ TEST_F(CApi, ModelOptionsAreChecked) {
                      kInf = std::numeric_limits<double>::infinity();
     for (const int threads : {-1, 5000, INT32_MIN})
         EXPECT_EQ(load([&](auto& o) { o.threads = threads; }), kInvalid);
-    for (const int bits : {0, -8, 12}) EXPECT_EQ(load([&](auto& o) { o.activation_bits = bits; }), kInvalid);
+    for (const int bits : {-1, -8, 12}) EXPECT_EQ(load([&](auto& o) { o.activation_bits = bits; }), kInvalid);
     for (const int kind : {-1, 4}) EXPECT_EQ(load([&](auto& o) { o.rope_scaling = kind; }), kInvalid);
     for (const double x : {kNan, kInf, -1.0}) {
         EXPECT_EQ(load([&](auto& o) { o.rope_scale = x; }), kInvalid) << x;
