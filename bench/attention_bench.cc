@@ -36,15 +36,17 @@ class Run {
   public:
     explicit Run(const Case& c) : layout_(page_layout(c.widths, c.head, 1, 0)) {
         const int key_dim = c.head.key.head_dim;
-        const auto keys = testing::make_tokens(testing::PageKind::kNormal, key_dim, 1),
-                   values = testing::make_tokens(testing::PageKind::kNormal, c.head.value.head_dim, 1);
-        const auto smoothing = testing::make_smoothing(key_dim, 1);
+        const auto keys = codec::test::make_tokens(codec::test::PageKind::kNormal, key_dim, 1),
+                   values =
+                       codec::test::make_tokens(codec::test::PageKind::kNormal, c.head.value.head_dim, 1);
+        const auto smoothing = codec::test::make_smoothing(key_dim, 1);
         memory_.resize(layout_.bytes * kPages);
         for (int p = 0; p < kPages; ++p) {
             std::uint8_t* page = memory_.data() + static_cast<std::size_t>(p) * layout_.bytes;
             if (p == 0) {
-                encode_key_page(layout_, 0, testing::open_keys(keys, key_dim).data(), smoothing.data(), page);
-                encode_value_page(layout_, 0, testing::open_values(values, c.head.value).data(), page);
+                encode_key_page(layout_, 0, codec::test::open_keys(keys, key_dim).data(), smoothing.data(),
+                                page);
+                encode_value_page(layout_, 0, codec::test::open_values(values, c.head.value).data(), page);
             } else {
                 std::copy_n(memory_.data(), layout_.bytes, page);
             }

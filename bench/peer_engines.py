@@ -45,14 +45,14 @@ def output_of(command, errors_too=False):
 
 
 class Kvsplit:
-    def __init__(self, binary, caches, workload):
-        self.name, self.binary, self.caches, self.work = "kvsplit", binary, caches, workload
+    def __init__(self, binary, flags, caches, workload):
+        self.name, self.binary, self.flags, self.caches, self.work = "kvsplit", binary, flags, caches, workload
 
     def measure(self, cache):
         w = self.work
         report = json.loads(output_of([self.binary, "bench", "-m", w.model, "--kv", cache, "-t", w.threads,
                                        "-d", ",".join(map(str, w.depths)), "-p", w.prefill, "-n", w.decode,
-                                       "-r", 1, "--json"]))
+                                       "-r", 1, "--json", *self.flags]))
         return {(r["test"], r["depth"]): r["tokens_per_s"] for r in report["results"]}
 
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Speed beside other engines on this machine: the same model and depths, in turns; medians and ratios.
 
-  peers.py MODEL.gguf [--binary build/release/kvsplit] [--kv f16,k8v4] [--types f16/f16,q8_0/q4_0]
+  peers.py MODEL.gguf [--binary build/release/kvsplit] [--flags '--activations 8'] [--kv f16,k8v4]
+           [--types f16/f16,q8_0/q4_0]
            [-p 512] [-n 64] [-d 0,4096] [-t N] [--rounds 3] [--json]
            [--venv DIR] [--no-llama-cpp] [--peer-bench '[NAME=]PATH [FLAGS]']... [--peer-sweep ...]...
 
@@ -50,7 +51,7 @@ def peer(kind, text, args, workload):
 
 
 def make_engines(args, workload):
-    engines = [Kvsplit(args.binary, args.kv, workload)]
+    engines = [Kvsplit(args.binary, shlex.split(args.flags), args.kv, workload)]
     engines += [peer(LlamaBench, text, args, workload) for text in args.peer_bench]
     engines += [peer(SweepBench, text, args, workload) for text in args.peer_sweep]
     if not args.no_llama_cpp:
@@ -120,6 +121,8 @@ def parse_arguments():
     parser.add_argument("model")
     parser.add_argument("--binary", default=str(build), help="kvsplit (build/release/kvsplit)")
     parser.add_argument("--kv", default="f16,k8v4", help="precisions of ours")
+    parser.add_argument("--flags", default="", metavar="FLAGS",
+                        help="more options of `kvsplit bench`: '--activations 8' rounds as the peers do")
     parser.add_argument("--types", help="the peers' cache types, KEYS/VALUES (those nearest to --kv)")
     parser.add_argument("-p", "--prefill", type=int, default=512, help="tokens evaluated together")
     parser.add_argument("-n", "--decode", type=int, default=64, help="tokens evaluated one by one")

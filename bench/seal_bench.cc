@@ -30,12 +30,12 @@ void seal_model(benchmark::State& state, const cpu::SealKernels& seal, const Mod
     constexpr unsigned kPages = 8;
     const HeadShape shape = head_shape(model.head_dim);
     const PageLayout layout = page_layout({key_bits, value_bits}, shape, model.kv_heads, 0);
-    const std::vector<float> smoothing = testing::make_smoothing(model.head_dim, 1);
+    const std::vector<float> smoothing = codec::test::make_smoothing(model.head_dim, 1);
     std::vector<std::vector<std::uint16_t>> keys, values;
     for (unsigned i = 0; i < kPages; ++i) {
-        const auto tokens = testing::make_tokens(testing::PageKind::kOutliers, model.head_dim, i);
-        keys.push_back(testing::open_keys(tokens, model.head_dim));
-        values.push_back(testing::open_values(tokens, shape));
+        const auto tokens = codec::test::make_tokens(codec::test::PageKind::kOutliers, model.head_dim, i);
+        keys.push_back(codec::test::open_keys(tokens, model.head_dim));
+        values.push_back(codec::test::open_values(tokens, shape));
     }
     std::vector<std::uint8_t> page(layout.bytes);
     std::size_t next = 0;

@@ -29,20 +29,20 @@ struct OpenPages {
     std::vector<float> smoothing, q;
     std::vector<std::int32_t> positions;
 
-    OpenPages(const KvHead& of, testing::PageKind kind) : head(of) {
+    OpenPages(const KvHead& of, codec::test::PageKind kind) : head(of) {
         const int dim = head.query_dim();
-        smoothing = testing::make_smoothing(head.key.head_dim, 5);
+        smoothing = codec::test::make_smoothing(head.key.head_dim, 5);
         std::mt19937 rng(static_cast<unsigned>(dim));
         std::normal_distribution<float> normal(0.0f, 1.0f / std::sqrt(static_cast<float>(dim)));
         for (int i = 0; i < kRows * dim; ++i) q.push_back(normal(rng));
         // Some rows see all pages, some end inside the last one.
         for (int r = 0; r < kRows; ++r) positions.push_back((1 + kPages) * kPageTokens - 1 - 9 * r);
-        const auto value_kind = head.latent ? kind : testing::PageKind::kNormal;
+        const auto value_kind = head.latent ? kind : codec::test::PageKind::kNormal;
         for (unsigned p = 0; p < kPages; ++p) {
-            const auto k = testing::make_tokens(kind, head.key.head_dim, 2 * p + 1);
-            const auto v = testing::make_tokens(value_kind, head.value.head_dim, 2 * p + 2);
-            keys.push_back(testing::open_keys(k, head.key.head_dim));
-            values.push_back(testing::open_values(v, head.value));
+            const auto k = codec::test::make_tokens(kind, head.key.head_dim, 2 * p + 1);
+            const auto v = codec::test::make_tokens(value_kind, head.value.head_dim, 2 * p + 2);
+            keys.push_back(codec::test::open_keys(k, head.key.head_dim));
+            values.push_back(codec::test::open_values(v, head.value));
         }
     }
 
@@ -233,7 +233,7 @@ struct Problem {
 };
 
 // Every pair of widths of one head's pages.
-void check_widths(const KvHead& head, testing::PageKind kind, CpuIsa isa) {
+void check_widths(const KvHead& head, codec::test::PageKind kind, CpuIsa isa) {
     const OpenPages open(head, kind);
     for (const int key_bits : kv_widths()) {
         for (const int value_bits : kv_widths()) Problem(open, key_bits, value_bits).check(isa);
@@ -244,7 +244,7 @@ class AttentionOfHeads : public ::testing::TestWithParam<test::SetAndHead> {};
 
 TEST_P(AttentionOfHeads, AgreesWithDoublePrecision) {
     const auto [isa, head_dim] = GetParam();
-    for (const auto kind : {testing::PageKind::kNormal, testing::PageKind::kOutliers})
+    for (const auto kind : {codec::test::PageKind::kNormal, codec::test::PageKind::kOutliers})
         check_widths(head_shape(head_dim), kind, isa);
 }
 
@@ -256,9 +256,9 @@ class AttentionKernels : public ::testing::TestWithParam<CpuIsa> {};
 // A head that is padded gives what one gives whose further channels are 0, bit for bit.
 TEST_P(AttentionKernels, PaddedHeadsAreHeadsWithZeros) {
     std::vector<KvHead> heads{KvHead::of_latent(8, 40), KvHead::of_latent(24, 100)};
-    for (const int dim : testing::kPaddedHeads) heads.push_back(head_shape(dim));
+    for (const int dim : codec::test::kPaddedHeads) heads.push_back(head_shape(dim));
     for (const KvHead& head : heads) {
-        const OpenPages open(head, testing::PageKind::kOutliers), wide = open.widened();
+        const OpenPages open(head, codec::test::PageKind::kOutliers), wide = open.widened();
         const auto dim = static_cast<std::size_t>(head.value.head_dim);
         for (const auto& [key_bits, value_bits] : {std::pair{16, 16}, {8, 4}, {5, 3}, {2, 6}}) {
             const auto narrow_out = Problem(open, key_bits, value_bits).attend(kernels(GetParam()), 70),
@@ -276,8 +276,8 @@ TEST_P(AttentionKernels, PaddedHeadsAreHeadsWithZeros) {
 // The latent is key and value at once. (Values of size 1, as the bound wants: latents are normalised.)
 TEST_P(AttentionKernels, LatentsAgreeWithDoublePrecision) {
     for (const auto& [rotary, rank] : {std::pair{64, 512}, {32, 96}, {16, 80}})
-        check_widths(KvHead::of_latent(rotary, rank), testing::PageKind::kNormal, GetParam());
-    const OpenPages narrow(KvHead::of_latent(8, 40), testing::PageKind::kNormal);
+        check_widths(KvHead::of_latent(rotary, rank), codec::test::PageKind::kNormal, GetParam());
+    const OpenPages narrow(KvHead::of_latent(8, 40), codec::test::PageKind::kNormal);
     Problem(narrow, 16, 16).check(GetParam());
 }
 
@@ -285,7 +285,7 @@ TEST_P(AttentionKernels, FusedSetsAgreeBitForBit) {
     if (GetParam() == CpuIsa::kPortable) GTEST_SKIP() << "portable kernels have no fused multiply-add";
     const Kernels &ours = kernels(GetParam()), &others = kernels(available_isas()[1]);
     for (const KvHead& head : {KvHead(head_shape(128)), KvHead::of_latent(64, 512)}) {
-        const OpenPages open(head, testing::PageKind::kNormal);
+        const OpenPages open(head, codec::test::PageKind::kNormal);
         for (const int key_bits : kv_widths()) {
             for (const int value_bits : kv_widths()) {
                 const Problem problem(open, key_bits, value_bits);

@@ -20,17 +20,18 @@ TEST_P(SealOfHeads, EqualsReferenceBitForBit) {
     const auto [isa, head_dim] = GetParam();
     const SealKernels& seal = kernels(isa).seal;
     const HeadShape shape = head_shape(head_dim);
-    for (testing::PageKind kind : testing::kPageKinds) {
+    for (codec::test::PageKind kind : codec::test::kPageKinds) {
         const unsigned seed = static_cast<unsigned>(head_dim) + static_cast<unsigned>(kind);
-        const auto tokens = testing::make_tokens(kind, head_dim, seed);
-        const auto keys = testing::open_keys(tokens, head_dim), values = testing::open_values(tokens, shape);
-        const auto smoothing = testing::make_smoothing(head_dim, seed);
-        for (int bits : testing::kCodedWidths) {
+        const auto tokens = codec::test::make_tokens(kind, head_dim, seed);
+        const auto keys = codec::test::open_keys(tokens, head_dim),
+                   values = codec::test::open_values(tokens, shape);
+        const auto smoothing = codec::test::make_smoothing(head_dim, seed);
+        for (int bits : codec::test::kCodedWidths) {
             for (bool first_page : {false, true}) {
                 KvCodec codec;
                 if (seed % 3 == 0) codec.mean = codec.rotation = codec.search = false;
                 const PageLayout layout =
-                    page_layout({bits, bits}, shape, 2, first_page ? testing::kSinks : 0, codec);
+                    page_layout({bits, bits}, shape, 2, first_page ? codec::test::kSinks : 0, codec);
                 std::vector<std::uint8_t> expected(layout.bytes, 0x5a), page = expected;
                 const int head = bits == 8 ? 1 : 0;
                 encode_key_page(layout, head, keys.data(), smoothing.data(), expected.data());
@@ -57,10 +58,10 @@ class Seal : public ::testing::TestWithParam<CpuIsa> {};
 TEST_P(Seal, SixteenBitsIsACopy) {
     const SealKernels& seal = kernels(GetParam()).seal;
     const HeadShape shape = head_shape(72);
-    const auto tokens = testing::make_tokens(testing::PageKind::kNoise, 72, 1);
-    const auto keys = testing::open_keys(tokens, 72), values = testing::open_values(tokens, shape);
+    const auto tokens = codec::test::make_tokens(codec::test::PageKind::kNoise, 72, 1);
+    const auto keys = codec::test::open_keys(tokens, 72), values = codec::test::open_values(tokens, shape);
     const std::vector<float> smoothing(72, 1.0f);
-    const PageLayout layout = page_layout({16, 16}, shape, 2, testing::kSinks);
+    const PageLayout layout = page_layout({16, 16}, shape, 2, codec::test::kSinks);
     std::vector<std::uint8_t> expected(layout.bytes, 0x5a), page = expected;
     encode_key_page(layout, 1, keys.data(), smoothing.data(), expected.data());
     encode_value_page(layout, 1, values.data(), expected.data());
@@ -73,14 +74,14 @@ TEST_P(Seal, LatentsEqualReferenceBitForBit) {
     const SealKernels& seal = kernels(GetParam()).seal;
     for (const auto& [rotary, rank] : {std::pair{64, 512}, {32, 96}, {8, 100}}) {
         const KvHead head = KvHead::of_latent(rotary, rank);
-        for (testing::PageKind kind : testing::kPageKinds) {
-            const auto values = testing::open_values(testing::make_tokens(kind, rank, 3), head.value);
-            for (int bits : testing::kCodedWidths) {
+        for (codec::test::PageKind kind : codec::test::kPageKinds) {
+            const auto values = codec::test::open_values(codec::test::make_tokens(kind, rank, 3), head.value);
+            for (int bits : codec::test::kCodedWidths) {
                 for (bool first_page : {false, true}) {
                     KvCodec codec;
                     codec.mean = bits != 5;
                     const PageLayout layout =
-                        page_layout({bits, bits}, head, 1, first_page ? testing::kSinks : 0, codec);
+                        page_layout({bits, bits}, head, 1, first_page ? codec::test::kSinks : 0, codec);
                     std::vector<std::uint8_t> expected(layout.bytes, 0x5a), page = expected;
                     encode_value_page(layout, 0, values.data(), expected.data());
                     seal.value_page(layout, 0, values.data(), page.data());

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace kvsplit::codec::testing {
+namespace kvsplit::codec::test {
 
 class GoldenCase {
   public:
@@ -57,4 +57,4 @@ inline std::vector<GoldenCase> golden_cases() {
     return cases;
 }
 
-}  // namespace kvsplit::codec::testing
+}  // namespace kvsplit::codec::test

@@ -12,7 +12,7 @@
 namespace kvsplit::codec {
 namespace {
 
-using testing::GoldenCase;
+using test::GoldenCase;
 
 // Rows of our reconstruction at the oracle's tokens, both pages.
 std::vector<float> reconstruct(const GoldenCase& golden, bool keys, int bits) {
@@ -23,16 +23,16 @@ std::vector<float> reconstruct(const GoldenCase& golden, bool keys, int bits) {
     std::vector<float> rows, decoded(static_cast<std::size_t>(kPageTokens * dim));
     for (int p = 0; p < 2; ++p) {
         const PageLayout layout =
-            page_layout({keys ? bits : 16, keys ? 16 : bits}, shape, 1, p == 0 ? testing::kSinks : 0);
+            page_layout({keys ? bits : 16, keys ? 16 : bits}, shape, 1, p == 0 ? test::kSinks : 0);
         const auto begin = tokens.begin() + p * kPageTokens * dim;
         const std::vector<std::uint16_t> part(begin, begin + kPageTokens * dim);
         std::vector<std::uint8_t> page(layout.bytes);
         if (keys) {
-            encode_key_page(layout, 0, testing::open_keys(part, golden.head_dim).data(), smoothing.data(),
+            encode_key_page(layout, 0, test::open_keys(part, golden.head_dim).data(), smoothing.data(),
                             page.data());
             decode_key_page(layout, 0, page.data(), smoothing.data(), decoded.data());
         } else {
-            encode_value_page(layout, 0, testing::open_values(part, shape).data(), page.data());
+            encode_value_page(layout, 0, test::open_values(part, shape).data(), page.data());
             decode_value_page(layout, 0, page.data(), decoded.data());
         }
         for (std::ptrdiff_t t = 1; t < kPageTokens; t += 8) {
@@ -74,9 +74,9 @@ void compare(const GoldenCase& golden, bool keys, int bits, int& tokens, int& di
 }
 
 TEST(Golden, ReconstructionsAgree) {
-    for (const GoldenCase& golden : testing::golden_cases()) {
+    for (const GoldenCase& golden : test::golden_cases()) {
         for (bool keys : {true, false}) {
-            for (int bits : testing::kCodedWidths) {
+            for (int bits : test::kCodedWidths) {
                 int tokens = 0, differing = 0;
                 compare(golden, keys, bits, tokens, differing);
                 EXPECT_LE(differing, 1)

@@ -50,7 +50,7 @@ TEST(HeadShape, Refusals) {
 }
 
 TEST(PageLayout, FirstPageK8V4) {
-    const PageLayout l = page_layout({8, 4}, head_shape(128), 3, testing::kSinks);
+    const PageLayout l = page_layout({8, 4}, head_shape(128), 3, test::kSinks);
     const auto expect = [](const PageArray& array, std::size_t offset, std::size_t stride,
                            std::size_t bytes) {
         EXPECT_EQ(array.offset, offset);
@@ -77,7 +77,7 @@ TEST(PageLayout, OpenPageIsBare) {
     for (int dim : {64, 72, 80, 128}) {
         for (bool first : {false, true}) {
             const HeadShape s = head_shape(dim);
-            const PageLayout l = page_layout({16, 16}, s, 2, first ? testing::kSinks : 0);
+            const PageLayout l = page_layout({16, 16}, s, 2, first ? test::kSinks : 0);
             EXPECT_EQ(l.key_bytes, 2u * static_cast<std::size_t>(dim) * 128);
             EXPECT_EQ(l.value_bytes, 2u * static_cast<std::size_t>(s.padded_dim) * 128);
             EXPECT_EQ(l.bytes, l.key_bytes + l.value_bytes);
@@ -92,7 +92,7 @@ TEST(PageLayout, EveryPairAddsUpAndIsAligned) {
             for (int v : kv_widths()) {
                 for (int heads : {1, 3, 8}) {
                     const HeadShape s = head_shape(dim);
-                    const PageLayout first = page_layout({k, v}, s, heads, testing::kSinks),
+                    const PageLayout first = page_layout({k, v}, s, heads, test::kSinks),
                                      later = page_layout({k, v}, s, heads, 0);
                     for (const PageLayout& l : {first, later}) {
                         EXPECT_EQ(l.bytes % 64, 0u);
@@ -123,7 +123,7 @@ TEST(PageLayout, BitsPerElement) {
     EXPECT_DOUBLE_EQ(key_bits_per_element(4, s), 4 + 16.0 / 64 + 8.0 / 64 + 16.0 / (64 * 64));
     EXPECT_DOUBLE_EQ(value_bits_per_element(8, s), 8.25);
     EXPECT_DOUBLE_EQ(value_bits_per_element(4, s), 4.25);
-    for (int bits : testing::kCodedWidths) {
+    for (int bits : test::kCodedWidths) {
         EXPECT_DOUBLE_EQ(value_bits_per_element(bits, s), bits + 0.25);
         EXPECT_DOUBLE_EQ(value_bits_per_element(bits, head_shape(80)), bits + 0.2);
         EXPECT_DOUBLE_EQ(key_bits_per_element(bits, head_shape(128)), bits + 0.375 + 16.0 / (64 * 128));
@@ -140,7 +140,7 @@ TEST(PageLayout, BitsPerElement) {
 // What pads a head is stored, so it is counted: codes, scales and means are those of a head of 112.
 TEST(PageLayout, PaddingCounts) {
     const HeadShape head = head_shape(100), padded = head_shape(112);
-    for (const int bits : testing::kCodedWidths) {
+    for (const int bits : test::kCodedWidths) {
         EXPECT_EQ(page_layout({bits, bits}, head, 3, 0).bytes, page_layout({bits, bits}, padded, 3, 0).bytes);
         EXPECT_DOUBLE_EQ(key_bits_per_element(bits, head), key_bits_per_element(bits, padded) * 1.12);
         EXPECT_DOUBLE_EQ(value_bits_per_element(bits, head), (bits + 16.0 / 112) * 1.12);
@@ -155,8 +155,8 @@ TEST(PageLayout, LatentsAreKeptOnce) {
     EXPECT_EQ(head.token_dim(), 576);
     EXPECT_EQ(page_layout({16, 16}, head, 1, 0).bytes, std::size_t{kPageTokens} * 1152);
     EXPECT_EQ(page_layout({32, 32}, head, 1, 0).bytes, std::size_t{kPageTokens} * 2304);
-    for (const int k : testing::kCodedWidths) {
-        for (const int v : testing::kCodedWidths) {
+    for (const int k : test::kCodedWidths) {
+        for (const int v : test::kCodedWidths) {
             const auto bits = [](int width) { return static_cast<std::size_t>(width); };
             const PageLayout l = page_layout({k, v}, head, 1, 0);
             // Codes, a scale of 16 bits for 64 channels of a token, and the means of the page.

@@ -12,22 +12,21 @@
 namespace kvsplit::codec {
 namespace {
 
-using testing::make_smoothing;
-using testing::make_tokens;
-using testing::PageKind;
+using test::make_smoothing;
+using test::make_tokens;
+using test::PageKind;
 
 // One page, one head, both sides the same tokens.
 struct Sealed {
     Sealed(int key_bits, int value_bits, PageKind kind, int head_dim, bool first_page)
         : tokens(make_tokens(kind, head_dim, 7)),
-          layout(
-              page_layout({key_bits, value_bits}, head_shape(head_dim), 1, first_page ? testing::kSinks : 0)),
+          layout(page_layout({key_bits, value_bits}, head_shape(head_dim), 1, first_page ? test::kSinks : 0)),
           smoothing(make_smoothing(head_dim, 3)),
           page(layout.bytes, 0xee),
           keys(tokens.size()),
           values(tokens.size()) {
-        const auto open_keys = testing::open_keys(tokens, head_dim);
-        const auto open_values = testing::open_values(tokens, layout.head.key);
+        const auto open_keys = test::open_keys(tokens, head_dim);
+        const auto open_values = test::open_values(tokens, layout.head.key);
         encode_key_page(layout, 0, open_keys.data(), smoothing.data(), page.data());
         encode_value_page(layout, 0, open_values.data(), page.data());
         decode_key_page(layout, 0, page.data(), smoothing.data(), keys.data());
@@ -89,31 +88,31 @@ TEST(Page, MeanTakesBiasesOutOfKeys) {
 }
 
 TEST(Page, SinksAreExactAndShapeNothing) {
-    for (int bits : testing::kCodedWidths) {
+    for (int bits : test::kCodedWidths) {
         const Sealed with(bits, bits, PageKind::kSink, 64, true),
             without(bits, bits, PageKind::kNormal, 64, true);
         // Tokens 4 .. 63 are the same in both pages, and so is everything that is stored for them.
         EXPECT_TRUE(std::equal(with.page.begin(),
                                with.page.begin() + static_cast<std::ptrdiff_t>(with.layout.sink_keys.offset),
                                without.page.begin()));
-        for (std::size_t t = 0; t < testing::kSinks; ++t) {
+        for (std::size_t t = 0; t < test::kSinks; ++t) {
             for (std::size_t c = 0; c < 64; ++c) {
                 EXPECT_EQ(with.halves(with.layout.sink_keys.offset)[t * 64 + c], with.tokens[t * 64 + c]);
                 EXPECT_EQ(with.halves(with.layout.sink_values.offset)[t * 64 + c], with.tokens[t * 64 + c]);
             }
         }
-        EXPECT_LT(with.error(with.keys, testing::kSinks), 1.2 * std::pow(2.0, 1 - bits));
+        EXPECT_LT(with.error(with.keys, test::kSinks), 1.2 * std::pow(2.0, 1 - bits));
     }
 }
 
 TEST(Page, OtherHeadsAreNotTouched) {
     const HeadShape shape = head_shape(64);
     const auto tokens = make_tokens(PageKind::kNormal, 64, 1);
-    const auto keys = testing::open_keys(tokens, 64), values = testing::open_values(tokens, shape);
+    const auto keys = test::open_keys(tokens, 64), values = test::open_values(tokens, shape);
     const auto smoothing = make_smoothing(64, 1);
     for (int bits : kv_widths()) {
-        const PageLayout three = page_layout({bits, bits}, shape, 3, testing::kSinks),
-                         one = page_layout({bits, bits}, shape, 1, testing::kSinks);
+        const PageLayout three = page_layout({bits, bits}, shape, 3, test::kSinks),
+                         one = page_layout({bits, bits}, shape, 1, test::kSinks);
         std::vector<std::uint8_t> a(three.bytes), b(one.bytes);
         for (int head : {2, 0}) {
             encode_key_page(three, head, keys.data(), smoothing.data(), a.data());
@@ -201,14 +200,14 @@ TEST(Page, LatentsHaveAMean) {
         const PageLayout layout = page_layout({bits, bits}, head, 1, 0);
         std::vector<std::uint8_t> page(layout.bytes);
         std::vector<float> decoded(tokens.size());
-        encode_value_page(layout, 0, testing::open_values(tokens, head.value).data(), page.data());
+        encode_value_page(layout, 0, test::open_values(tokens, head.value).data(), page.data());
         decode_value_page(layout, 0, page.data(), decoded.data());
         double sum = 0;
         for (std::size_t i = 0; i < decoded.size(); ++i)
             sum += std::pow(decoded[i] - f16_to_f32(tokens[i]), 2);
         return std::sqrt(sum / static_cast<double>(decoded.size()));
     };
-    for (const int bits : testing::kCodedWidths) {
+    for (const int bits : test::kCodedWidths) {
         const KvHead latent = KvHead::of_latent(64, 512), value = head_shape(512);
         EXPECT_LT(10 * error(latent, PageKind::kBiases, bits), error(value, PageKind::kBiases, bits));
         EXPECT_NEAR(error(latent, PageKind::kNormal, bits), error(value, PageKind::kNormal, bits),
@@ -218,13 +217,13 @@ TEST(Page, LatentsHaveAMean) {
 
 // A head that is padded has the codes, scales and means of one whose further channels are 0.
 TEST(Page, PaddedHeadsAreHeadsWithZeros) {
-    for (const int dim : testing::kPaddedHeads) {
+    for (const int dim : test::kPaddedHeads) {
         const HeadShape shape = head_shape(dim), padded = head_shape(shape.padded_dim);
         const auto tokens = make_tokens(PageKind::kOutliers, dim, 1);
         const auto smoothing = make_smoothing(dim, 1);
-        auto keys = testing::open_keys(tokens, dim);
-        const auto values = testing::open_values(tokens, shape);
-        for (const int bits : testing::kCodedWidths) {
+        auto keys = test::open_keys(tokens, dim);
+        const auto values = test::open_values(tokens, shape);
+        for (const int bits : test::kCodedWidths) {
             const auto seal = [&](const HeadShape& head) {
                 const PageLayout layout = page_layout({bits, bits}, head, 1, 0);
                 std::vector<std::uint8_t> page(layout.bytes);
@@ -245,7 +244,7 @@ TEST(Page, PaddedHeadsAreHeadsWithZeros) {
 double key_error(PageKind kind, const KvCodec& codec, const std::vector<float>& query_squares) {
     constexpr int kDim = 64;
     const auto tokens = make_tokens(kind, kDim, 7);
-    const auto open = testing::open_keys(tokens, kDim);
+    const auto open = test::open_keys(tokens, kDim);
     const std::uint16_t* const first_pages[] = {open.data()};
     const PageLayout layout = page_layout({4, 4}, head_shape(kDim), 1, 0, codec);
     std::vector<float> smoothing(kDim, 1.0f), keys(tokens.size());
@@ -299,8 +298,8 @@ TEST(Page, Hadamard) {
 }
 
 TEST(Page, AnyInputGivesFiniteCodes) {
-    for (PageKind kind : testing::kPageKinds) {
-        for (int bits : testing::kCodedWidths) {
+    for (PageKind kind : test::kPageKinds) {
+        for (int bits : test::kCodedWidths) {
             for (int dim : {128, 100}) {
                 for (bool first : {false, true}) {
                     const Sealed s(bits, bits, kind, dim, first);
@@ -313,7 +312,7 @@ TEST(Page, AnyInputGivesFiniteCodes) {
 }
 
 TEST(Page, ZerosAndConstantsStayClose) {
-    for (int bits : testing::kCodedWidths) {
+    for (int bits : test::kCodedWidths) {
         const Sealed zeros(bits, bits, PageKind::kZeros, 64, false);
         for (float x : zeros.keys) EXPECT_LT(std::fabs(x), 1e-6f);
         for (float x : zeros.values) EXPECT_LT(std::fabs(x), 1e-6f);

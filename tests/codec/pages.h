@@ -9,7 +9,7 @@
 #include "base/half.h"
 #include "codec/codec.h"
 
-namespace kvsplit::codec::testing {
+namespace kvsplit::codec::test {
 
 inline constexpr int kSinks = 4;
 inline constexpr int kCodedWidths[] = {8, 6, 5, 4, 3, 2};
@@ -93,4 +93,4 @@ inline std::vector<float> make_smoothing(int head_dim, unsigned seed) {
     return s;
 }
 
-}  // namespace kvsplit::codec::testing
+}  // namespace kvsplit::codec::test

@@ -12,20 +12,20 @@
 namespace kvsplit::codec {
 namespace {
 
-using testing::GoldenCase;
+using test::GoldenCase;
 
 TEST(Smoothing, AgreesWithOracle) {
     int n = 0;
-    for (const GoldenCase& golden : testing::golden_cases()) {
+    for (const GoldenCase& golden : test::golden_cases()) {
         if (!golden.lab_smoothing) continue;
         const std::vector<std::uint16_t> tokens = golden.tokens();
         const auto half = static_cast<std::ptrdiff_t>(tokens.size() / 2);
-        const auto first = testing::open_keys({tokens.begin(), tokens.begin() + half}, golden.head_dim);
-        const auto second = testing::open_keys({tokens.begin() + half, tokens.end()}, golden.head_dim);
+        const auto first = test::open_keys({tokens.begin(), tokens.begin() + half}, golden.head_dim);
+        const auto second = test::open_keys({tokens.begin() + half, tokens.end()}, golden.head_dim);
         const std::uint16_t* pages[] = {first.data(), second.data()};
         const std::vector<float> expected = golden.row("smoothing");
         std::vector<float> ours(expected.size());
-        compute_smoothing(head_shape(golden.head_dim), golden.row("squares"), pages, testing::kSinks, ours);
+        compute_smoothing(head_shape(golden.head_dim), golden.row("squares"), pages, test::kSinks, ours);
         for (std::size_t c = 0; c < ours.size(); ++c)
             EXPECT_NEAR(ours[c] / expected[c], 1, 2e-5) << golden.name;
         ++n;
@@ -36,22 +36,22 @@ TEST(Smoothing, AgreesWithOracle) {
 TEST(Smoothing, DegenerateInputGivesUsableFactors) {
     const float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
     const HeadShape shape = head_shape(64);
-    for (testing::PageKind kind : testing::kPageKinds) {
-        const auto page = testing::open_keys(testing::make_tokens(kind, 64, 5), 64);
+    for (test::PageKind kind : test::kPageKinds) {
+        const auto page = test::open_keys(test::make_tokens(kind, 64, 5), 64);
         const std::uint16_t* pages[] = {page.data(), page.data()};
         for (float q : {0.0f, 1.0f, -1.0f, inf, nan, 1e-38f, 1e38f}) {
             std::vector<float> squares(64, 1.0f), s(64);
             squares[3] = q;
-            compute_smoothing(shape, squares, pages, testing::kSinks, s);
+            compute_smoothing(shape, squares, pages, test::kSinks, s);
             for (float x : s) EXPECT_TRUE(std::isfinite(x) && x > 0);
-            compute_smoothing(shape, std::vector<float>(64, q), pages, testing::kSinks, s);
+            compute_smoothing(shape, std::vector<float>(64, q), pages, test::kSinks, s);
             for (float x : s) EXPECT_TRUE(std::isfinite(x) && x > 0);
         }
     }
 }
 
 TEST(Query, AgreesWithOracle) {
-    for (const GoldenCase& golden : testing::golden_cases()) {
+    for (const GoldenCase& golden : test::golden_cases()) {
         if (!golden.lab_smoothing) continue;
         const HeadShape shape = head_shape(golden.head_dim);
         const std::vector<float> smoothing = golden.row("smoothing"), expected = golden.row("query_int8");
