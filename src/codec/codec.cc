@@ -13,7 +13,7 @@ constexpr std::size_t kAlignment = 64;
 
 std::size_t round_up(std::size_t n, std::size_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
-// Channels that share a scale, of a multiple of 16: that itself where none of the usual numbers divides it.
+// Channels per scale for a multiple of 16 channels: all of them if none of the usual sizes divides it.
 int scale_group(int dim) {
     for (int group : {64, 48, 32}) {
         if (dim % group == 0) return group;

@@ -1,55 +1,54 @@
 // The format of cache pages: shapes, layout, byte counts.
 //
-// A page holds kPageTokens consecutive tokens of ONE layer, all its KV heads. Pages start open (f16) and are
-// sealed once into codes when they fall T pages behind. Position t reads position s exactly iff
-// t / kPageTokens - s / kPageTokens < T or s < S; else it reads the sealed codes. T = 1 + KvSpec::tail /
-// kPageTokens, S = KvSpec::sinks.
+// A page holds kPageTokens consecutive tokens of ONE layer, all its KV heads. A page starts open (f16) and is
+// sealed into codes once, when the current page is T pages past it. With P = kPageTokens, T = 1 +
+// KvSpec::tail / P and S = KvSpec::sinks, position t reads position s exactly iff t/P - s/P < T or s < S;
+// else it reads the sealed codes.
 //
-// A layer's page is a header, a block for each head, and on the first page the sinks. Its arrays, in order
-// (D = head_dim, Dp = D rounded up to 16, G = n_groups, each of the side; all numbers little-endian). Coded
-// arrays have Dp channels; those from D on are 0 before the transform.
+// A layer's page is a header, one block per head and, on the first page, the sinks. All numbers are
+// little-endian. Per side, D = head_dim, Dp = D rounded up to 16, G = n_groups. Coded arrays have Dp
+// channels; those from D on are 0 before the transform. The arrays, in order:
 //
-//   header, for all heads one after the other; absent where keys are not coded:
+//   header, for all heads in order; absent if keys are not coded:
 //     key mean scales     f16
 //     key means           i8  [Dp]                 channel mean = mean scale * i8
-//     value mean scales   f16                      only where values are coded and are keys as well (latent)
+//     value mean scales   f16                      only if values are coded and are also keys (latent)
 //     value means         i8  [Dp]
-//   head 0's block, then head 1's, ...: what reading a head takes, in the order in which it is read:
+//   head 0's block, then head 1's, ...; arrays in the order attention reads them:
 //     key codes    16 bit f16 [D][64 tokens]       the key itself, after RoPE
 //                  8 to 2 planes of codes          see below
 //     key scales          f16 [G][64 tokens]       (not at 16 bits)
 //     value scales        f16 [G][64 tokens]       (not at 16 bits)
 //     value codes  16 bit f16 [64 tokens][Dp]      padding channels are 0
 //                  8 to 2 planes of codes
-//                  32 bit the arrangements of 16 in f32: open pages of a reference cache, never sealed
-//   first page only, not at 16 bits, for all heads one after the other: the first tokens,
+//                  32 bit as 16 bit, in f32: open pages of a reference cache, never sealed
+//   first page only, not at 16 bits, for all heads in order: the first tokens,
 //     sink keys           f16 [S][D]               exact; their codes are those of an average token
 //     sink values         f16 [S][Dp]
 //
-// Planes. A code of 8, 4 or 2 bits is one plane; one of 6, 5 or 3 bits is two, its low 4, 4 or 2 bits and
-// its high 2, 1 or 1 (code_planes()). Four neighbours, a quad, fill 4 bytes, one each, and a plane of w bits
-// puts 8 / w quads into the same 4 bytes: quad q at the bits (q % (8/w)) * w and up of block q / (8/w).
+// Planes. Codes of 8, 4 or 2 bits have one plane. Codes of 6, 5 or 3 bits have two: the low 4, 4 or 2 bits
+// and the high 2, 1 or 1 (code_planes()). A quad is four neighbouring codes, one in each of 4 bytes. A plane
+// of w bits packs 8 / w quads into the same 4 bytes: quad q starts at bit (q % (8/w)) * w of block q / (8/w).
 //
 //   key plane     u8 [blocks][64 tokens][4 channels]      quads of channels: channel 4q + j in byte j
 //   value plane   u8 [blocks][Dp channels][4 tokens]      quads of tokens:   token 4q + j in byte j
 //
-// The last block of a key plane may be partly used; its other bits are 0. So 16 tokens of a key block, or 16
-// channels of a value block, are the 64 bytes that meet an instruction for dot products of 4 bytes.
+// Unused bits of a key plane's last block are 0. 16 tokens of a key block, or 16 channels of a value block,
+// are 64 bytes: one operand of a 4-byte dot-product instruction.
 //
-// What a code stands for: at 8, 6 and 5 bits value = scale * (code + 0.5), with code + 2^(b-1) stored (values
-// of 8 bits: the signed code itself); at 4, 3 and 2 bits the code is an index into lloyd_max(b) and value =
-// scale * level / 127.
+// Decoding: at 8, 6 and 5 bits, value = scale * (code + 0.5), stored as code + 2^(b-1) (8-bit values: as the
+// signed code itself). At 4, 3 and 2 bits the code is an index into lloyd_max(b), value = scale * level /
+// 127.
 //
-// Blocks, and all arrays in them, begin at offsets that are multiples of 64 bytes; the page's size is a
-// multiple of 64.
+// Blocks and the arrays in them start at multiples of 64 bytes; the page's size is a multiple of 64.
 //
-// What the codes of a key stand for: hadamard(smoothing * (key - mean)), with the orthonormal Sylvester
-// matrix in blocks of hadamard_size; of a value: hadamard(value), of a latent: hadamard(latent - mean). One
-// scale covers `group` consecutive channels of one token. An open page is page_layout(16, 16, ...).
+// Key codes encode hadamard(smoothing * (key - mean)), with the orthonormal Sylvester matrix in blocks of
+// hadamard_size; value codes encode hadamard(value), or hadamard(latent - mean) for latents. One scale covers
+// `group` consecutive channels of one token. An open page is page_layout(16, 16, ...).
 //
-// Latent pages keep once what is key and value: their keys are the rotated channels alone, and the values
-// stand behind them in every dot product with a query. Of a pair of widths the first is the latent's, which
-// is most of the key, the second that of the rotated channels. Nothing else about them is different.
+// Latent pages store once what is both key and value: their keys are the rotated channels alone, and a
+// query's dot product continues from the keys into the values. The first of a pair of widths is the latent's,
+// which is most of the key; the second is the rotated channels'. All else is as above.
 #pragma once
 
 #include <cstddef>
@@ -60,7 +59,7 @@ namespace kvsplit::codec {
 
 inline constexpr int kPageTokens = 64;  // P
 
-// How the bits of a code are spread over planes: the widths of the low one and, or 0, of the high one.
+// The widths of a code's low and high planes; high is 0 if there is only one.
 struct CodePlanes {
     int low, high;
 };
@@ -88,28 +87,28 @@ struct HeadShape {
 HeadShape head_shape(int head_dim);
 inline constexpr int kMaxHeadDim = 1024;
 
-// What a KV head keeps of a token. Thread-safe: a plain value.
+// What a KV head stores per token. Thread-safe: a plain value.
 struct KvHead {
     HeadShape key, value;
-    bool latent = false;  // the channels of the value are those of a key too: of its second part
+    bool latent = false;  // the value is also the second part of the key
 
     KvHead() = default;
     KvHead(const HeadShape& both) : key(both), value(both) {}  // NOLINT(google-explicit-constructor)
-    // n_rotary channels that are key only, and n_latent that are key and value. Throws as head_shape does.
+    // n_rotary channels are key only, n_latent are key and value. Throws as head_shape does.
     static KvHead of_latent(int n_rotary, int n_latent);
 
-    // Which part has the width of --kv's k: the one that is most of the key, so in latent pages the latent,
-    // of which the smaller part, the rotary channels, has the other width.
+    // The part whose width is the k of --kv: most of the key. In latent pages that is the latent; the rotary
+    // channels have the other width.
     const HeadShape& wide_side() const { return latent ? value : key; }
     const HeadShape& other_side() const { return latent ? key : value; }
 
     int query_dim() const { return key.head_dim + (latent ? value.head_dim : 0); }
-    int token_dim() const { return key.head_dim + value.head_dim; }  // what is kept of a token
+    int token_dim() const { return key.head_dim + value.head_dim; }  // stored per token
 
     bool operator==(const KvHead&) const = default;
 };
 
-// Where one array of a page is, in bytes. One that a page lacks has 0 bytes.
+// Where one array of a page is, in bytes. An absent array has 0 bytes.
 struct PageArray {
     std::size_t offset = 0;  // of head 0
     std::size_t stride = 0;  // from head to head
@@ -119,13 +118,12 @@ struct PageArray {
 
 // Where everything is in a layer's page.
 struct PageLayout {
-    int key_bits = 16,
-        value_bits = 16;  // of the arrays: in a latent page those of the rotary channels, the latent
+    // Of the arrays: in a latent page, of the rotary channels and of the latent.
+    int key_bits = 16, value_bits = 16;
     KvHead head;
     KvCodec codec;  // rotation is in the head's shapes
     int n_kv_heads = 0;
-    int sinks =
-        0;  // the first so many tokens are kept exactly where a side is coded; 0 but on the first page
+    int sinks = 0;  // leading tokens stored exactly if a side is coded; 0 except on the first page
 
     PageArray key_mean_scales, key_means, value_mean_scales, value_means;
     PageArray blocks;  // the heads' blocks: the next four arrays
@@ -133,19 +131,19 @@ struct PageLayout {
     PageArray sink_keys, sink_values;
     std::size_t key_high_plane = 0, value_high_plane = 0;  // offset within the head's codes
 
-    // Codes, scales and means of what has the width of --kv's k (f16 at 16 bits), and of what has that of its
-    // v; padding channels included.
+    // Codes, scales and means (f16 at 16 bits) of the part with the width k of --kv, and of the part with v;
+    // padding channels included.
     std::size_t key_bytes = 0, value_bytes = 0;
     std::size_t exact_bytes = 0;  // sinks, and padding between and after the arrays
     std::size_t bytes = 0;        // the whole page = key_bytes + value_bytes + exact_bytes
 };
 
-// The one function from which every byte count of the cache derives. Throws Error(kUnsupported) for widths
-// that there are not. Without codec.rotation the layout's shapes have hadamard_size 1.
+// Every byte count of the cache derives from this function. Throws Error(kUnsupported) for unknown widths.
+// Without codec.rotation the layout's shapes have hadamard_size 1.
 PageLayout page_layout(KvWidths widths, const KvHead& head, int n_kv_heads, int sinks,
                        const KvCodec& codec = {});
 
-// Bits stored for each element of a sealed page beyond the first, everything counted but the page's padding.
+// Bits stored per element of a sealed page other than the first, counting everything but the page's padding.
 double key_bits_per_element(int key_bits, const KvHead& head);
 double value_bits_per_element(int value_bits, const KvHead& head);
 

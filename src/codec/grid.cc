@@ -21,7 +21,7 @@ constexpr LevelTable level_table(const int (&positive)[n_positive], float top) {
         t.levels[n_positive + i] = static_cast<std::int8_t>(positive[i]);
         t.levels[n_positive - 1 - i] = static_cast<std::int8_t>(-positive[i]);
     }
-    int below = 0;  // how many thresholds the cells so far hold
+    int below = 0;  // thresholds in the cells so far
     for (int cell = 0; cell < kCells; ++cell) {
         t.index[cell] = below;
         t.lower[cell] = static_cast<float>(positive[below]) / 127.0f;
@@ -38,9 +38,8 @@ constexpr LevelTable level_table(const int (&positive)[n_positive], float top) {
 
 // Lloyd-Max quantiser of the standard normal density (Max 1960; Lloyd 1982): levels are the means of their
 // cells, cell borders the midpoints between levels. Iterated to a fixed point on a grid of 160,001 points
-// over
-// [-8, 8], then scaled so that the top level is 127, and rounded. scripts/oracles/codec_pages.py recomputes
-// and checks it.
+// over [-8, 8], then scaled so that the top level is 127, and rounded. scripts/oracles/codec_pages.py
+// recomputes and checks it.
 constexpr LevelTable kLloydMax4 = level_table({6, 18, 31, 44, 58, 75, 96, 127}, 2.7336744868765432f);
 constexpr LevelTable kLloydMax3 = level_table({14, 45, 79, 127}, 2.1522261067389956f);
 constexpr LevelTable kLloydMax2 = level_table({38, 127}, 1.5104984251875457f);
@@ -86,7 +85,7 @@ constexpr GridPolicy kValuePolicies[] = {
 
 constexpr int kWidths = 6;  // of each side
 
-// Where a width is in the tables, or -1.
+// A width's index in the tables, or -1.
 constexpr int find(const GridPolicy (&policies)[kWidths], int bits) {
     for (int i = 0; i < kWidths; ++i) {
         if (policies[i].bits == bits) return i;

@@ -1,8 +1,8 @@
-// Quantisation grids as data: what the codes of each width mean and how their scales are chosen.
+// Quantisation grids as data: the meaning of each width's codes, and how their scales are chosen.
 //
-// x holds the channels of one group of one token, c its codes' values on the grid, so that x ~ scale * c.
-// A search tries the starting step times each factor (rounded to f16), takes the nearest codes, and keeps
-// those whose fitted scale leaves the least squared error; the rule then says which scale is stored.
+// x is one group of channels of one token, c the grid values of its codes: x ~ scale * c. A search tries the
+// starting step times each factor (rounded to f16), takes the nearest codes, and keeps those whose fitted
+// scale leaves the least squared error; the rule then says which scale is stored.
 #pragma once
 
 #include <cstdint>
@@ -10,15 +10,16 @@
 namespace kvsplit::codec {
 
 enum class GridKind {
-    kUniform,   // midrise: c = code + 0.5, code in [-2^(b-1), 2^(b-1) - 1]; starting step max|x| / (2^(b-1) -
-                // 0.5)
-    kLloydMax,  // c = level / 127 of the width's table; starting step rms(x) * top
+    // Midrise: c = code + 0.5, code in [-2^(b-1), 2^(b-1) - 1]; starting step max|x| / (2^(b-1) - 0.5).
+    kUniform,
+    // c = level / 127 from the width's table; starting step rms(x) * top.
+    kLloydMax,
 };
 
 enum class ScaleRule {
-    kStep,          // the step that the codes were taken with
+    kStep,          // the step used to pick the codes
     kLeastSquares,  // s_ls = <x,c> / <c,c>
-    kUnbiased,      // s_ub = <x,x> / <x,c>: scale * c then has the same product with x as x itself
+    kUnbiased,      // s_ub = <x,x> / <x,c>, so that <scale * c, x> = <x, x>
     kMixed,         // sqrt(s_ls * s_ub)
 };
 
@@ -32,7 +33,7 @@ struct LevelTable {
     float threshold[8];      // by cell; 1e30 in cells without one
     float lower[8];          // by cell: magnitude of the level below the threshold
     float upper[8];          // by cell: magnitude of the level above it
-    std::int32_t index[8];   // by cell: which positive level `lower` is, counted from 0
+    std::int32_t index[8];   // by cell: index of `lower` among the positive levels, from 0
 };
 
 struct GridPolicy {
@@ -44,12 +45,12 @@ struct GridPolicy {
     const LevelTable* table;  // null for kUniform
 };
 
-// The recipe for a width; without search its grid with the starting step as scale. Aborts for a width without
-// codes: check_width() comes first.
+// The recipe for a width; without search, its grid with the starting step as the scale. Aborts for a width
+// without codes: call check_width() first.
 const GridPolicy& key_policy(int bits, bool search);
 const GridPolicy& value_policy(int bits, bool search);
 
-// What codes of 4, 3 and 2 bits index, on both sides.
+// The tables that codes of 4, 3 and 2 bits index, on both sides.
 extern const LevelTable kLloydMax4, kLloydMax3, kLloydMax2;
 constexpr const std::int8_t* lloyd_max(int bits) {
     return (bits == 4 ? kLloydMax4 : bits == 3 ? kLloydMax3 : kLloydMax2).levels;

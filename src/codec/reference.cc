@@ -15,7 +15,7 @@ constexpr float kMinScale = 1e-7f;     // rounds to a positive f16
 constexpr float kMinProduct = 1e-12f;  // keeps the scale rules away from division by 0
 constexpr int kLanes = 16;             // tokens that a fast encoder works on at once
 
-// max and min as the vector instructions have them: a NaN in `a` gives b.
+// max and min as vector instructions compute them: a NaN in `a` gives b.
 float vmax(float a, float b) { return a > b ? a : b; }
 float vmin(float a, float b) { return a < b ? a : b; }
 float clamp(float x, float low, float high) { return vmin(vmax(x, low), high); }
@@ -35,7 +35,7 @@ struct Tile {
     std::vector<float> x;
 };
 
-// The mean of a channel over the page's tokens but the sinks.
+// The mean of a channel over the page's tokens, sinks excluded.
 float channel_mean(Tile& tile, int channel, int sinks) {
     float sum[kLanes] = {};
     for (int t = sinks; t < kPageTokens; ++t) sum[t % kLanes] = sum[t % kLanes] + tile.at(channel, t);
@@ -45,7 +45,7 @@ float channel_mean(Tile& tile, int channel, int sinks) {
     return sum[0] * (1.0f / static_cast<float>(kPageTokens - sinks));
 }
 
-// The sinks are stored exactly; an average token takes their place so that they shape nothing.
+// Sinks are stored exactly, so an average token replaces them: they must not affect scales.
 void replace_sinks(Tile& tile, int channel, int sinks, float mean) {
     for (int t = 0; t < sinks; ++t) tile.at(channel, t) = mean;
 }
@@ -69,7 +69,7 @@ float transform_factor(const HeadShape& shape) {
     return 1.0f / std::sqrt(static_cast<float>(shape.hadamard_size));
 }
 
-// A code and the grid value that it stands for.
+// A code and its grid value.
 struct Code {
     int code;  // uniform: signed; Lloyd-Max: table index
     float value;
@@ -151,9 +151,8 @@ Scales choose_scales(const GridPolicy& grid, const Group& group) {
     return best;
 }
 
-// The codes of one side of a head, element by element: the one description of how planes are packed. Keys
-// stand in quads of channels with the tokens side by side, values in quads of tokens with the (padded)
-// channels side by side.
+// The codes of one side of a head, element by element: defines how planes are packed. Keys form quads of
+// channels, with tokens adjacent; values form quads of tokens, with (padded) channels adjacent.
 class CodeArray {
   public:
     static CodeArray keys(const PageLayout& l, int head, std::uint8_t* page) {
@@ -163,7 +162,7 @@ class CodeArray {
         return {page + l.value_codes.at(head), l.value_bits, l.value_high_plane, l.head.value.padded_dim,
                 false};
     }
-    // Signed codes of even grids and indices of levels; all bits must be 0 before.
+    // Signed codes of even grids, or indices of levels. All bits must be 0 before.
     void set(int row, int column, int code) {
         const int stored = code + bias_;
         put(0, planes_.low, row, column, stored & mask(planes_.low));
@@ -206,7 +205,7 @@ class CodeArray {
     int columns_, bias_;
 };
 
-// Quantises a rotated tile; set(channel, token, code) puts a code in its place.
+// Quantises a rotated tile; set(channel, token, code) stores a code.
 template <typename Set>
 void encode_tile(const GridPolicy& grid, Tile& tile, std::uint16_t* scales, Set set) {
     const HeadShape& shape = tile.shape;
@@ -239,7 +238,7 @@ void decode_tile(const GridPolicy& grid, const std::uint16_t* scales, Tile& tile
     for (float& x : tile.x) x = x * factor;
 }
 
-// Subtracts the page mean, as stored, and writes it: zeros where keys are not centred.
+// Subtracts the page mean as stored, and writes it: zeros if keys are not centred.
 void center(const PageLayout& layout, Tile& tile, std::int8_t* mean, std::uint16_t* mean_scale) {
     const int dim = tile.shape.padded_dim;
     std::vector<float> exact(index(dim));

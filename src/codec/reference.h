@@ -1,12 +1,11 @@
 // The definition of the codecs: plain scalar encoding and decoding of one head of one page.
 //
-// Fast encoders give the same bits. They work on 16 tokens at a time, so every sum over channels here runs in
-// order, every sum over tokens is taken in 16 interleaved parts that are folded in halves, and nothing is
+// Fast encoders give the same bits. They work on 16 tokens at a time, so sums over channels here run in
+// order, sums over tokens run in 16 interleaved parts that are then folded in halves, and no operations are
 // fused.
 //
-// Any f16 input is safe: infinities count as +-65504 and NaN as -65504.
-// Thread-safe: functions of their arguments. Layouts are those of codec.h; `page` is the start of the layer's
-// page, `head` counts from 0.
+// Any f16 input is safe: infinities count as +-65504, NaN as -65504. Thread-safe: functions of their
+// arguments. For layouts see codec.h; `page` is the start of the layer's page, `head` counts from 0.
 #pragma once
 
 #include <cstdint>
@@ -23,12 +22,12 @@ void encode_key_page(const PageLayout& layout, int head, const std::uint16_t* op
                      const float* smoothing, std::uint8_t* page);
 
 // Seals the values of one head. open_values: f16 [64 tokens][padded_dim], padding channels 0. Latents, which
-// are keys as well, have a mean too.
+// are also keys, have a mean too.
 void encode_value_page(const PageLayout& layout, int head, const std::uint16_t* open_values,
                        std::uint8_t* page);
 
-// What the codes stand for, in the basis of the model: keys or values f32 [64 tokens][head_dim]. Sinks are
-// not put back: on the first page the caller reads tokens 0 .. 3 from the sink arrays.
+// The decoded keys or values in the model's basis: f32 [64 tokens][head_dim]. Sinks are not restored: on the
+// first page the caller reads them from the sink arrays.
 void decode_key_page(const PageLayout& layout, int head, const std::uint8_t* page, const float* smoothing,
                      float* keys);
 void decode_value_page(const PageLayout& layout, int head, const std::uint8_t* page, float* values);

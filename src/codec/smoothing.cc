@@ -14,7 +14,7 @@ namespace {
 constexpr double kExponent = 1.0 / 8;
 constexpr double kFloor = 1e-3;  // of the mean over channels
 
-// Variance of one channel over all tokens of the pages but the sinks.
+// Variance of one channel over all tokens of the pages, sinks excluded.
 double variance(std::span<const std::uint16_t* const> pages, int sinks, std::size_t channel) {
     double sum = 0, sum_squares = 0;
     std::size_t n = 0;
@@ -32,8 +32,8 @@ double variance(std::span<const std::uint16_t* const> pages, int sinks, std::siz
     return std::max(0.0, sum_squares / static_cast<double>(n) - mean * mean);
 }
 
-// Adds the floor, after taking what is no variance (negative, NaN) as 0. False if the channels are all zero
-// or not finite.
+// Counts invalid variances (negative, NaN) as 0, then adds the floor. False if all channels are zero or not
+// finite.
 bool add_floor(std::vector<double>& x) {
     double mean = 0;
     for (double& v : x) v = v > 0 ? v : 0;
@@ -70,7 +70,7 @@ float prepare_query(const HeadShape& shape, const float* query, const float* smo
     for (int c = 0; c < shape.head_dim; ++c) x[static_cast<std::size_t>(c)] = query[c] / smoothing[c];
     hadamard(shape, x.data());
     float largest = 1e-12f;
-    for (float v : x) largest = std::max(largest, std::fabs(v));  // a NaN is passed over
+    for (float v : x) largest = std::max(largest, std::fabs(v));  // skips NaN
     const float scale = largest / 127.0f;
     for (int c = 0; c < dim; ++c) {
         const float code = std::nearbyint(x[static_cast<std::size_t>(c)] / scale);

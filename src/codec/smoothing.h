@@ -1,5 +1,4 @@
-// What queries and keys do to each other before they become integers: channel smoothing and query
-// preparation.
+// Before queries and keys become integers: channel smoothing of keys, and query preparation.
 #pragma once
 
 #include <cstdint>
@@ -9,16 +8,15 @@
 
 namespace kvsplit::codec {
 
-// The factor that each key channel is multiplied with before rotation (queries are divided by it), for one
-// layer and KV head:  s_c = (E[q_c^2] / Var[k_c])^(1/8), normalised to geometric mean 1. To numerator and
-// denominator a thousandth of its mean over the channels is added.
-//   query_squares  f32 [head_dim]: for each channel the mean (or the sum: a common factor cancels) of q^2
-//                  after RoPE over the heads of the group and the tokens from `sinks` on
-//   key_pages      f16 [head_dim][64 tokens] each: the first pages of the sequence, complete; the first
-//   `sinks`
-//                  tokens are left out of the variance
-//   smoothing      f32 [padded_dim], written: finite and positive whatever the input (all 1 if it is
-//                  degenerate, and in padding channels)
+// The factors by which key channels are multiplied before rotation (queries are divided by them), for one
+// layer and KV head: s_c = (E[q_c^2] / Var[k_c])^(1/8), normalised to geometric mean 1. A thousandth of the
+// mean over channels is added to numerator and denominator.
+//   query_squares  f32 [head_dim]: per channel, the mean (or the sum: a common factor cancels) of q^2 after
+//                  RoPE, over the heads of the group and the tokens from `sinks` on
+//   key_pages      f16 [head_dim][64 tokens] each: the first pages of the sequence, complete; the variance
+//                  leaves out the first `sinks` tokens
+//   smoothing      f32 [padded_dim], written: finite and positive for any input (all 1 if the input is
+//                  degenerate, and 1 in padding channels)
 void compute_smoothing(const HeadShape& shape, std::span<const float> query_squares,
                        std::span<const std::uint16_t* const> key_pages, int sinks,
                        std::span<float> smoothing);
