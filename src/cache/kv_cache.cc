@@ -17,8 +17,8 @@ int first_visible_page(int window, int position) {
     return window > 0 ? std::max(0, position - window + 1) / P : 0;
 }
 
-// Positions below this are no longer served exactly once the token at length - 1 has been evaluated: the
-// pages that must be open for them are sealed.
+// After evaluating the token at length - 1, positions below this can no longer be evaluated exactly: the
+// pages they read as open are sealed.
 int lowest_exact_position(int length, int open_pages) {
     const int first_open = std::max(0, (length - 1) / P - (open_pages - 1));
     return first_open == 0 ? 0 : (first_open + open_pages - 1) * P;
@@ -32,7 +32,7 @@ std::size_t smoothing_floats(const CacheLayouts& layouts) {
     return static_cast<std::size_t>(page.n_kv_heads) * static_cast<std::size_t>(page.head.key.padded_dim);
 }
 
-// n pages of one layout.
+// Adds n pages of one layout.
 void add_pages(KvBytes& bytes, const codec::PageLayout& layout, int n, bool as_exact) {
     const auto count = static_cast<std::size_t>(std::max(0, n));
     if (as_exact) {
@@ -44,7 +44,7 @@ void add_pages(KvBytes& bytes, const codec::PageLayout& layout, int n, bool as_e
     bytes.exact += count * layout.exact_bytes;
 }
 
-// The bytes of a layer whose pages begin at first_page, of which those from first_open on are open.
+// Adds a layer's pages: sealed from first_page on, open from first_open to end_page - 1.
 void add_layer(KvBytes& bytes, const CacheLayouts& layouts, int first_page, int first_open, int end_page) {
     const bool with_first = first_page == 0 && first_open > 0;
     add_pages(bytes, layouts.first_sealed, with_first, false);
@@ -135,7 +135,7 @@ void KvCache::grow_open(int layer_index, int n) {
     while (layer.end_open() < end) {
         const std::size_t bytes = layouts(layer_index).open.bytes;
         Page page = memory_.allocate(bytes);
-        // Tokens that are not there yet get weight 0, which must not meet a NaN.
+        // Missing tokens get weight 0, and 0 * NaN would be NaN.
         std::memset(page.get(), 0, bytes);
         layer.open.push_back(std::move(page));
     }
@@ -172,7 +172,7 @@ bool KvCache::can_trim_to(int n) const {
         if (first_visible_page(geometry_.layer(i).window, n) < first_page) return false;
         const CacheLayouts& l = layouts(i);
         if (l.coded() && layer.first_open > 0 && n < (layer.first_open + open_pages_ - 1) * P) return false;
-        // The sums behind the smoothing vector cannot be undone.
+        // Tokens cannot be taken out of the sums for the smoothing vector.
         if (l.coded_keys() && !layer.smoothing_frozen && n > sinks() && n < length_) return false;
     }
     return true;

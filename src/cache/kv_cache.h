@@ -1,8 +1,8 @@
-// KvCache: the keys and values of one sequence, all layers that attend, as open and sealed pages; and with
-// them the state of its recurrent layers, if the model has such.
+// KvCache: one sequence's keys and values, as open and sealed pages of all attending layers, and the state of
+// its recurrent layers, if any.
 //
 // The rule (docs/design.md): position t reads position s exactly iff t/P - s/P < T or s < S, else the sealed
-// codes. It depends on positions alone, so results do not depend on how a text is cut into batches.
+// codes. The rule depends only on positions, so results do not depend on how a text is split into batches.
 #pragma once
 
 #include <cstddef>
@@ -17,14 +17,14 @@
 
 namespace kvsplit {
 
-// What one layer keeps of each token.
+// What one layer stores per token.
 struct CacheLayer {
     int n_kv_heads = 0;
     codec::KvHead head;
     int window = 0;     // the sliding window in tokens, 0 for none
-    int n_readers = 1;  // layers of the model that attend over it: its own, and those that share it
+    int n_readers = 1;  // layers of the model that read it: its own and those that share it
 
-    // Elements of a token in the width of --kv's k, and in that of its v.
+    // Elements per token with the width k of --kv, and with the width v.
     double wide_elements() const { return double(n_kv_heads) * head.wide_side().head_dim; }
     double other_elements() const { return double(n_kv_heads) * head.other_side().head_dim; }
 };
@@ -34,15 +34,15 @@ struct CacheGeometry {
     std::vector<CacheLayer> layers;  // those that keep keys and values
     RecurrentShape recurrent{};
 
-    // Of a model whose layers differ in their windows at most.
+    // For a model whose layers differ only in their windows.
     static CacheGeometry uniform(int n_kv_heads, const codec::KvHead& head, const std::vector<int>& windows);
 
     int n_layers() const { return static_cast<int>(layers.size()); }
     const CacheLayer& layer(int i) const { return layers[static_cast<std::size_t>(i)]; }
-    double elements() const;  // of a token in all layers
+    double elements() const;  // per token, over all layers
 };
 
-// The three page layouts of layers that have the same heads and widths.
+// The three page layouts shared by layers with the same heads and widths.
 struct CacheLayouts {
     KvWidths widths;
     codec::PageLayout open, sealed, first_sealed;
@@ -57,25 +57,25 @@ struct CacheLayouts {
 // The layouts of all layers of one (geometry, spec).
 class LayerLayouts {
   public:
-    // Throws as CacheLayouts, and Error(kInvalidArgument) where the spec names layers that there are not.
+    // Throws as CacheLayouts does, and Error(kInvalidArgument) if the spec names layers that do not exist.
     LayerLayouts(const CacheGeometry& geometry, const KvSpec& spec);
     const CacheLayouts& layer(int i) const { return kinds_[kind_[static_cast<std::size_t>(i)]]; }
 
   private:
-    std::vector<CacheLayouts> kinds_;  // different ones
-    std::vector<std::size_t> kind_;    // of each layer
+    std::vector<CacheLayouts> kinds_;  // distinct ones
+    std::vector<std::size_t> kind_;    // per layer: index into kinds_
 };
 
 // One layer of one sequence. Pages are numbered by position / P. A page is in exactly one of the two lists,
 // except inside attention(), which seals pages whose open form its own queries still read.
 struct LayerCache {
-    int first_sealed = 0;  // number of sealed[0]; smaller ones have left the window
+    int first_sealed = 0;  // page number of sealed[0]; earlier pages have left the window
     std::vector<Page> sealed;
-    int first_open = 0;  // number of open[0]
+    int first_open = 0;  // page number of open[0]
     std::vector<Page> open;
-    // (n_kv_heads, padded_dim of the key), only with quantised keys. Until the first page is sealed: sums of
-    // q^2 over the tokens S .. T*P-1 seen so far, averaged over the heads of the group; afterwards the
-    // smoothing vector s.
+    // (n_kv_heads, key padded_dim), only with quantised keys. Until the first page is sealed: sums of q^2
+    // over the tokens S .. T*P-1 seen so far, averaged over the heads of the group. After that: the smoothing
+    // vector s.
     std::vector<float> smoothing;
     bool smoothing_frozen = false;
 
@@ -98,10 +98,10 @@ class KvCache {
     const LayerCache& layer(int i) const { return layers_[static_cast<std::size_t>(i)]; }
     RecurrentState& recurrent() { return recurrent_; }
 
-    // A step appends n tokens: for each layer grow_open, (the backend fills, seals and attends, for all of
-    // the cache's readers), retire; then advance.
+    // A step appends n tokens: for each layer grow_open(), then the backend fills, seals and attends for all
+    // readers of the layer, then retire(). After all layers, advance().
     void grow_open(int layer, int n);
-    // How many pages a step of n tokens seals in this layer: those from first_open on.
+    // The number of pages that a step of n tokens seals in this layer, from first_open on.
     int pages_to_seal(int layer, int n) const;
     Page allocate_sealed(int layer, int page) {
         return memory_.allocate(layouts(layer).sealed_page(page).bytes);
@@ -110,12 +110,12 @@ class KvCache {
     void retire(int layer, int n);
     void advance(int n) { length_ += n; }
 
-    // As Session::trim: keeps the first n tokens where that is exact, else none. Returns the new length. A
-    // recurrent state allows no cut but that at the end.
+    // As Session::trim: keeps the first n tokens if that is exact, else none. Returns the new length. A
+    // recurrent state can only be kept whole.
     int trim(int n);
     KvCache fork() const;
 
-    // Counts what is there.
+    // Sizes of what is allocated now.
     KvStats stats() const;
 
   private:
@@ -131,7 +131,7 @@ class KvCache {
     RecurrentState recurrent_;
 };
 
-// What stats() will say of a cache with n_tokens: computed, not made.
+// The stats() of a cache of n_tokens, computed without making one.
 KvStats plan_cache(const CacheGeometry& geometry, const KvSpec& spec, int n_tokens);
 // The same, layer by layer.
 std::vector<KvBytes> plan_layers(const CacheGeometry& geometry, const KvSpec& spec, int n_tokens);

@@ -17,11 +17,11 @@ constexpr std::string_view kUnderstood =
     "be, terms such as +tail=128, +sinks=0, +mean=off, +0-1=k8v8";
 
 [[noreturn]] void reject(std::string_view text, std::string_view why) {
-    constexpr std::size_t kShown = 40;  // bytes: more does not help, and may be none of the reader's business
+    constexpr std::size_t kShown = 40;  // bytes: more does not help, and may be private
     fail(ErrorCode::kInvalidArgument, "'{}' is not a cache precision: {}", printable(text, kShown), why);
 }
 
-// Reads the digits at the front of text and removes them; nothing if there are none or too many.
+// Takes the leading digits off text; nothing if there are none or too many.
 std::optional<int> take_number(std::string_view& text) {
     int value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);

@@ -1,4 +1,4 @@
-// What attention reads of a cache: the bytes that a decoding step draws from memory.
+// The bytes of a cache that attention reads in a decoding step.
 #pragma once
 
 #include <cstddef>
@@ -7,8 +7,8 @@
 
 namespace kvsplit {
 
-// Bytes that the latest token's attention read, in all layers that read it: codes, scales and means of the
-// sealed pages that its windows reach, and the 16-bit keys and values of the tokens that it reads exactly.
+// Bytes that the latest token's attention read, over all layers: codes, scales and means of the sealed pages
+// within its windows, and 16-bit keys and values of the tokens that it reads exactly.
 std::size_t kv_bytes_read(const KvCache& cache);
 
 }  // namespace kvsplit

@@ -13,12 +13,12 @@
 namespace kvsplit {
 namespace {
 
-// Beyond this much, pages are cut from slabs of huge pages. Before, the part of a slab that nobody uses would
-// weigh too much.
+// Pages beyond this total are cut from slabs of huge pages. In a smaller cache the unused part of a slab
+// would cost too much.
 constexpr std::size_t kWithoutSlabs = std::size_t{8} << 20;
 constexpr std::size_t kSlab = std::size_t{32} << 20;
 #if defined(__SANITIZE_ADDRESS__)
-constexpr bool kUseSlabs = false;  // inside them it would see no borders
+constexpr bool kUseSlabs = false;  // the sanitizer sees no borders inside them
 #else
 constexpr bool kUseSlabs = true;
 #endif
@@ -43,7 +43,7 @@ struct PageMemory::State {
 
     void give_back(std::byte* data, std::size_t bytes) noexcept {
         const ProcessLock lock(mutex);
-        if (!lock) return;  // lost, as in a child nobody can tell in what state the lists are
+        if (!lock) return;                                // leaked: in a child the lists may be inconsistent
         sizes.find(bytes)->second.freed.push_back(data);  // has room: see take_freed_or_new()
         in_use -= bytes;
         if (in_use == 0) free_all();
@@ -106,7 +106,7 @@ struct PageMemory::State {
         slab_bytes = allocated = 0;
     }
 
-    // So that no push_back() up to n elements can fail.
+    // After this, no push_back() up to n elements can fail.
     template <typename T>
     static void make_room(std::vector<T>& list, std::size_t n) {
         if (list.capacity() < n) list.reserve(2 * n);
@@ -115,7 +115,7 @@ struct PageMemory::State {
     ProcessMutex mutex;
     std::unordered_map<std::size_t, Size> sizes;  // by the bytes of a page
     std::vector<Allocation> allocations;
-    std::byte* slab = nullptr;  // what is left of the newest
+    std::byte* slab = nullptr;  // rest of the newest one
     std::size_t slab_bytes = 0;
     std::size_t allocated = 0;  // bytes of all pages
 };

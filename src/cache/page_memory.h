@@ -10,11 +10,11 @@ namespace kvsplit {
 // sequences; an open page has one owner.
 using Page = std::shared_ptr<std::byte>;
 
-// Allocates pages, counts them, and keeps freed ones for the next page of the same size; with the last page
-// in use all memory goes back to the system. Many pages lie side by side in huge pages of the system:
-// attention jumps from one to another, and would else pay for each jump with a look into the page tables.
-// Thread-safe. Pages may outlive it. In a child of a process of which another thread was allocating or
-// freeing a page at the fork, pages can be freed, but allocate() throws Error(kUnsupported).
+// Allocates and counts pages, and keeps freed ones for reuse at the same size. When no page is in use, all
+// memory returns to the system. Pages are packed into the system's huge pages, since attention jumps between
+// pages and each jump would otherwise cost a page-table lookup. Thread-safe. Pages may outlive it. After a
+// fork() during which another thread was allocating or freeing a page, the child can free pages, but
+// allocate() throws Error(kUnsupported).
 class PageMemory {
   public:
     PageMemory();
@@ -22,11 +22,11 @@ class PageMemory {
     // `bytes` (a multiple of 64) of memory, 64-byte aligned, contents undefined. Throws Error(kOutOfMemory).
     Page allocate(std::size_t bytes);
 
-    // Bytes of the pages that have a handle.
+    // Bytes of all pages that have a handle.
     std::size_t bytes_in_use() const;
 
-    // What pages of `bytes` altogether take from a system that has huge pages: more, by the unused part of
-    // one.
+    // The memory that pages of `bytes` in total take on a system with huge pages, including the unused part
+    // of the last one.
     static std::size_t footprint(std::size_t bytes);
 
   private:

@@ -1,7 +1,7 @@
-// RecurrentState: what layers remember of a sequence in a fixed number of floats, in place of keys and values
-// or beside them.
+// RecurrentState: a layer's memory of a sequence in a fixed number of floats, instead of or in addition to
+// keys and values.
 //
-// It has no positions: every token changes all of it, so it can be copied and forgotten, but not cut back.
+// It has no positions: each token changes all of it, so it can be copied and cleared, but not truncated.
 #pragma once
 
 #include <cstddef>
@@ -11,18 +11,17 @@
 
 namespace kvsplit {
 
-// Layers that have a state are numbered from 0 and all alike.
+// Layers with a state are numbered from 0 and have the same shape.
 struct RecurrentShape {
     int n_layers = 0;       // 0: the model has no such layers
-    std::size_t tail = 0;   // floats of a layer: the latest inputs of its convolution
-    std::size_t state = 0;  // floats of a layer: the sum over all tokens
+    std::size_t tail = 0;   // floats per layer: the latest inputs of its convolution
+    std::size_t state = 0;  // floats per layer: the sum over all tokens
 
     std::size_t layer_bytes() const;
     std::size_t bytes() const { return static_cast<std::size_t>(n_layers) * layer_bytes(); }
 };
 
-// Zeros take no memory: a layer's floats are allocated when somebody asks for them. Not thread-safe; one
-// owner at a time.
+// Zeros take no memory: a layer's floats are allocated on first access. Not thread-safe; one owner at a time.
 class RecurrentState {
   public:
     RecurrentState(const RecurrentShape& shape, PageMemory memory);
