@@ -71,7 +71,7 @@ void require(const void* pointer, const char* name) {
     if (!pointer) fail(ErrorCode::kInvalidArgument, "{} is NULL", name);
 }
 
-// An array with its length: NULL is fine when there is nothing in it.
+// An array with its length; NULL is fine if it is empty.
 template <typename T>
 void require_array(const T* pointer, std::size_t n, const char* name) {
     if (n > 0) require(pointer, name);
@@ -91,7 +91,7 @@ kvsplit_status fill(const T* from, std::size_t n, T* array, std::size_t capacity
     return KVSPLIT_OK;
 }
 
-// Of the struct's first version.
+// The size of the struct's first version.
 template <typename T>
 constexpr std::size_t kLeastSize = sizeof(T);
 template <>
@@ -104,7 +104,7 @@ void check_size(const T* given) {
          "struct_size is {}: make it sizeof the struct, as its _init function does", given->struct_size);
 }
 
-// Convention 6, in: the fields that the caller's version of the struct has, over the defaults for the rest.
+// Convention 6, in: the fields that the caller's version of the struct has, and defaults for the rest.
 template <typename T>
 T read_struct(const T* from, T defaults) {
     if (!from) return defaults;

@@ -1,4 +1,4 @@
-// Hidden states, for measuring: the lab compares many caches without keeping full logits of each.
+// Hidden states, which let the lab compare many caches without keeping full logits of each.
 #pragma once
 
 #include <span>

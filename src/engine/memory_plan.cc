@@ -8,8 +8,8 @@
 namespace kvsplit {
 namespace {
 
-// Pages of a batch that wait for being sealed: those of the layer that attends, and those of earlier ones
-// that later layers will read.
+// Most bytes of a batch's pages before sealing: those of the attending layer, and of earlier layers that
+// later ones read.
 std::size_t waiting_pages(const CacheGeometry& geometry, const KvSpec& f16, int batch) {
     const std::vector<KvBytes> layers = plan_layers(geometry, f16, batch);
     std::size_t most = 0, held = 0;
@@ -20,7 +20,7 @@ std::size_t waiting_pages(const CacheGeometry& geometry, const KvSpec& f16, int 
     return most;
 }
 
-// Of the process, with this file's vocabulary in memory.
+// Resident memory of the process with this file's vocabulary.
 std::size_t measure_program(const gguf::File& file) {
     const auto tokenizer = text::Tokenizer::create(file);
     return current_rss();

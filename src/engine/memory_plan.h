@@ -1,4 +1,4 @@
-// What a model takes in memory besides its caches, worked out without loading it.
+// The memory that a model needs in addition to its caches, computed without loading it.
 #pragma once
 
 #include <cstddef>
@@ -10,24 +10,24 @@
 
 namespace kvsplit {
 
-// Reads the file's header and makes a dry run of loading and of the forward pass on a backend that only
-// counts. All figures are bytes.
+// Reads the file's header, then dry-runs loading and the forward pass on a backend that only counts. All
+// figures are bytes.
 class MemoryPlan {
   public:
-    // Throws Error as Model::load does, but for contents of the weights, which are not read.
+    // Throws Error as Model::load does, except for the weights' contents, which are not read.
     MemoryPlan(const std::string& path, const ModelOptions& options);
 
     const ModelInfo& info() const { return info_; }
     const CacheGeometry& geometry() const { return geometry_; }
 
-    // The process itself: code, vocabulary and metadata. Measured, when they had been read; 0 where the
-    // system does not tell.
+    // The process itself: code, vocabulary and metadata. Measured after reading these; 0 if the system does
+    // not report it.
     std::size_t program() const { return program_; }
-    // The weights in the order of the kernels, and tables of a file that is in memory. (Others stay in the
-    // file, of which the system keeps what it has room for.)
+    // The weights as the kernels need them, and embedding tables if the file is read whole. (Otherwise tables
+    // stay in the file, and the system caches what it has room for.)
     std::size_t weights() const { return weights_bytes_ + table_bytes_; }
-    // Activations of a batch and of a session, scratch memory of the kernels, and the pages of a batch that
-    // wait for being sealed, when the cache goes up to `context` tokens.
+    // Activations of a batch and a session, scratch memory of the kernels, and a batch's pages until they are
+    // sealed, for a cache of up to `context` tokens.
     std::size_t working(int context) const;
 
   private:

@@ -10,7 +10,7 @@
 namespace kvsplit {
 namespace {
 
-// The description, if the model has as many embeddings as its tokenizer has tokens.
+// Checks that the model has as many embeddings as its tokenizer has tokens; returns the description.
 ModelDescription check_vocabulary(const gguf::File& file, const text::Tokenizer& tokenizer,
                                   ModelDescription description) {
     if (description.n_vocab != tokenizer.vocab_size()) {

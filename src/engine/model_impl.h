@@ -1,4 +1,4 @@
-// The engine behind kvsplit/model.h: a loaded model, and sessions on it.
+// Implements kvsplit/model.h: a loaded model, and sessions on it.
 #pragma once
 
 #include <memory>
@@ -11,7 +11,7 @@
 
 namespace kvsplit {
 
-// What the file says of the model, without its weights.
+// Describes the model from the file's metadata; does not read weights.
 ModelInfo make_info(const gguf::File& file, const ModelDescription& description);
 
 class ModelImpl final : public Model {
@@ -32,17 +32,17 @@ class ModelImpl final : public Model {
     const CacheGeometry& geometry() const { return geometry_; }
     PageMemory page_memory() const { return backend_->page_memory(); }
 
-    static constexpr int kBatch = 512;  // most tokens in one forward pass
+    static constexpr int kBatch = 512;  // most tokens per forward pass
 
     // One forward pass of at most kBatch tokens. hidden: (tokens.size(), n_embd). Thread-safe.
     void step(std::span<const Token> tokens, std::span<const SequenceRun> runs, float* hidden) const;
     // logits (n, n_vocab) of hidden states (n, n_embd). Thread-safe.
     void project(const float* hidden, int n, float* logits) const;
-    // Random keys and values in place of n_tokens evaluated ones. Thread-safe.
+    // Appends n_tokens random keys and values in place of evaluated ones. Thread-safe.
     void fill_randomly(KvCache& cache, int n_tokens, unsigned seed) const;
 
   private:
-    // Calls fn while nobody else uses the backend and the workspace.
+    // Calls fn with exclusive use of the backend and the workspace.
     template <typename F>
     void alone(F fn) const;
 
@@ -92,8 +92,8 @@ class SessionImpl final : public Session {
     KvCache cache_;
     std::vector<float> hidden_;  // (kBatch, n_embd)
     std::vector<float> logits_;  // (n_vocab)
-    bool has_logits_ = false;    // that logits_ are those of the last token held
-    bool whole_ = true;          // false: a step failed half way, and the layers disagree
+    bool has_logits_ = false;    // logits_ are those of the last token held
+    bool whole_ = true;          // false: a step failed halfway, and the layers disagree
     bool evaluating_ = false;    // inside eval()
 };
 

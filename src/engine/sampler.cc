@@ -15,14 +15,14 @@ struct Candidate {
     Token token;
 };
 
-// A total order, so that ties fall the same way everywhere: the lower token id wins.
+// A total order, so that ties break the same way everywhere: the lower token id wins.
 bool better(const Candidate& a, const Candidate& b) {
     return a.logit > b.logit || (a.logit == b.logit && a.token < b.token);
 }
 bool worse(const Candidate& a, const Candidate& b) { return better(b, a); }
 
-// e^x for x <= 0, from IEEE additions and multiplications alone: the C library's exp differs between systems
-// in its last bits, and a draw must not. Taylor on |r| <= ln2/2, relative error below 1e-15.
+// e^x for x <= 0, from IEEE additions and multiplications only: the last bits of the C library's exp differ
+// between systems, and draws must not. Taylor on |r| <= ln2/2, relative error below 1e-15.
 double portable_exp(double x) {
     if (!(x > -700.0)) return 0.0;
     constexpr double kLog2e = 1.4426950408889634, kLn2High = 0.693147180369123816490,
@@ -34,14 +34,14 @@ double portable_exp(double x) {
     return std::ldexp(sum, static_cast<int>(k));
 }
 
-// A logit that is no number counts as impossible, an infinite one as the largest number.
+// A NaN logit counts as impossible, an infinite one as the largest number.
 float clean(float logit) {
     if (std::isnan(logit)) return -std::numeric_limits<float>::infinity();
     return std::min(logit, std::numeric_limits<float>::max());
 }
 
-// The k best (all possible ones when k is 0 or too large), in no particular order. A bounded heap: most
-// logits cost one comparison with the worst kept, so a vocabulary of 262,144 is never sorted.
+// The k best (all possible ones if k is 0 or too large), in no particular order. A bounded heap: most logits
+// cost one comparison with the worst kept, so a vocabulary of 262,144 is never sorted.
 std::vector<Candidate> best_candidates(std::span<const float> logits, std::size_t k) {
     constexpr float kImpossible = -std::numeric_limits<float>::infinity();
     std::vector<Candidate> heap;
@@ -62,8 +62,8 @@ std::vector<Candidate> best_candidates(std::span<const float> logits, std::size_
     return heap;
 }
 
-// top-p and min-p in one walk from the most likely down: both stop at the first candidate they reject, and
-// neither min-p's ratio nor the order changes when top-p renormalises.
+// top-p and min-p in one pass from the most likely down: both stop at the first candidate they reject, and
+// renormalising for top-p changes neither min-p's ratio nor the order.
 std::vector<Candidate> keep_likely(std::vector<Candidate> pool, float top_p, float min_p) {
     std::make_heap(pool.begin(), pool.end(), worse);
     const double best = pool.front().logit;
