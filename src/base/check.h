@@ -1,4 +1,4 @@
-// KVSPLIT_CHECK: an invariant of our own code. Aborts with the place; never used for input from outside.
+// KVSPLIT_CHECK: an invariant of our own code. Aborts with file and line; never used on external input.
 #pragma once
 
 #include <cstdio>

@@ -14,13 +14,13 @@ bool lists(std::string_view comma_separated, std::string_view word) {
     return fmt::format(",{},", comma_separated).find(fmt::format(",{},", word)) != std::string::npos;
 }
 
-// A part of the hierarchy of groups, as it is mounted.
+// A mounted part of the group hierarchy.
 struct Mount {
-    std::string group;   // that the mount point shows
+    std::string group;   // the group at the mount point
     std::string folder;  // the mount point
 };
 
-// Spaces and the like are written as \040 in /proc/self/mountinfo.
+// Undoes the octal escapes (\040 for a space) of /proc/self/mountinfo.
 std::string unescape(std::string_view text) {
     const auto octal = [](char c) { return c >= '0' && c <= '7'; };
     std::string out;
@@ -55,7 +55,7 @@ std::optional<Mount> parse_mount(const std::string& line, std::string_view contr
     return Mount{unescape(group), unescape(folder)};
 }
 
-// The mount that shows the group, if one does; else any. Without a list of mounts the usual place.
+// The mount that contains the group, else any mount. Without a list of mounts, the usual place.
 Mount mount_of(std::string_view group, std::string_view controller, int version, const std::string& root) {
     std::optional<Mount> found;
     std::ifstream file(root + "/proc/self/mountinfo");
@@ -70,7 +70,7 @@ Mount mount_of(std::string_view group, std::string_view controller, int version,
     return {"/", version == 2 ? "/sys/fs/cgroup" : fmt::format("/sys/fs/cgroup/{}", controller)};
 }
 
-// From the group up to the mount point.
+// Adds the groups from `group` up to the mount point.
 void add_groups(std::string_view group, const Mount& mount, int version, const std::string& root,
                 std::vector<ControlGroup>& out) {
     const bool shown = inside(group, mount.group) && group.find("..") == std::string_view::npos;

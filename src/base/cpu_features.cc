@@ -30,9 +30,9 @@ namespace {
 
 bool always() { return true; }
 #if defined(__APPLE__)
-// The system's number called `name`; 0 if unknown.
+// The sysctl number called `name`; 0 if unknown.
 std::int64_t system_number(const char* name) {
-    std::int64_t value = 0;  // some are 32 bits wide: the lower half
+    std::int64_t value = 0;  // 32-bit numbers fill the lower half
     std::size_t size = sizeof value;
     return sysctlbyname(name, &value, &size, nullptr, 0) == 0 ? value : 0;
 }

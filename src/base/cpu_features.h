@@ -7,13 +7,13 @@
 
 namespace kvsplit {
 
-// kAvx2: with FMA and F16C. kAvxVnni: that and VNNI on 256 bits. kAvx512: F, BW, DQ, VL, VBMI, VBMI2 and
-// VNNI. kNeon: with the dot products of ARMv8.2 (DotProd). kI8mm: that and I8MM.
+// kAvx2 includes FMA and F16C; kAvxVnni adds 256-bit VNNI. kAvx512: F, BW, DQ, VL, VBMI, VBMI2 and VNNI.
+// kNeon includes the dot products of ARMv8.2 (DotProd); kI8mm adds I8MM.
 enum class CpuIsa { kPortable, kAvx2, kAvxVnni, kAvx512, kNeon, kI8mm };
 
 std::string_view isa_name(CpuIsa isa);  // "portable", "avx2", "avxvnni", "avx512", "neon", "i8mm"
 
-// The kernel sets that this build has and this processor can run, from the portable one to the best.
+// The kernel sets in this build that this processor can run, from the portable one to the best.
 const std::vector<CpuIsa>& available_isas();
 
 // The best of them.

@@ -10,8 +10,8 @@
 namespace kvsplit {
 namespace {
 
-// Version 2: "200000 100000" or "max 100000", microseconds of all processors in each period. Version 1 has
-// two files, the first with -1 for no limit.
+// Version 2: "200000 100000" or "max 100000", microseconds of CPU time in each period. Version 1 has two
+// files; -1 in the first means no limit.
 std::optional<double> quota_of(const ControlGroup& group) {
     double quota = 0, period = 0;
     if (group.version == 2) {

@@ -1,4 +1,4 @@
-// How many threads a program uses that was not told.
+// The default number of threads.
 #pragma once
 
 #include <optional>
@@ -6,13 +6,12 @@
 
 namespace kvsplit {
 
-// Processors' worth of time that the control groups of this process allow it (a container's --cpus, a
-// service's CPUQuota=); nothing where they set no limit. `root` stands before /proc and /sys, for tests.
+// The CPU time that the process's control groups allow it, in processors (a container's --cpus, a service's
+// CPUQuota=); nullopt if unlimited. `root` is prepended to /proc and /sys, for tests.
 std::optional<double> cpu_quota(const std::string& root = "");
 
-// One for each physical core that this process may run on, but no more than the quota rounded up: threads
-// that wait for each other, as those of a ThreadPool do, all stop when one of them has used it up. At
-// least 1.
+// One thread per physical core that this process may run on, at most the quota rounded up, at least 1. (The
+// threads of a ThreadPool wait for each other, so all stall once the quota is used up.)
 int default_threads(const std::string& root = "");
 
 }  // namespace kvsplit

@@ -1,10 +1,10 @@
-// 16-bit floats as bits, to and from float. Scalar helpers: bulk conversion belongs to the kernels.
+// Converts 16-bit floats, held as bits, to and from float. Scalar helpers: bulk conversion belongs to the
+// kernels.
 //
 // f16 is IEEE 754 binary16, bf16 the upper half of a binary32. Conversions from float round to nearest, ties
-// to even. NaN stays NaN with its sign and upper payload and becomes quiet, as the processors' own
-// instructions do.
+// to even. NaN keeps its sign and upper payload and becomes quiet, as in the processors' own instructions.
 //
-// The functions are static on purpose: files compiled for newer processors include this header too, and the
+// The functions are static on purpose: files compiled for newer processors also include this header, and the
 // linker must not use their copies in files that run everywhere.
 #pragma once
 

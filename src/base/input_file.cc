@@ -15,7 +15,7 @@
 namespace kvsplit {
 namespace {
 
-constexpr std::size_t kStep = std::size_t{256} << 10;  // by which the front in memory grows
+constexpr std::size_t kStep = std::size_t{256} << 10;  // growth of the front in memory
 
 const char* kind_name(mode_t mode) {
     return S_ISDIR(mode) ? "directory" : S_ISFIFO(mode) ? "pipe" : S_ISSOCK(mode) ? "socket" : "device";
@@ -32,7 +32,7 @@ timespec time_written(const struct stat& st) {
 }  // namespace
 
 InputFile::InputFile(std::string path, FileAccess access) : path_(std::move(path)), access_(access) {
-    // Without waiting for somebody to open the other end of what may be a pipe.
+    // Non-blocking: opening a pipe must not wait for its writer.
     fd_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd_ < 0) {
         const int e = errno;
@@ -59,7 +59,7 @@ InputFile::Identity InputFile::identity() const {
     return {st.st_dev, st.st_ino, static_cast<std::size_t>(st.st_size), time_written(st)};
 }
 
-// No memory yet: the place for it.
+// Reserves address space, not memory.
 void InputFile::reserve() {
     if (size_ == 0) return;
     void* p = ::mmap(nullptr, size_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -83,7 +83,7 @@ std::span<const std::uint8_t> InputFile::front(std::size_t n) {
 const std::uint8_t* InputFile::read(std::size_t offset, std::size_t n,
                                     std::vector<std::uint8_t>& scratch) const {
     if (offset + n <= loaded_) return data_ + offset;
-    // The program may have closed all files that it does not know, and opened others.
+    // The program may have closed descriptors that it does not know, and reused their numbers.
     const Identity now = identity();
     if (now.device != opened_.device || now.inode != opened_.inode)
         fail(ErrorCode::kIo, "{}: cannot read: the program has closed the file", printable_path(path_));

@@ -1,7 +1,7 @@
-// InputFile: a file that is read in pieces, as they are asked for, or whole at once.
+// InputFile: a file, read in pieces on demand or whole at once.
 //
-// Nothing is mapped: when another program shortens a mapped file, touching what is gone kills the process.
-// Reading gives an error instead, in any thread and at any time.
+// Files are never mapped: if another program truncates a mapped file, touching the missing part kills the
+// process. Reading throws instead, in any thread.
 #pragma once
 
 #include <sys/types.h>
@@ -18,29 +18,29 @@ namespace kvsplit {
 
 enum class FileAccess {
     kOnDemand,  // pieces, into the caller's memory
-    kWhole,     // all of it when it is opened, in the file's order
+    kWhole,     // all of it at opening, in file order
 };
 
-// Movable. Any number of threads may call what is const.
+// Movable. Const members are thread-safe.
 class InputFile {
   public:
-    // Throws Error(kNotFound or kIo; kOutOfMemory where there is no memory to read into) naming the path.
+    // Throws Error(kNotFound, kIo, or kOutOfMemory if there is no memory to read into) naming the path.
     explicit InputFile(std::string path, FileAccess access = FileAccess::kOnDemand);
     ~InputFile();
     InputFile(InputFile&& other) noexcept;
     InputFile& operator=(InputFile&&) = delete;
 
     const std::string& path() const { return path_; }
-    std::size_t size() const { return size_; }  // when it was opened
+    std::size_t size() const { return size_; }  // at opening
 
-    // The first n bytes, which stay in memory as long as the object does (also when it is moved). n must not
-    // exceed size(). Throws Error(kIo; kOutOfMemory).
+    // The first n <= size() bytes, which stay in memory for the object's lifetime, also if it is moved.
+    // Throws Error(kIo or kOutOfMemory).
     std::span<const std::uint8_t> front(std::size_t n);
-    // The bytes [offset, offset + n), which must lie inside size(): from memory where they are there, else
-    // read into scratch. Valid until scratch changes. Throws Error(kIo), also where the file has become
-    // shorter, or is not the one any more that was opened.
+    // The bytes [offset, offset + n), which must lie inside size(): in memory if loaded, else read into
+    // scratch. Valid until scratch changes. Throws Error(kIo), also if the file has become shorter or its
+    // descriptor now belongs to another file.
     const std::uint8_t* read(std::size_t offset, std::size_t n, std::vector<std::uint8_t>& scratch) const;
-    // These bytes will not be read any more: with kWhole they leave memory.
+    // Declares that these bytes are no longer needed: with kWhole they leave memory.
     void release(std::size_t offset, std::size_t n) const;
 
     // Throws Error(kIo) if the file has been written to since it was opened.
@@ -64,7 +64,7 @@ class InputFile {
     Identity opened_{};
     std::uint8_t* data_ = nullptr;  // address space for all of the file
     std::size_t size_ = 0;
-    std::size_t loaded_ = 0;  // how much of it is in memory
+    std::size_t loaded_ = 0;  // bytes in memory, from the start
     FileAccess access_;
 };
 

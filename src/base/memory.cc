@@ -43,9 +43,9 @@ std::optional<std::size_t> read_number(const std::string& path) {
     return value;
 }
 
-// The names of a control group's files, which differ between the two versions of the interface.
+// The names of a control group's files, which differ between interface versions.
 struct GroupFiles {
-    const char *limit, *usage, *reclaimable;  // the last: a field of memory.stat
+    const char *limit, *usage, *reclaimable;  // reclaimable: a field of memory.stat
 };
 constexpr GroupFiles kVersion1{"memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"};
 constexpr GroupFiles kVersion2{"memory.max", "memory.current", "inactive_file"};
@@ -77,14 +77,14 @@ std::optional<std::size_t> lock_limit() {
 }
 
 #if defined(__SANITIZE_ADDRESS__)
-constexpr std::size_t kFromSystem = SIZE_MAX;  // it watches the borders of what malloc gives
+constexpr std::size_t kFromSystem = SIZE_MAX;  // the sanitizer watches the borders of malloc's blocks
 #else
 constexpr std::size_t kFromSystem = std::size_t{128} << 10;
 #endif
 
 std::size_t round_up(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
-// Whole pages, the first of them on a border of `alignment`. Null if there is no memory.
+// Maps whole pages, aligned to `alignment`. Null if there is no memory.
 void* map_aligned(std::size_t bytes, std::size_t alignment) {
     const std::size_t page = page_size(), more = alignment - page;
     void* mapped = ::mmap(nullptr, bytes + more, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -134,7 +134,7 @@ void* allocate_memory(std::size_t bytes) {
     const bool huge = bytes >= kHugePage;
     void* data = map_aligned(round_up(bytes, page_size()), huge ? kHugePage : page_size());
 #ifdef MADV_HUGEPAGE
-    // Fewer translations to look up. A wish, nothing more: a refusal is no error.
+    // Fewer TLB misses. Only a hint: a refusal is no error.
     if (data && huge) ::madvise(data, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
 #endif
     return data;

@@ -1,4 +1,4 @@
-// printable(): bytes from a file or from a caller, made safe for a terminal or a message.
+// printable(): makes bytes from a file or a caller safe for a terminal or a message.
 #pragma once
 
 #include <cstddef>
@@ -7,8 +7,8 @@
 
 namespace kvsplit {
 
-// Valid UTF-8 passes; control characters, broken UTF-8 and backslashes become \n, \xNN and the like. Beyond
-// max_bytes of input the text is cut (between characters) and ends in "...".
+// Valid UTF-8 passes; control characters, broken UTF-8 and backslashes become \n, \xNN and the like. Input
+// beyond max_bytes is cut (between characters) and ends in "...".
 std::string printable(std::string_view bytes, std::size_t max_bytes = 100);
 
 // A path, however long.

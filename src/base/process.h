@@ -1,7 +1,7 @@
-// What a process that was forked from another must know: which of its locks and threads did not come along.
+// Tells a forked child which locks and threads did not survive the fork.
 //
-// fork() copies the memory of all threads but only the thread that calls it. A thread pool's workers do not
-// exist in the child, and a lock that another thread held stays locked for ever.
+// fork() copies all memory but only the calling thread. In the child a thread pool has no workers, and a lock
+// that another thread held stays locked forever.
 #pragma once
 
 #include <atomic>
@@ -9,19 +9,19 @@
 
 namespace kvsplit {
 
-// 1 in the process that loaded the library, one more in each child that is forked from it, and so on down the
-// line. Never 0. Costs a load once it was called in a process or one of its ancestors.
+// 1 in the process that loaded the library, and one more than its parent's in each forked child. Never 0.
+// After the first call in a process or an ancestor, a call costs one load.
 std::uint32_t process_generation();
 
-// A mutex that tells a child when its holder was left behind in the parent.
+// A mutex that detects, in a forked child, that its holder stayed in the parent.
 class ProcessMutex {
   public:
     ProcessMutex() { process_generation(); }
     ProcessMutex(const ProcessMutex&) = delete;
     ProcessMutex& operator=(const ProcessMutex&) = delete;
 
-    // Waits while another thread of this process holds it. False, and not locked, where a thread of an
-    // ancestor held it at the fork: what it guards may be half changed, now and for ever.
+    // Waits while another thread of this process holds it. False, without locking, if a thread of an ancestor
+    // held it at the fork: the guarded data may be inconsistent and stays so.
     [[nodiscard]] bool lock();
     void unlock();
 

@@ -56,12 +56,12 @@ ThreadPool::~ThreadPool() {
     for (const pthread_t worker : workers_) ::pthread_join(worker, nullptr);
 }
 
-// As many as size() says, or the first ones where the system makes no more. Allocates and throws nothing.
+// Starts size() - 1 workers, or as many as the system allows. Neither allocates nor throws.
 void ThreadPool::start_workers() {
     process_ = process_generation();
     pthread_attr_t attributes;
     if (::pthread_attr_init(&attributes) != 0) return;
-    // The default is the limit of the main thread's stack, which may be tiny.
+    // The default is the main thread's stack limit, which may be tiny.
     std::size_t stack = 0;
     ::pthread_attr_getstacksize(&attributes, &stack);
     ::pthread_attr_setstacksize(&attributes, std::max(stack, kLeastStack));
@@ -76,7 +76,7 @@ void ThreadPool::start_workers() {
     ::pthread_attr_destroy(&attributes);
 }
 
-// In a child: the parent's workers, asleep or about to be, are forgotten.
+// In a child: drops the handles of the parent's workers and starts new ones.
 void ThreadPool::start_again() {
     workers_.clear();
     sleepers_.store(0);
@@ -94,7 +94,7 @@ void ThreadPool::take_items(int thread) {
     std::uint64_t offer = offer_.load(std::memory_order_acquire);
     while (items_left(offer) > 0) {
         if (!offer_.compare_exchange_weak(offer, offer - 1, std::memory_order_acquire)) continue;
-        // The region cannot end before this item is done: its description stays.
+        // The region cannot end before this item is done, so its description stays valid.
         try {
             work_(context_, n_items_ - static_cast<int>(items_left(offer)), thread);
         } catch (...) {
@@ -158,7 +158,7 @@ void ThreadPool::begin_region(int n, Work work, void* context) {
     }
 }
 
-// Until the region's items are done.
+// Waits until the region's items are done.
 void ThreadPool::wait_for_others() {
     for (int i = 0; i < spins_; ++i) {
         if (unfinished_.load(std::memory_order_acquire) == 0) return;

@@ -1,12 +1,11 @@
 // ThreadPool: a fixed set of threads for short parallel regions, with little overhead.
 //
-// A step of a model is hundreds of regions, microseconds apart. Workers therefore spin briefly for the next
-// region before they sleep. A region is over when its items are done, not when every thread has come: a
-// worker that the system has put aside between two items keeps nobody waiting. The caller is thread 0.
+// A step of a model is hundreds of regions, microseconds apart, so workers spin briefly for the next region
+// before they sleep. A region ends when its items are done, even if some workers never joined: a worker that
+// the system preempts between items delays nobody. The caller is thread 0.
 //
-// In a process that was forked from the pool's own, between two regions, there are no workers: they are
-// started anew for the first region there. A pool that is not used in the child costs nothing there; it may
-// be destroyed, also when the fork came during a region of another thread.
+// In a child forked between two regions, the first region starts new workers. A pool that the child does not
+// use costs nothing there; it may be destroyed, even if the fork came during another thread's region.
 #pragma once
 
 #include <pthread.h>
@@ -22,7 +21,7 @@ namespace kvsplit {
 // One caller at a time: for_each() must not be entered from two threads at once, nor from inside a region.
 class ThreadPool {
   public:
-    // Of at least one thread, and of fewer than n_threads where the system makes no more: see size(). Throws
+    // Has fewer than n_threads, but at least one, if the system allows no more: see size(). Throws
     // std::bad_alloc.
     explicit ThreadPool(int n_threads);
     ~ThreadPool();
@@ -31,10 +30,9 @@ class ThreadPool {
 
     int size() const { return n_threads_; }
 
-    // fn(item), or fn(item, thread) with thread in [0, size()), for each item in [0, n). Items are taken in
-    // order by whichever thread is free; what one thread does, it does one item after the other. Returns when
-    // all items are done. If fn throws, some of the items may be left out, and one of the exceptions reaches
-    // the caller.
+    // fn(item), or fn(item, thread) with thread in [0, size()), for each item in [0, n). Free threads take
+    // items in order, one at a time. Returns when all items are done. If fn throws, some items may be
+    // skipped, and the caller gets one of the exceptions.
     template <typename F>
     void for_each(int n, F&& fn) {
         using Fn = std::remove_reference_t<F>;
@@ -77,23 +75,23 @@ class ThreadPool {
 
     int n_threads_;
     const int spins_;                 // turns of a loop before a thread sleeps
-    std::uint32_t process_ = 0;       // process_generation() of the process that the workers are in
-    std::vector<Start> starts_;       // what each worker begins with
-    std::vector<pthread_t> workers_;  // no more than starts_; pthread_t, as they can be forgotten
+    std::uint32_t process_ = 0;       // process_generation() of the workers' process
+    std::vector<Start> starts_;       // argument of each worker
+    std::vector<pthread_t> workers_;  // at most one per start; pthread_t can be dropped without joining
 
-    // The region: written before its items are offered, read only by threads that hold one of them.
+    // The region: written before its items are offered, read only by threads that hold an item.
     Work work_ = nullptr;
     void* context_ = nullptr;
     int n_items_ = 0;
-    // What the first item that failed has thrown, from when failed_ is set to the end of the region.
+    // The first failed item's exception, from when failed_ is set to the end of the region.
     std::atomic<bool> failed_{false};
     std::exception_ptr exception_;
 
-    // Region number << 32 | items not yet taken. One word, so that a thread cannot take an item of another
-    // region than the one it saw.
+    // Region number << 32 | items not yet taken. One word, so that a thread can only take items of the region
+    // that it saw.
     alignas(64) std::atomic<std::uint64_t> offer_{0};
-    alignas(64) std::atomic<std::uint32_t> unfinished_{0};  // items of the region that are not done
-    alignas(64) std::atomic<std::uint32_t> wakes_{0};       // what sleeping workers wait on
+    alignas(64) std::atomic<std::uint32_t> unfinished_{0};  // unfinished items of the region
+    alignas(64) std::atomic<std::uint32_t> wakes_{0};       // sleeping workers wait on it
     std::atomic<int> sleepers_{0};
     std::atomic<bool> stop_{false};
 };
