@@ -1,8 +1,8 @@
 // The one exception type of the library.
 //
 // Thrown at the edges (opening files, parsing, making caches, bad arguments), never in hot loops. The message
-// says what is wrong and where: "model.gguf @0x1a40: tensor 'blk.3.attn_k.weight': ...".
-// Violated invariants of our own abort instead (see base/check.h).
+// says what is wrong and where: "model.gguf @0x1a40: tensor 'blk.3.attn_k.weight': ...". The library's own
+// broken invariants abort instead (see base/check.h).
 #pragma once
 
 #include <stdexcept>

@@ -1,4 +1,4 @@
-// KvSpec: which precision the keys and the values of a cache have.
+// KvSpec: the precision of a cache's keys and values.
 #pragma once
 
 #include <string>
@@ -16,17 +16,17 @@ struct KvWidths {
     friend bool operator==(const KvWidths&, const KvWidths&) = default;
 };
 
-// Steps of the codecs that can be turned off, to measure what each is worth.
+// Steps of the codecs that can be turned off to measure their effect.
 struct KvCodec {
     bool rotation = true;   // the Hadamard transform of keys and values
     bool mean = true;       // the page's mean is subtracted from keys
-    bool smoothing = true;  // key channels are evened out against the queries'
-    bool search = true;     // scales are searched and fitted; false: the first guess of the grid
+    bool smoothing = true;  // key channels are rescaled to balance them with the queries'
+    bool search = true;     // scales are searched and fitted; false: the grid's starting step
 
     friend bool operator==(const KvCodec&, const KvCodec&) = default;
 };
 
-// Other widths for layers first to last, both included. Negative numbers count from the end: -1 is the last
+// Different widths for layers first to last, inclusive. Negative numbers count from the end: -1 is the last
 // layer.
 struct KvLayers {
     int first = 0;
@@ -48,11 +48,11 @@ struct KvSpec {
     static constexpr int kMaxTail = 4096;
     static constexpr int kMaxSinks = 16;
 
-    // Reads a pair of widths, "f16", "f32", "k8v4", "k16v4", ..., and terms that follow with '+':
+    // Parses a pair of widths, "f16", "f32", "k8v4", "k16v4", ..., and optional terms joined by '+':
     //   tail=N  sinks=N  rotation=off  mean=off  smoothing=off  search=off
     //   LAYERS=k8v8     0-1=k8v8, 5=k8v4, -2-=f16 (from the last but one to the last)
-    // Opens no file, whatever the text. Throws Error(kInvalidArgument), which lists what is understood and
-    // repeats at most 40 bytes of the text.
+    // Never opens a file. Throws Error(kInvalidArgument), which lists what is understood and quotes at most
+    // 40 bytes of the text.
     static KvSpec parse(std::string_view text);
     // The text that parse() reads: "f16" if both sides are exact, else "k8v4", and the terms that differ from
     // the defaults.
@@ -61,8 +61,8 @@ struct KvSpec {
     void validate() const;
 
     KvWidths widths() const { return {key_bits, value_bits}; }
-    // Of one layer. Throws Error(kInvalidArgument) if an exception names layers that a model of n_layers does
-    // not have.
+    // The widths of one layer. Throws Error(kInvalidArgument) if `layers` names layers that a model of
+    // n_layers lacks.
     KvWidths widths(int layer, int n_layers) const;
 
     friend bool operator==(const KvSpec&, const KvSpec&) = default;

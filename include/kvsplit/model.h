@@ -24,8 +24,7 @@ namespace kvsplit {
 
 using Token = std::int32_t;
 
-// How positions are stretched, so that a model reaches further than it was trained for. A field that is 0
-// takes the file's value.
+// How positions are stretched to reach beyond the trained context. A field that is 0 takes the file's value.
 struct RopeOptions {
     enum class Scaling { kFile, kNone, kLinear, kYarn };
     Scaling scaling = Scaling::kFile;
@@ -39,15 +38,15 @@ struct ModelOptions {
     // Model::threads().
     int threads = 0;
     bool exact = false;  // f32 activations on dequantised weights: slow, for measuring
-    // Bits of activations where they meet integer weights: 16 (also by 0, the default) or 8. Ignored with
+    // Bits of activations multiplied with integer weights: 16 (also by 0, the default) or 8. Ignored with
     // `exact`. 8 makes prefill faster, and the rounding shows in the text (docs/measuring.md).
     int activation_bits = 0;
-    // What the two above come to: 8, 16, or 32 with `exact`.
+    // Resolves the two above: 8, 16, or 32 with `exact`.
     int activations() const { return exact ? 32 : activation_bits == 0 ? 16 : activation_bits; }
     RopeOptions rope = {};
-    // Read the file piece by piece while weights are prepared. Otherwise read all of it first, which takes
-    // the file's size in memory while loading. (Nothing is mapped: a file that shrinks meanwhile is an
-    // error.)
+    // Read the file piece by piece while preparing weights. Otherwise read all of it first, which takes the
+    // file's size in memory while loading. (Despite the name nothing is mapped: a file that shrinks meanwhile
+    // is an error.)
     bool mmap = true;
 };
 
@@ -73,7 +72,7 @@ struct ModelInfo {
     int n_vocab = 0;
     int context_length = 0;   // tokens the model was trained for, or reaches with RopeOptions
     int sliding_window = 0;   // 0: none
-    int n_window_layers = 0;  // layers that have it
+    int n_window_layers = 0;  // layers with a sliding window
 };
 
 // Bytes of the cache of one sequence. Everything stored is counted; total is what is allocated.

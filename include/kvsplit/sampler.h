@@ -27,8 +27,7 @@ class Sampler {
     explicit Sampler(const SamplingOptions& options);
     // Order: repeat penalty, top-k, top-p, min-p, temperature, draw.
     Token sample(std::span<const float> logits);
-    // Adds a token of the text to what the repeat penalty looks at: each sampled one, and those of the
-    // prompt.
+    // Adds a token to the repeat penalty's history: call for each token of the prompt and each sampled one.
     void accept(Token token);
 
   private:
