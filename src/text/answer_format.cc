@@ -27,7 +27,7 @@ std::vector<AnswerMark> with_response(std::vector<AnswerMark> marks, std::string
     return marks;
 }
 
-// In the order of preference: those that more can be said of come first.
+// In order of preference: the most specific first.
 const std::vector<Known>& known_formats() {
     static const std::vector<Known> formats = {
         {{"<|channel|>", "<|message|>"},  // gpt-oss
@@ -71,7 +71,7 @@ AnswerFormat with_tokens(std::vector<AnswerMark> marks, const TextGuard& tokens)
     return {std::move(marks), {}};
 }
 
-// The last of the tokens and texts that a text is made of.
+// The last line of the last token or plain text that is not blank.
 std::string last_piece(std::string_view text, const TextGuard& tokens) {
     std::string last;
     for (const PromptPiece& piece : tokens.cut(text))

@@ -1,4 +1,4 @@
-// AnswerFormat: the marks by which a model divides its answer into what it thinks and what it says.
+// AnswerFormat: the marks that divide a model's answer into reasoning and content.
 #pragma once
 
 #include <string>
@@ -15,30 +15,30 @@ enum class AfterMark {
     kContent,
     kNothing,    // the message ended; another may follow
     kRole,       // a role, up to the next mark
-    kChannel,    // a channel's name, up to kMessage
-    kMessage,    // the text of the channel that was named
+    kChannel,    // a channel's name, up to a kMessage mark
+    kMessage,    // the text of the channel just named
     kNamedLine,  // a channel's name, up to the end of the line, then its text
 };
 
 struct AnswerMark {
     std::string text;
     AfterMark after = AfterMark::kContent;
-    // Where the model has a token of this name, only the token is the mark: the same text in letters is text.
-    // kNoToken: the letters are the mark, where it can be expected.
+    // If the model has a token of this name, only the token is the mark; the same text spelled out is plain
+    // text. kNoToken: the spelled-out text is the mark, where one is expected.
     Token token = kNoToken;
 };
 
 struct AnswerFormat {
     std::vector<AnswerMark> marks;  // none: all is content
-    std::string lead_in;            // what content begins with that is not part of it: "all\n"
+    std::string lead_in;            // a prefix of content that is not part of it: "all\n"
 
-    // What the template's source shows, else what the model's tokens do.
+    // Found from the template's source, else from the model's tokens.
     static AnswerFormat find(std::string_view template_source, const TextGuard& tokens);
-    // Tags that only stand around a reasoning as the template rendered it: `before` and `after` it, with what
-    // the prompt ended with. No marks if these look like something else.
+    // Derives tags from a reasoning rendered by the template: `before` (with the prompt's end) and `after`
+    // it. No marks if these do not look like tags.
     static AnswerFormat of_tags(std::string_view before, std::string_view after, const TextGuard& tokens);
 
-    // Whether a prompt ends inside the reasoning that the model is to go on with.
+    // Whether a prompt ends inside reasoning that the model is to continue.
     bool opened_by(std::string_view prompt) const;
     const AnswerMark* mark_of(Token token) const;
     // Whether messages consist of a role, a channel and a text.

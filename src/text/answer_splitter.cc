@@ -9,13 +9,13 @@ namespace kvsplit::text {
 namespace {
 
 constexpr std::string_view kSpace = " \t\r\n";
-constexpr std::string_view kRecipient = "to=";  // of a message, where roles are written
+constexpr std::string_view kRecipient = "to=";  // of a message, written after the role
 
 std::size_t first_letter(std::string_view text) {
     return std::min(text.find_first_not_of(kSpace), text.size());
 }
 
-// Bytes at the end of the text that begin the mark.
+// The number of bytes at the end of text that begin the mark.
 std::size_t begun(std::string_view text, std::string_view mark) {
     for (std::size_t n = std::min(mark.size() - 1, text.size()); n > 0; --n)
         if (text.ends_with(mark.substr(0, n))) return n;
@@ -45,7 +45,7 @@ AnswerDeltas AnswerSplitter::push(Token token, std::string_view bytes) {
 
 AnswerDeltas AnswerSplitter::finish() {
     AnswerDeltas out;
-    if (state_ == State::kStart && !after_mark_) state_ = State::kContent;  // white space alone, too
+    if (state_ == State::kStart && !after_mark_) state_ = State::kContent;  // even if only white space came
     settle(out);
     return out;
 }
@@ -69,7 +69,7 @@ void AnswerSplitter::read(AnswerDeltas& out) {
     }
 }
 
-// What may open a part, else content begins. False: more has to be seen.
+// Reads a mark that opens a part, else starts content. False: needs more text.
 bool AnswerSplitter::read_start() {
     const std::string_view body = std::string_view(held_).substr(first_letter(held_));
     if (body.empty()) return false;
@@ -98,7 +98,7 @@ bool AnswerSplitter::read_start() {
     return true;
 }
 
-// The channel's name in a line of its own.
+// Reads the channel's name on its own line.
 bool AnswerSplitter::read_line() {
     const std::size_t end = held_.find('\n');
     if (end == held_.npos) return false;
@@ -110,7 +110,8 @@ bool AnswerSplitter::read_line() {
     return true;
 }
 
-// The first mark in letters, else what cannot be one any more. False: nothing more to be done.
+// Applies the first spelled-out mark, else releases text that can no longer be one. False: nothing left to
+// do.
 bool AnswerSplitter::read_mark(AnswerDeltas& out) {
     const AnswerMark* first = nullptr;
     std::size_t at = held_.npos, keep = 0;
@@ -132,7 +133,7 @@ bool AnswerSplitter::read_mark(AnswerDeltas& out) {
     return true;
 }
 
-// Whether letters can be this mark here.
+// Whether this spelled-out mark can occur here.
 bool AnswerSplitter::expects(const AnswerMark& mark) const {
     if (mark.token != kNoToken) return false;
     switch (state_) {
@@ -201,7 +202,7 @@ void AnswerSplitter::take(std::string text, AnswerDeltas& out) {
     }
 }
 
-// Lines without letters are left out before a part that a mark opened, white space after a reasoning.
+// Drops empty lines before a part opened by a mark, and white space after reasoning.
 void AnswerSplitter::give(AnswerPart part, std::string text, AnswerDeltas& out) {
     text.insert(0, std::exchange(space_, {}));
     const std::size_t letter = first_letter(text);
@@ -227,7 +228,7 @@ void AnswerSplitter::give(AnswerPart part, std::string text, AnswerDeltas& out) 
     out.push_back({part, std::move(text)});
 }
 
-// Nothing that follows can make a mark of what is held.
+// No later text can turn the held bytes into a mark.
 void AnswerSplitter::settle(AnswerDeltas& out) {
     if (state_ == State::kStart && first_letter(held_) < held_.size()) state_ = State::kContent;
     take(std::exchange(held_, {}), out);

@@ -1,4 +1,4 @@
-// AnswerSplitter: divides an answer into reasoning and content, as it is made.
+// AnswerSplitter: divides an answer into reasoning and content while it is generated.
 #pragma once
 
 #include <optional>
@@ -18,36 +18,36 @@ struct AnswerDelta {
 };
 using AnswerDeltas = std::vector<AnswerDelta>;
 
-// The parts do not depend on how the bytes of the answer are cut into pushes. Line ends around reasoning
+// The parts do not depend on how the answer's bytes are split into pushes. Line breaks around reasoning
 // belong to neither part; an answer without marks is content, byte for byte. Messages of one part are
-// separated by an empty line. A mark in letters counts only where the format expects it: the one that opens
-// the reasoning at the start of the answer, the one that closes it inside. Not thread-safe.
+// separated by an empty line. A spelled-out mark counts only where the format expects it: an opening mark at
+// the start of the answer, a closing mark inside reasoning. Not thread-safe.
 class AnswerSplitter {
   public:
-    // All is content.
+    // Treats everything as content.
     AnswerSplitter() = default;
     // For an answer to this prompt, which may end inside the reasoning.
     AnswerSplitter(AnswerFormat format, std::string_view prompt);
 
-    // A token of the answer with its bytes. Returns the bytes of parts that are certain now, in order.
+    // Adds a token of the answer with its bytes. Returns the text that is now certain, in order.
     AnswerDeltas push(Token token, std::string_view bytes);
-    // Bytes of letters.
+    // The same for bytes that are no mark's token.
     AnswerDeltas push(std::string_view bytes) { return push(kNoToken, bytes); }
-    // The end of the answer: what was held back.
+    // Ends the answer; returns what was held back.
     AnswerDeltas finish();
 
-    // Whether the token divides answers. It then ends this one only if ended() says so, even if it ends
-    // turns elsewhere.
+    // Whether the token is a mark. A mark ends the answer only if ended() says so, even if it is an
+    // end-of-turn token.
     bool is_mark(Token token) const { return format_.mark_of(token) != nullptr; }
     // Whether a mark has ended the last message of the answer.
     bool ended() const { return state_ == State::kEnded; }
-    // What stood before the content, marks by their names. Nothing if there was no content, or if marks came
-    // after its beginning.
+    // The text before the content, with marks by name. Nothing if there was no content, or if marks came
+    // after its start.
     const std::optional<std::string>& before_content() const { return before_content_; }
 
   private:
     enum class State {
-        kStart,  // of the answer, or of what follows a reasoning: a mark may come that opens a part
+        kStart,  // of the answer, or after reasoning: a mark may open a part
         kReasoning,
         kContent,
         kHeader,     // a role or a channel, up to a mark
@@ -68,10 +68,10 @@ class AnswerSplitter {
 
     AnswerFormat format_;
     State state_ = State::kStart;
-    std::string held_;          // bytes that are not decided yet
-    std::string space_;         // white space that may turn out to stand around a part
+    std::string held_;          // bytes not yet assigned to a part
+    std::string space_;         // white space that may turn out to surround a part
     std::string header_;        // role or channel so far
-    std::string seen_;          // all that was pushed, until content begins
+    std::string seen_;          // everything pushed before content begins
     bool fresh_ = true;         // the part has no text yet
     bool after_mark_ = false;   // the part was opened by a mark
     bool last_message_ = true;  // the end of this content is the answer's

@@ -12,15 +12,15 @@
 namespace kvsplit::text {
 namespace {
 
-// GPT-2's alphabet: every byte is written as one printable character. Printable Latin-1 bytes stand for
-// themselves, the others follow from U+0100 on.
+// GPT-2's alphabet: every byte is written as one printable character. Printable Latin-1 bytes map to
+// themselves, the others to U+0100 and up.
 constexpr bool stands_for_itself(int byte) {
     return (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
 }
 
 struct ByteAlphabet {
     std::array<std::string, 256> text;  // by byte
-    std::array<int, 0x144> byte{};      // by code point; -1: stands for no byte
+    std::array<int, 0x144> byte{};      // by code point; -1: no byte
 
     ByteAlphabet() {
         byte.fill(-1);
@@ -106,8 +106,8 @@ void BpeTokenizer::encode_text(std::string_view text, bool, std::vector<Token>& 
     }
 }
 
-// The token that is this word, where such tokens go before merges; else kNoToken. Text never becomes a
-// control token, even if that is called like a word.
+// The token of the whole word, if such tokens take precedence over merges; else kNoToken. Text never becomes
+// a control token, even one with the word's name.
 Token BpeTokenizer::whole_word(std::string_view word, Scratch& scratch) const {
     const PreTokenizer::Traits& traits = pretokenizer_.traits();
     const bool line_breaks =
@@ -122,7 +122,7 @@ Token BpeTokenizer::whole_word(std::string_view word, Scratch& scratch) const {
     return token == kNoToken || is_control(token) ? kNoToken : token;
 }
 
-// The word's bytes or characters as a list of parts.
+// Splits the word into bytes or characters, as a list of parts.
 void BpeTokenizer::start_word(std::string_view word, Scratch& scratch) const {
     auto& parts = scratch.parts;
     parts.clear();
@@ -193,8 +193,8 @@ void BpeTokenizer::emit(Symbol symbol, std::string_view bytes, std::vector<Token
         out.push_back(symbol);
         return;
     }
-    // Vocabularies of small models lack tokens for bytes that never occurred in training: those are lost. An
-    // unknown token instead would be worse, it is often the one that ends a text.
+    // Small vocabularies lack tokens for bytes that never occurred in training; these are dropped. The
+    // unknown token would be worse: it is often also the end token.
     for (const char c : bytes) {
         const Symbol byte = byte_symbols_[static_cast<std::uint8_t>(c)];
         if (byte >= 0 && byte < vocab_size()) out.push_back(byte);

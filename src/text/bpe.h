@@ -1,4 +1,4 @@
-// BPE: words of bytes (or of characters), merged pair by pair in the order of a list of merges.
+// BPE: merges the bytes (or characters) of words pair by pair, in the order of a list of merges.
 #pragma once
 
 #include <array>
@@ -15,8 +15,8 @@ class BpeTokenizer final : public Tokenizer {
     explicit BpeTokenizer(VocabData data);
 
   private:
-    // A symbol is a token, or, from vocab_size() on, a text that merges name but that is no token, or
-    // kUnknownSymbol: a text that neither names.
+    // A symbol is a token; or, from vocab_size() on, a text that occurs in merges but is no token; or
+    // kUnknownSymbol, for any other text.
     using Symbol = std::int32_t;
     static constexpr Symbol kUnknownSymbol = -2;
     struct Scratch;
@@ -32,11 +32,11 @@ class BpeTokenizer final : public Tokenizer {
     void emit(Symbol symbol, std::string_view bytes, std::vector<Token>& out) const;
 
     PreTokenizer pretokenizer_;
-    const bool of_characters_;                // words are of characters, spaces are written as U+2581
+    const bool of_characters_;                // words are split into characters, spaces become U+2581
     std::array<Symbol, 256> byte_symbols_{};  // tokens, if words are of characters; kUnknownSymbol: none
     PairTable merges_;
     StringTable extra_symbols_;      // texts of symbols that are no tokens
-    std::deque<std::string> texts_;  // what extra_symbols_ points to
+    std::deque<std::string> texts_;  // owns the texts in extra_symbols_
 };
 
 }  // namespace kvsplit::text

@@ -19,7 +19,7 @@ constexpr std::string_view kChatMl =
     "{% endfor %}"
     "{{ '<|im_start|>assistant\\n' if add_generation_prompt }}";
 
-// Gemma has no system role: such a text opens the first turn.
+// Gemma has no system role: a system prompt opens the first turn.
 constexpr std::string_view kGemma =
     "{% set opening = '' %}"
     "{% if messages and messages[0].role == 'system' %}"
@@ -46,11 +46,11 @@ constexpr std::string_view kPlain =
     "{{ 'Assistant:' if add_generation_prompt }}";
 constexpr std::string_view kPlainStop = "\nUser:";
 
-// The ends of turns by which people know a format.
+// The ends of turns that identify a format.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kNames = {
     {{"<|im_end|>", "chatml"}, {"<end_of_turn>", "gemma"}, {"<|eot_id|>", "llama3"}, {kPlainStop, "plain"}}};
 
-// What templates are asked with, and how much work they get for it: a fraction of a second.
+// Texts to probe templates with, and the work allowed for it: a fraction of a second.
 constexpr std::string_view kQuestion = "Hi", kAnswer = "kvsplit's stand-in for an answer",
                            kReasoning = "kvsplit's stand-in for a reasoning",
                            kSystem = "kvsplit's stand-in for a system prompt";
@@ -66,7 +66,7 @@ jinja::RenderOptions probe_options() {
     return options;
 }
 
-// The text between two others, the first of which may be left out by a prompt that ends with it.
+// text[begin, end), or nothing if that is not a range.
 std::string_view between(std::string_view text, std::size_t begin, std::size_t end) {
     return begin <= end && end != text.npos ? text.substr(begin, end - begin) : std::string_view{};
 }
@@ -110,7 +110,7 @@ bool ChatFormat::fall_back(const jinja::TemplateError& error) {
     return true;
 }
 
-// The names that transformers gives to special tokens.
+// The names of special tokens in transformers.
 void ChatFormat::read_tokens(const gguf::File& file) {
     constexpr std::array<std::pair<const char*, const char*>, 6> kTokens = {
         {{"bos_token", "tokenizer.ggml.bos_token_id"},
@@ -186,7 +186,7 @@ std::optional<std::string> ChatFormat::probe(const Json& messages, bool add_gene
     try {
         return render(input, probe_options());
     } catch (const jinja::TemplateError&) {
-        return std::nullopt;  // it wants more than a plain conversation has
+        return std::nullopt;  // it needs more than a plain conversation
     }
 }
 
@@ -199,7 +199,7 @@ void ChatFormat::learn() {
     find_answers();
 }
 
-// What the template writes behind an answer: a token, or a text up to the end of the line.
+// The end of an answer as the template writes it: a token, or text up to the end of the line.
 void ChatFormat::find_end() {
     end_text_ = stop_;
     end_token_ = kNoToken;
@@ -211,7 +211,7 @@ void ChatFormat::find_end() {
         return at == text.npos ? std::string{} : std::string(strip_left(text.substr(at + kAnswer.size())));
     };
     const std::string last = after(probe({user, answer}, false).value_or(""));
-    // Some templates end an answer only where another turn follows.
+    // Some templates end an answer only if another turn follows.
     for (const std::string& rest :
          {last, last.empty() ? after(probe({user, answer, user}, true).value_or("")) : ""}) {
         if (const std::string_view token = guard_.token_at_start(rest); !token.empty()) {

@@ -1,4 +1,4 @@
-// ChatFormat: how a model's conversations are written, and what it makes of answers.
+// ChatFormat: how a model's conversations are rendered, and how its answers are read.
 #pragma once
 
 #include <map>
@@ -15,42 +15,43 @@
 
 namespace kvsplit::text {
 
-// Thread-safe as long as nobody calls fall_back().
+// Thread-safe unless fall_back() is called.
 class ChatFormat {
   public:
-    // The file's own template. Without one that can be used, be it that it cannot be read or that it fails to
-    // render a single "Hi": ChatML or Gemma's format if the file looks like such a model, else plain lines.
-    // Throws Error(kFormat) where the metadata is damaged.
+    // The file's own template. If there is none, or it cannot be parsed or fails to render a single "Hi":
+    // ChatML or Gemma's format if the file looks like such a model, else plain lines. Throws Error(kFormat)
+    // if the metadata is damaged.
     static ChatFormat of_model(const gguf::File& file);
-    // A template given by the user, with the tokens of the model. name: for messages, its path. Throws
+    // A template given by the user, with the model's tokens. name: its path, for messages. Throws
     // TemplateError.
     static ChatFormat of_template(const gguf::File& file, std::string_view source, const std::string& name);
 
-    // For people: "chatml", "gemma", "llama3", "plain", or "template" for others.
+    // For display: "chatml", "gemma", "llama3", "plain", or "template" for others.
     std::string_view name() const;
     // Whether the model is known to be made for conversations.
     bool is_stated() const { return is_stated_; }
-    // For the user, if the format was guessed; "" = it was not.
+    // A note to the user if the format was guessed, else "".
     const std::string& notice() const { return notice_; }
-    // What ends an answer beside the end-of-generation tokens: a token, kNoToken = none; or a text where the
-    // format ends turns with something that is no token, "" = none.
+    // What ends an answer in addition to the end-of-generation tokens: a token (kNoToken: none), or a text if
+    // the format's end of turn is not a token ("": none).
     Token end_token() const { return end_token_; }
     const std::string& stop() const { return stop_; }
     // How answers divide into parts.
     const AnswerFormat& answers() const { return answers_; }
-    // False: the template refuses or drops system messages, which render() puts before the user's first one.
+    // False: the template refuses or drops system messages; render() puts them at the start of the user's
+    // first message.
     bool takes_system() const { return takes_system_; }
     const TextGuard& guard() const { return guard_; }
 
-    // The prompt as text. The template named tool_use is taken if there are tools and the model has one.
-    // Throws TemplateError, also where the template refuses the conversation.
+    // The prompt as text. Uses the template named tool_use if there are tools and the model has one. Throws
+    // TemplateError, also if the template refuses the conversation.
     std::string render(const ChatInput& input, const jinja::RenderOptions& options = {}) const;
-    // The same with the marks of guard(), to be cut by it into what can be encoded: control tokens come from
-    // the template alone.
+    // The same with guard()'s marks; guard().cut() then splits it into pieces to encode, so that control
+    // tokens come only from the template.
     std::string render_marked(const ChatInput& input, const jinja::RenderOptions& options = {}) const;
 
-    // Gives the model's template up for the formats of files without one, after it has failed. False: the
-    // template is the user's, or was given up before.
+    // After the model's template has failed, replaces it as if the file had none. False: the template is the
+    // user's, or was already replaced.
     bool fall_back(const jinja::TemplateError& error);
 
   private:
@@ -62,7 +63,7 @@ class ChatFormat {
     void learn();
     void find_end();
     void find_answers();
-    // What the template makes of messages; nothing if it fails.
+    // Renders messages; nothing if the template fails.
     std::optional<std::string> probe(const Json& messages, bool add_generation_prompt) const;
 
     std::map<std::string, std::shared_ptr<const jinja::Template>> templates_;  // by name; "" is the default

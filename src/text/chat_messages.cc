@@ -20,7 +20,7 @@ Json prepared_message(const Json& message) {
     return out;
 }
 
-// A word that templates may compare with others.
+// Whether text is a single word, which templates may compare.
 bool is_word(std::string_view text) {
     return std::ranges::all_of(text, [](char c) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
@@ -28,7 +28,7 @@ bool is_word(std::string_view text) {
     });
 }
 
-// What is nested too deep for a template stays as it is: rendering refuses it.
+// Values nested too deep for a template stay unchanged: rendering refuses them.
 Json protect(const Json& value, const TextGuard& guard, int depth = 0) {
     if (depth > jinja::kMaxValueDepth) return value;
     if (value.is_string()) return guard.protect(value.get_ref<const std::string&>());

@@ -1,4 +1,4 @@
-// ChatInput: a conversation as chat templates expect it.
+// ChatInput: a conversation in the form that chat templates expect.
 #pragma once
 
 #include <string>
@@ -11,7 +11,7 @@ namespace kvsplit::text {
 
 using Json = jinja::Json;
 
-// What a model is to go on from, in the shapes of OpenAI's API.
+// A conversation to continue, in the shapes of OpenAI's API.
 struct ChatInput {
     Json messages = Json::array();    // objects with "role", "content", and perhaps "tool_calls" and the like
     Json tools;                       // an array; null: none
@@ -22,16 +22,16 @@ struct ChatInput {
 
 Json chat_message(std::string_view role, std::string_view content);
 
-// The variables of the same names, prepared as transformers does it: keys of messages whose value is null are
-// left out, and what a model thought stands under each name that templates look for. Throws
-// Error(kInvalidArgument) for messages that are no objects.
+// The template's variables, prepared as transformers does: null values in messages are left out, and
+// reasoning appears under every name that templates use. Throws Error(kInvalidArgument) for messages that are
+// not objects.
 Json template_variables(const ChatInput& input);
 
-// The same conversation with all texts of people and of the model marked. Roles are left as they are, and so
-// are variables named "..._token": who sets these means tokens.
+// The same conversation with all texts of users and of the model marked by the guard. Roles stay unmarked,
+// and so do variables named "..._token", which are meant as tokens.
 ChatInput protect(const ChatInput& input, const TextGuard& guard);
 
-// For templates without a role for it: a system message at the beginning opens the first user's message.
+// For templates without a system role: moves a leading system message to the start of the first user message.
 Json fold_system_message(const Json& messages);
 
 }  // namespace kvsplit::text

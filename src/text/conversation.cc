@@ -34,7 +34,8 @@ std::span<const Token> Conversation::ask(std::string_view message) {
     return asked_;
 }
 
-// Of the history and the message. A refusal is about the message; all else is the template's fault.
+// Renders the history with the message. A refusal concerns the message; any other failure is the template's
+// fault.
 std::vector<Token> Conversation::read() {
     try {
         if (auto tokens = continued()) return std::move(*tokens);
@@ -80,8 +81,8 @@ Prompt Conversation::cut(std::string_view rendered) const {
     return rendered.empty() ? Prompt{} : Prompt{{std::string(rendered), true}};
 }
 
-// The tokens held and those of the new message, if the template writes the last answer as the model did. What
-// follows the answer's content is found with a stand-in for the content.
+// The tokens held plus those of the new message, if the template renders the last answer as the model wrote
+// it. Finds the text after the answer by rendering a stand-in for its content.
 std::optional<std::vector<Token>> Conversation::continued() {
     constexpr std::string_view kStandIn = "\x01";
     const std::size_t n = input_.messages.size();
@@ -96,7 +97,7 @@ std::optional<std::vector<Token>> Conversation::continued() {
         before = render(probe) + *last_->before_content;
     } catch (const jinja::TemplateError& error) {
         if (error.fault() == jinja::Fault::kLimit) throw;
-        return std::nullopt;  // the whole history will tell
+        return std::nullopt;  // rendering the whole history decides
     }
     if (!whole.starts_with(before + std::string(kStandIn))) return std::nullopt;
     const Prompt rest = cut(std::string_view(whole).substr(before.size() + kStandIn.size()));

@@ -1,4 +1,4 @@
-// Conversation: a history of messages, and the tokens that a model reads of it.
+// Conversation: a history of messages, and the tokens that represent it.
 #pragma once
 
 #include <cstddef>
@@ -14,11 +14,11 @@
 
 namespace kvsplit::text {
 
-// What the model has said, in parts.
+// A model's answer, in parts.
 struct Answer {
     std::vector<Token> tokens;  // as sampled, without the one that ended it
     std::string reasoning, content;
-    // What was sampled before the content, as text; nothing if the content is not all that comes after.
+    // The text sampled before the content; nothing if more than content followed.
     std::optional<std::string> before_content;
 };
 
@@ -28,8 +28,8 @@ struct ConversationOptions {
     bool parse_special = false;       // names of control tokens in texts become those tokens
 };
 
-// ask(), then answer() or take_back(), and so on. What the model reads is always what the chat format makes
-// of the history, which may leave the reasoning of earlier answers out. Not thread-safe.
+// Call ask(), then answer() or take_back(), and repeat. The model always reads the history as the chat format
+// renders it, possibly without the reasoning of earlier answers. Not thread-safe.
 class Conversation {
   public:
     // The model must outlive the conversation.
@@ -38,24 +38,23 @@ class Conversation {
     const ChatFormat& format() const { return format_; }
     void reset();
 
-    // Adds the user's message. Returns all tokens that the model shall have read when its answer begins;
-    // valid until the next call. Where the history allows it, those of the last answer are as they were
-    // sampled: encoding a text anew may give other tokens, for which a cache would have to be filled again.
-    // Throws TemplateError where the template refuses or fails; then the message is taken back. If the
-    // model's own template fails at the first message, the format falls back instead, which its notice()
-    // tells.
+    // Adds the user's message. Returns all tokens that precede the model's answer; valid until the next call.
+    // If possible, the last answer's tokens are those sampled: encoding its text again may give other tokens,
+    // and a cache would have to be refilled. Throws TemplateError if the template refuses or fails, and takes
+    // the message back. If the model's own template fails at the first message, the format falls back
+    // instead, and its notice() says so.
     std::span<const Token> ask(std::string_view message);
-    // Forgets the last message that was asked.
+    // Removes the last message asked.
     void take_back();
-    // For the answer to the last message.
+    // A splitter for the answer to the last message.
     AnswerSplitter splitter() const;
     // Adds the answer.
     void answer(Answer answer);
 
     // All tokens of the conversation so far.
     std::span<const Token> tokens() const { return held_; }
-    // How many tokens a session that holds the first `length` of the tokens() before ask() has in common with
-    // the tokens to be read; at least one of these is not among them.
+    // How many leading tokens to keep of a session that holds the first `length` of the tokens() before
+    // ask(); leaves at least one token to evaluate.
     std::size_t common_prefix(std::size_t length) const;
 
   private:
@@ -71,7 +70,7 @@ class Conversation {
     ChatInput input_;           // the history
     std::vector<Token> held_;   // of the history up to the last answer
     std::vector<Token> asked_;  // with the message after it
-    std::string prompt_;        // what asked_ ends with, as text
+    std::string prompt_;        // the end of asked_ as text
     std::optional<Answer> last_;
 };
 

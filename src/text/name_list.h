@@ -1,4 +1,4 @@
-// NameList: names in order, to be walked through letter by letter.
+// NameList: sorted names, searched letter by letter.
 #pragma once
 
 #include <algorithm>
@@ -25,10 +25,10 @@ class NameList {
     std::size_t longest() const { return longest_; }
 
     struct Walk {
-        bool name = false;   // some name is a beginning of the text
-        bool reach = false;  // the text is a beginning of some longer name
+        bool name = false;   // some name is a prefix of the text
+        bool reach = false;  // the text is a proper prefix of some name
     };
-    // letter(i): the text's i-th letter of `size`.
+    // letter(i): the i-th of the text's `size` letters.
     template <typename Letter>
     Walk walk(std::size_t size, const Letter& letter) const {
         Walk out;

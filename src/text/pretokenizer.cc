@@ -14,8 +14,7 @@
 namespace kvsplit::text {
 namespace {
 
-// \s is written out: PCRE2's own counts U+180E, Unicode's White_Space (which the models were trained with)
-// does not.
+// \s is written out: PCRE2's includes U+180E, Unicode's White_Space (used in training) does not.
 std::string expand_spaces(std::string_view pattern) {
     constexpr std::string_view kSpaces =
         R"(\t-\r\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000})";
@@ -43,8 +42,8 @@ struct Deleter {
 using MatchData = std::unique_ptr<pcre2_match_data, Deleter<pcre2_match_data_free>>;
 using MatchContext = std::unique_ptr<pcre2_match_context, Deleter<pcre2_match_context_free>>;
 
-// What one call of split() matches with. The patterns look at each character a few times at most, so that
-// PCRE2's limits on work would stop nothing but long texts.
+// Match state for one call of split(). Patterns look at each character a few times at most, so PCRE2's work
+// limits would only stop long texts.
 struct Matcher {
     Matcher() : data(pcre2_match_data_create(1, nullptr)), context(pcre2_match_context_create(nullptr)) {
         if (data == nullptr || context == nullptr) {
@@ -67,7 +66,7 @@ struct PreTokenizer::Pattern {
         code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(expanded.data()), expanded.size(),
                              PCRE2_UTF | PCRE2_UCP, &error, &offset, nullptr);
         KVSPLIT_CHECK(code != nullptr);
-        pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);  // where it fails, matching is slower, not different
+        pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);  // if this fails, matching is only slower
     }
     ~Pattern() { pcre2_code_free(code); }
 
@@ -88,7 +87,7 @@ struct PreTokenizer::Pattern {
         return end > begin;
     }
 
-    // Appends the pieces that the step makes of a piece.
+    // Applies the step to a piece and appends the results.
     void cut(std::string_view piece, Cut how, const Matcher& matcher,
              std::vector<std::string_view>& out) const {
         std::size_t done = 0, begin = 0, end = 0;

@@ -1,8 +1,8 @@
-// The words of every family of byte-level BPE, under the names that tokenizer.ggml.pre gives them.
+// Word patterns of every family of byte-level BPE, by their names in tokenizer.ggml.pre.
 //
-// A model was trained with the words of its own tokenizer.json; GGUF keeps only a name for them. Where
-// llama.cpp's reading of a name is coarser than the original (letters beyond ASCII have no case), it is
-// followed: the same file should give the same tokens everywhere.
+// A model was trained with the patterns of its own tokenizer.json; GGUF keeps only their name. If llama.cpp's
+// version is coarser than the original (no case beyond ASCII), this table follows llama.cpp: the same file
+// should give the same tokens everywhere.
 #include <algorithm>
 
 #include "text/pretokenizer.h"
@@ -14,7 +14,7 @@ using Cut = PreTokenizer::Cut;
 using Step = PreTokenizer::Step;
 using Names = const std::string_view[];
 
-// Parts that many patterns share. "Upper" and "lower" each take letters beyond ASCII too.
+// Parts that many patterns share. "Upper" and "lower" both include letters beyond ASCII.
 #define CONTRACTION R"('(?:[sS]|[tT]|[rR][eE]|[vV][eE]|[mM]|[lL]{2}|[dD]))"
 #define BEFORE_WORD R"([^\r\n\p{L}\p{N}]?)"
 #define WORD BEFORE_WORD R"(\p{L}+)"
@@ -61,7 +61,7 @@ constexpr std::string_view kYoutuAsian =
     R"([\x{ac00}-\x{d7a3}\x{3131}-\x{318e}]+|)"
     R"([\x{ff01}\x{2026}\x{201c}\x{201d}\x{2018}\x{2019}\x{2014}\x{ff1a}-\x{ff1b}\x{ff0c}\x{3001}-\x{303f})"
     R"(\x{fe30}-\x{fe4f}]+|[\x{3105}-\x{312f}]+|[)" KANA_AND_HAN "]+";
-// Letters with case of the scripts that DeepSeek's first tokenizer lists: cased letters but for a few blocks.
+// Cased letters, except a few blocks, as listed by DeepSeek's first tokenizer.
 constexpr std::string_view kDeepseekLetters =
     R"(\s?[^\P{L&}\x{560}-\x{588}\x{10c7}-\x{10ff}\x{1c80}-\x{1c88}\x{2d00}-\x{2d2d}\x{a790}-\x{ab68})"
     R"(\x{10570}-\x{105bc}\x{16e40}-\x{1df1e}]+)";
@@ -83,7 +83,7 @@ constexpr Step kFalconSteps[] = {{R"([\p{P}$+<=>^~|`]+)"}, {kGpt2}, {kThreeDigit
 constexpr Step kDefaultSteps[] = {{R"([\p{P}$+<=>^~|]+)"}, {kGpt2}, {R"(\p{N}+)"}, {kThreeDigits}};
 constexpr Step kDeepseekCoderSteps[] = {
     {R"([\r\n])"}, {R"(\s?\p{L}+)"}, {R"(\s?\p{P}+)"}, {kHanAndHangul}, {kOneNumber}};
-// White space at the end: found from the start of its run, so that long runs take no square time.
+// Trailing white space, matched from the start of its run: long runs take linear time.
 constexpr Step kDeepseekLlmSteps[] = {
     {R"([\r\n])"},
     {kDeepseekLetters},
@@ -124,7 +124,7 @@ constexpr Names kGpt2Names = {"gpt-2",      "phi-2",        "mpt",         "olmo
                               "jina-v1-en", "jina-v2-code", "roberta-bpe", "granite-docling"};
 constexpr Names kLlama3Names = {"llama-bpe", "llama3",   "llama-v3", "falcon3",     "falcon-h1",
                                 "pixtral",   "midm-2.0", "lfm2",     "jina-v5-nano"};
-// The same words as llama-bpe, without its other habits.
+// llama-bpe's patterns without its other traits.
 constexpr Names kDbrxNames = {"dbrx", "smaug-bpe"};
 constexpr Names kChatGlmNames = {"chatglm-bpe"};
 constexpr Names kGlm4Names = {"glm4", "glm5"};

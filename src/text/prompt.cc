@@ -11,7 +11,7 @@ std::string prompt_text(const Prompt& prompt) {
 }
 
 std::vector<Token> tokenize(const Model& model, const Prompt& prompt, bool add_bos) {
-    // The first token together with white space before it: a start token there is not doubled.
+    // The first token with any white space before it, so that a start token there is not doubled.
     PromptPiece start = prompt.empty() ? PromptPiece{} : prompt[0];
     std::size_t next = 1;
     if (prompt.size() > 1 && prompt[1].special && strip(start.text).empty()) {

@@ -1,4 +1,4 @@
-// Prompt: what a model is to read, with the tokens of the chat format apart from the texts of people.
+// Prompt: a model's input, with the chat format's tokens kept apart from users' texts.
 #pragma once
 
 #include <string>
@@ -14,13 +14,13 @@ struct PromptPiece {
     bool operator==(const PromptPiece&) const = default;
 };
 
-// Pieces in order. Where pieces meet, at least one of them is a token, unless plain text had to be cut inside
-// the name of one.
+// Pieces in order. Of two adjacent pieces at least one is a token, unless plain text had to be cut inside a
+// token's name.
 using Prompt = std::vector<PromptPiece>;
 
 std::string prompt_text(const Prompt& prompt);
 
-// add_bos: with the model's start token in front, where it wants one.
+// add_bos: puts the start token in front if the model uses one.
 std::vector<Token> tokenize(const Model& model, const Prompt& prompt, bool add_bos);
 
 }  // namespace kvsplit::text

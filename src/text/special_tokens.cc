@@ -66,8 +66,8 @@ SpecialTokens::Match SpecialTokens::longest(std::string_view text, std::size_t l
     return match;
 }
 
-// Each position where a token starts competes with its longest one; the winner is the longest of all, then
-// the leftmost. A position whose token runs into an earlier winner tries its next shorter one.
+// Each position competes with the longest token that starts there; the longest of all wins, then the
+// leftmost. If a position's token overlaps an earlier winner, it tries its next shorter one.
 std::vector<SpecialTokens::Match> SpecialTokens::choose(std::string_view text, bool parse_special) const {
     const auto after = [](const Match& a, const Match& b) {
         return a.length != b.length ? a.length < b.length : a.position > b.position;
@@ -83,14 +83,14 @@ std::vector<SpecialTokens::Match> SpecialTokens::choose(std::string_view text, b
     std::make_heap(queue.begin(), queue.end(), after);
 
     std::vector<bool> taken(text.size());
-    std::vector<Match> chosen;  // with the white space that they swallow
+    std::vector<Match> chosen;  // including the white space that they strip
     while (!queue.empty()) {
         std::pop_heap(queue.begin(), queue.end(), after);
         Match match = queue.back();
         queue.pop_back();
         std::size_t begin = match.position, end = begin + match.length;
         if (taken[begin]) continue;
-        // Earlier winners are at least as long, so one that overlaps covers an end of this one.
+        // Earlier winners are at least as long, so an overlapping one covers an end of this match.
         if (taken[end - 1]) {
             match = longest(text.substr(begin), match.length, parse_special);
             match.position = begin;

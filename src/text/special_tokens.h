@@ -1,4 +1,4 @@
-// SpecialTokens: finds the tokens that are cut out of a text before the tokenizer's algorithm sees the rest.
+// SpecialTokens: finds the tokens to cut out of a text before the tokenizer's algorithm runs on the rest.
 #pragma once
 
 #include <array>
@@ -20,13 +20,13 @@ struct Fragment {
 // Thread-safe once made.
 class SpecialTokens {
   public:
-    // Takes the control, unknown and user-defined tokens. Ones longer than kMaxBytes are never matched.
+    // Uses the control, unknown and user-defined tokens. Those longer than kMaxBytes are never matched.
     explicit SpecialTokens(const Vocab& vocab);
     static constexpr std::size_t kMaxBytes = 512;
 
-    // Longer tokens first, equally long ones from left to right, none overlapping: what searching the whole
-    // text for one token after the other gives, in time that does not depend on how many tokens there are.
-    // Control and unknown tokens only with parse_special.
+    // Longer tokens win, then those further left; matches do not overlap. The result equals searching the
+    // whole text for each token in turn, but the time does not depend on the number of tokens. Finds control
+    // and unknown tokens only with parse_special.
     std::vector<Fragment> split(std::string_view text, bool parse_special) const;
 
   private:

@@ -12,7 +12,7 @@
 namespace kvsplit::text {
 namespace {
 
-// The character at the start of text; a byte that is not part of one counts as one, and ends as a byte token.
+// The character at the start of text; a stray byte counts as one and becomes a byte token.
 std::string_view first_character(std::string_view text) {
     const Utf8Step step = next_utf8(text);
     return text.substr(0, step.state == Utf8State::kCharacter ? step.length : 1);
@@ -39,7 +39,7 @@ struct SpmTokenizer::Scratch {
     struct Merge {
         float score;
         std::int32_t left, right;  // parts
-        std::uint32_t size;        // of both together, to tell outdated entries
+        std::uint32_t size;        // of both together, to detect outdated entries
     };
     std::vector<Part> parts;
     std::vector<Merge> queue;

@@ -1,4 +1,4 @@
-// SentencePiece BPE: characters, merged pair by pair, the pair whose token has the best score first.
+// SentencePiece BPE: merges characters pair by pair, the pair with the best-scoring token first.
 #pragma once
 
 #include <array>
@@ -21,9 +21,9 @@ class SpmTokenizer final : public Tokenizer {
     void encode_chunk(std::string_view chunk, Scratch& scratch, std::vector<Token>& out) const;
     void emit(std::string_view text, std::vector<Token>& out) const;
 
-    std::array<Token, 256> byte_tokens_{};  // kNoToken where the vocabulary has none
-    // Bit 256 * a + b: some token has a character ending in byte a before one beginning with byte b. Where a
-    // text has a joint that no token has, nothing merges across it: both sides are encoded on their own.
+    std::array<Token, 256> byte_tokens_{};  // kNoToken if the vocabulary has none
+    // Bit 256 * a + b: in some token, a character ending in byte a precedes one beginning with byte b.
+    // Nothing merges across a joint that no token has, so both sides are encoded separately.
     std::bitset<65536> joints_;
 };
 

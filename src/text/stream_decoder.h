@@ -1,4 +1,4 @@
-// StreamDecoder and StopMatcher: what stands between generated tokens and the reader's screen.
+// StreamDecoder and StopMatcher: between generated tokens and the reader's screen.
 #pragma once
 
 #include <string>
@@ -10,11 +10,10 @@ namespace kvsplit::text {
 // Turns a stream of bytes, cut anywhere, into whole UTF-8 characters. Not thread-safe.
 class StreamDecoder {
   public:
-    // Adds bytes; returns the characters that are now complete. What can never become a character gives
-    // U+FFFD, one for each broken sequence (Unicode's "maximal subpart" practice). Keeps at most 3 bytes
-    // back.
+    // Adds bytes; returns the characters that are now complete. Each broken sequence becomes U+FFFD
+    // (Unicode's "maximal subpart" practice). Holds back at most 3 bytes.
     std::string push(std::string_view bytes);
-    // The end of the stream: U+FFFD if a character was left unfinished. Ready for a new stream afterwards.
+    // Ends the stream: returns U+FFFD if a character was unfinished. Then ready for a new stream.
     std::string flush();
 
   private:
@@ -26,10 +25,10 @@ class StopMatcher {
   public:
     // Empty strings are ignored.
     explicit StopMatcher(std::vector<std::string> stops);
-    // Adds text; returns what can be shown now: everything before the first stop string, without a tail that
-    // may yet turn out to begin one. After a match nothing more comes out.
+    // Adds text; returns what can be shown: everything before the first stop string, except a tail that may
+    // begin one. Returns nothing after a match.
     std::string push(std::string_view text);
-    // The end of the stream: what was held back. Ready for a new stream afterwards.
+    // Ends the stream: returns what was held back. Then ready for a new stream.
     std::string flush();
     bool matched() const { return matched_; }
 

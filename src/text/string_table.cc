@@ -38,7 +38,7 @@ std::uint64_t hash_text(std::string_view text) {
         h = (h ^ word) * 0x9e3779b97f4a7c15ULL;
         h ^= h >> 32;
     };
-    // Whole words, the last of which may overlap the one before: loads of a fixed size are what is fast.
+    // Loads of a fixed size are fast, so the last word may overlap the one before it.
     if (n >= 8) {
         for (std::size_t i = 0; i + 8 < n; i += 8) add(load(p + i, 8));
         add(load(p + n - 8, 8));
@@ -75,7 +75,7 @@ void StringTable::reserve(std::size_t n) {
     }
 }
 
-// The key's slot, or the free one where it would go.
+// The key's slot, or the free one for it.
 std::size_t StringTable::slot_of(std::string_view key, std::uint64_t hash) const {
     const auto tag = static_cast<std::uint32_t>(hash >> 32);
     const std::size_t mask = slots_.size() - 1;

@@ -1,8 +1,8 @@
 // StringTable and PairTable: open-addressing hash tables from token texts, and from pairs of ids, to numbers.
 //
-// Vocabularies have up to half a million entries and are looked up once or more per character of text, so
-// these keep their entries flat: a lookup costs about one cache miss. The hash is keyed by a random number
-// per process: a hostile file cannot choose texts that collide.
+// Vocabularies have up to half a million entries, looked up at least once per character of text, so the
+// tables are flat: a lookup costs about one cache miss. The hash is keyed by a random number per process, so
+// a hostile file cannot choose colliding texts.
 #pragma once
 
 #include <cstdint>
@@ -11,19 +11,19 @@
 
 namespace kvsplit::text {
 
-// Keys are views: what they point to must outlive the table. Reading is thread-safe.
+// Keys are views: their text must outlive the table. Reading is thread-safe.
 class StringTable {
   public:
     // Room for n entries without growing.
     void reserve(std::size_t n);
-    // False (and no change) if the key is there already. value must not be negative.
+    // False (and no change) if the key exists. value must not be negative.
     bool insert(std::string_view key, std::int32_t value);
     // -1 if absent.
     std::int32_t find(std::string_view key) const;
     std::size_t size() const { return entries_.size(); }
 
   private:
-    // Apart from the slots, so that these stay small: most lookups find nothing and end at the slots.
+    // Separate from the slots, which stay small: most lookups find nothing and end there.
     struct Entry {
         std::string_view key;
         std::int32_t value;

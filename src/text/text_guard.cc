@@ -11,7 +11,7 @@
 namespace kvsplit::text {
 namespace {
 
-constexpr std::string_view kBreak = "\xef\xb7\x90";   // U+FDD0: no token reaches across it
+constexpr std::string_view kBreak = "\xef\xb7\x90";   // U+FDD0: no token spans it
 constexpr std::string_view kEscape = "\xef\xb7\x91";  // U+FDD1: with a code, one of the single characters
 constexpr char32_t kFirstCode = 0xfdd2, kLastCode = 0xfdef;
 constexpr std::size_t kMarkBytes = 3;
@@ -27,13 +27,13 @@ std::string folded(std::string_view text) {
 }  // namespace
 
 struct TextGuard::Names {
-    std::deque<std::string> texts;  // what the vocabulary points to
+    std::deque<std::string> texts;  // referenced by the vocabulary
     std::vector<Token> tokens;      // of the model, in the vocabulary's order
-    std::unique_ptr<Vocab> vocab;   // the special tokens alone
+    std::unique_ptr<Vocab> vocab;   // special tokens only
     std::unique_ptr<SpecialTokens> special;
     NameList guarded, backwards;
-    std::vector<std::string> singles;  // characters that are replaced: the marks, and tokens of one character
-    std::vector<Token> always;  // guarded ones that are found in plain text too, by the vocabulary's ids
+    std::vector<std::string> singles;  // characters to replace: the marks, and one-character tokens
+    std::vector<Token> always;         // guarded tokens also found in plain text, by the vocabulary's ids
 
     bool found_in_plain_text(std::string_view text) const {
         if (always.empty()) return false;
@@ -84,7 +84,7 @@ std::string TextGuard::protect(std::string_view text) const {
     if (!names_) return std::string(text);
     std::string out;
     out.reserve(text.size());
-    // A part of a name at the start, which what stands before could complete.
+    // The end of a name at the start of the text, which the text before could complete.
     for (std::size_t n = 1; n <= text.size() && n < names_->backwards.longest(); ++n) {
         if (names_->backwards.walk(n, [&](std::size_t i) { return folded(text[n - 1 - i]); }).reach) {
             out += kBreak;
@@ -122,7 +122,7 @@ std::string TextGuard::without_marks(std::string_view marked) const {
             at += kMarkBytes;
             if (rest.size() == kMarkBytes) break;
             const Utf8Step code = next_utf8(rest.substr(kMarkBytes));
-            const std::size_t index = code.code_point - kFirstCode;  // wraps where it is no code
+            const std::size_t index = code.code_point - kFirstCode;  // wraps if it is no code
             if (code.state != Utf8State::kCharacter || index >= names_->singles.size()) continue;
             out += names_->singles[index];
             at += code.length;

@@ -1,13 +1,13 @@
-// TextGuard: keeps the texts of people from becoming tokens of the chat format.
+// TextGuard: keeps users' texts from becoming tokens of the chat format.
 //
-// A chat template mixes both into one string. So each text is marked before it is rendered: where it spells
-// the name of a control token, a mark is put after the name's first character. The same is done where a text
-// begins or ends with a part of a name, which the template could complete. Names are found in any case, since
-// templates may change it. After rendering the marks are removed, and what they broke is plain text. The
-// marks are noncharacters of Unicode; a text that has these gets them back.
+// A chat template mixes both into one string, so each text is marked before rendering: a mark follows the
+// first character of every control token's name. The same goes for part of a name at the start or end of a
+// text, which the template could complete. Names match in any letter case, since templates may change it.
+// After rendering, the marks are removed, and the names they broke are plain text. The marks are Unicode
+// noncharacters; a text that contains them gets them back.
 //
-// User-defined tokens, such as Qwen's <think>, are not guarded: tokenizers find these in every text. The
-// marks of harmony (kHarmonyMarks) are.
+// User-defined tokens, such as Qwen's <think>, are not guarded: tokenizers find them in every text. Harmony's
+// (kHarmonyMarks) are guarded.
 #pragma once
 
 #include <memory>
@@ -19,18 +19,18 @@
 
 namespace kvsplit::text {
 
-// Thread-safe: never changes once made. Copies share what they know.
+// Thread-safe: immutable. Copies share their data.
 class TextGuard {
   public:
-    // Knows no tokens: marks nothing, and a prompt is one piece in which control tokens are read.
+    // Knows no tokens: marks nothing, and returns a prompt as one piece in which control tokens are parsed.
     TextGuard() = default;
-    // Copies what it needs of the vocabulary.
+    // Copies what it needs from the vocabulary.
     explicit TextGuard(const Vocab& vocab);
 
-    // The text with marks. Texts without names of control tokens, or parts of them at an end, stay as they
-    // are. Takes O(n) for usual texts.
+    // The text with marks; unchanged if it contains no names of control tokens, nor parts of them at an end.
+    // O(n) for usual texts.
     std::string protect(std::string_view text) const;
-    // A rendered text cut into tokens and plain text, without marks.
+    // Splits a rendered text into tokens and plain text, without marks.
     Prompt cut(std::string_view marked) const;
     std::string without_marks(std::string_view marked) const;
 

@@ -12,7 +12,7 @@
 namespace kvsplit::text {
 namespace {
 
-// White space before the token does not count: some chat templates write a line break first.
+// Ignores white space before the token: some chat templates write a line break first.
 bool begins_with(const std::vector<Fragment>& fragments, Token token) {
     std::size_t i = 0;
     while (i < fragments.size() && fragments[i].token != token && strip(fragments[i].text).empty()) ++i;

@@ -1,8 +1,8 @@
-// Tokenizer: text to tokens and back, as the model file says.
+// Tokenizer: text to tokens and back, as the model file specifies.
 //
 // The kinds, by tokenizer.ggml.model: byte-level BPE ("gpt2"), BPE of characters ("gemma4", and "gpt2" with
-// some pre-tokenizers) and SentencePiece BPE ("llama"). Where the file leaves something open, the behaviour
-// is llama.cpp's, so that both give the same tokens for the same file.
+// some pre-tokenizers) and SentencePiece BPE ("llama"). Where the file leaves a choice open, this follows
+// llama.cpp, so that both give the same tokens for the same file.
 #pragma once
 
 #include <cstddef>
@@ -21,30 +21,29 @@ namespace kvsplit::text {
 // Thread-safe once made.
 class Tokenizer {
   public:
-    // The tokenizer keeps views into the file: the file must outlive it. Throws Error: kFormat naming the
-    // file and the key for damaged metadata, kUnsupported for a kind of tokenizer or pre-tokenizer not known
-    // here.
+    // The file must outlive the tokenizer, which keeps views into it. Throws Error: kFormat, naming file and
+    // key, for damaged metadata; kUnsupported for an unknown kind of tokenizer or pre-tokenizer.
     static std::unique_ptr<Tokenizer> create(const gguf::File& file);
-    // The same from tables. What the views point to must outlive the tokenizer.
+    // The same from tables. The views' data must outlive the tokenizer.
     static std::unique_ptr<Tokenizer> create(VocabData data);
     virtual ~Tokenizer() = default;
     static constexpr std::size_t kMaxTextBytes = std::size_t{512} << 20;
     Tokenizer(const Tokenizer&) = delete;
     Tokenizer& operator=(const Tokenizer&) = delete;
 
-    // Any bytes are accepted; those that are not UTF-8 become byte tokens. With parse_special, names of
-    // control tokens become those tokens; user-defined tokens always do. add_bos puts the start token in
-    // front where the model wants one and the text does not begin with it, white space aside. Nothing is ever
-    // appended, whatever the file says of end tokens and separators: the text is to be continued. Takes O(n
-    // log n). Throws Error(kInvalidArgument) for a text of more than kMaxTextBytes.
+    // Accepts any bytes; those that are not UTF-8 become byte tokens. With parse_special, names of control
+    // tokens become those tokens; names of user-defined tokens always do. add_bos puts the start token in
+    // front if the model uses one and the text does not already begin with it (after white space). Never
+    // appends end tokens or separators, even if the file asks for them: the text is to be continued. O(n log
+    // n). Throws Error(kInvalidArgument) for a text of more than kMaxTextBytes.
     std::vector<Token> encode(std::string_view text, bool add_bos, bool parse_special) const;
 
-    // The bytes that a token stands for: maybe part of a character. Control and unknown tokens give "" unless
-    // render_special, which gives their names. An id outside the vocabulary gives "".
+    // The bytes of a token, perhaps part of a character. Control and unknown tokens give "", or their names
+    // with render_special. An id outside the vocabulary gives "".
     std::string token_bytes(Token token, bool render_special = false) const;
 
     int vocab_size() const { return vocab_.size(); }
-    // kNoToken where the model has none.
+    // kNoToken if the model has none.
     Token bos() const { return vocab_.data().bos; }
     Token eos() const { return vocab_.data().eos; }
     Token eot() const { return vocab_.data().eot; }

@@ -17,7 +17,7 @@ struct Range {
 
 #include "text/unicode_classes.inc"
 
-// Whether characters have a stand-in: one bit for each below U+10000, then one for each kBlock of them.
+// Which characters have a stand-in: one bit per character below U+10000, then one per kBlock characters.
 constexpr char32_t kPlane = 0x10000, kBlock = 64;
 constexpr std::size_t bit_of(char32_t c) { return c < kPlane ? c : kPlane + (c - kPlane) / kBlock; }
 constexpr auto kHaveStandIns = [] {

@@ -1,4 +1,4 @@
-// Classes of characters as one version of Unicode has them, whatever version the system's PCRE2 has.
+// Character classes of one Unicode version, independent of the system's PCRE2.
 #pragma once
 
 #include <optional>
@@ -10,13 +10,12 @@ namespace kvsplit::text {
 // "16.0.0"
 std::string_view unicode_version();
 
-// The character to match patterns with instead of c: c itself, unless versions of PCRE2 disagree about its
-// class. It is of c's class, takes as many bytes in UTF-8, and is in the same ranges that the patterns of
-// pre-tokenizers name.
+// The character to match patterns with in place of c: c itself, unless PCRE2 versions disagree about its
+// class. It has c's class and UTF-8 length, and lies in the same ranges of the pre-tokenizers' patterns.
 char32_t class_stand_in(char32_t c);
 
-// The text to match patterns with, if that is another one: each character is replaced by its stand-in, and a
-// byte that is not part of a character by one that is a symbol to patterns. Offsets stay.
+// The text to match patterns with, if different: each character is replaced by its stand-in, and a stray byte
+// by one that patterns treat as a symbol. Offsets do not change.
 std::optional<std::string> with_stand_ins(std::string_view text);
 
 }  // namespace kvsplit::text

@@ -16,7 +16,7 @@ enum class Utf8State {
 
 struct Utf8Step {
     Utf8State state = Utf8State::kBroken;
-    std::size_t length = 0;   // bytes, at least 1; of a broken sequence its maximal valid beginning
+    std::size_t length = 0;   // bytes, at least 1; for a broken sequence, its maximal valid prefix
     char32_t code_point = 0;  // of a character
 };
 
@@ -27,7 +27,7 @@ inline Utf8Step next_utf8(std::string_view text) {
     if (first < 0x80) return {Utf8State::kCharacter, 1, first};
     if (first < 0xc2 || first > 0xf4) return {Utf8State::kBroken, 1, 0};
     const std::size_t length = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-    // The second byte's range is what rules out overlong forms, surrogates and numbers beyond U+10FFFF.
+    // The second byte's range excludes overlong forms, surrogates and numbers beyond U+10FFFF.
     const std::uint8_t low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
     const std::uint8_t high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
     char32_t code_point = first & (0x7fu >> length);
@@ -42,10 +42,10 @@ inline Utf8Step next_utf8(std::string_view text) {
 
 void append_utf8(char32_t code_point, std::string& out);
 
-// White space as Python's str.strip() and str.isspace() see it.
+// White space as in Python's str.strip() and str.isspace().
 bool is_space(char32_t code_point);
 
-// Without white space at the start, at the end, at either end.
+// Removes white space at the start, at the end, or at both ends.
 std::string_view strip_left(std::string_view text);
 std::string_view strip_right(std::string_view text);
 std::string_view strip(std::string_view text);

@@ -12,7 +12,7 @@
 namespace kvsplit::text {
 namespace {
 
-// Drops what does not name a token: files have 0xFFFFFFFF for "none", or ids of tokens that were cut away.
+// Drops invalid ids: files have 0xFFFFFFFF for "none", or ids of removed tokens.
 Token read_id(const gguf::File& file, std::string_view name, std::size_t n_vocab, Token absent) {
     const std::int64_t fallback = absent < static_cast<std::int64_t>(n_vocab) ? absent : kNoToken;
     const std::int64_t id = file.get_i64_or(fmt::format("tokenizer.ggml.{}_token_id", name), fallback);
@@ -83,7 +83,7 @@ VocabData VocabData::read(const gguf::File& file) {
 
     data.ignore_merges = traits.ignore_merges;
     data.add_bos = file.get_bool_or("tokenizer.ggml.add_bos_token", spm || traits.add_bos);
-    if (traits.whole_line_breaks) data.add_bos = true;  // files of Gemma 4 say no, and mean yes
+    if (traits.whole_line_breaks) data.add_bos = true;  // Gemma 4 files say no but need it
     data.add_space_prefix = spm && file.get_bool_or("tokenizer.ggml.add_space_prefix", true);
     return data;
 }
@@ -92,7 +92,7 @@ Vocab::Vocab(VocabData data) : data_(std::move(data)) {
     check_lengths();
     by_text_.reserve(data_.tokens.size());
     for (std::size_t i = 0; i < data_.tokens.size(); ++i) {
-        if (data_.tokens[i].empty()) continue;  // stands for nothing, so nothing leads to it
+        if (data_.tokens[i].empty()) continue;  // no text leads to an empty token
         by_text_.insert(data_.tokens[i], static_cast<Token>(i));
         max_token_bytes_ = std::max(max_token_bytes_, data_.tokens[i].size());
     }
@@ -127,7 +127,7 @@ void Vocab::set_attrs() {
     for (std::size_t i = 0; i < attrs_.size(); ++i) attrs_[i] = attr_of_type(data_.types[i]);
 }
 
-// The first of the names that is a token; it becomes a control token, whatever its type says.
+// Finds the first of the names that is a token, and makes it a control token whatever its type.
 Token Vocab::make_control(std::initializer_list<std::string_view> names) {
     for (const std::string_view name : names) {
         const Token token = find(name);
@@ -138,7 +138,7 @@ Token Vocab::make_control(std::initializer_list<std::string_view> names) {
     return kNoToken;
 }
 
-// GGUF has keys for these, but most files leave them out: the names tell.
+// GGUF has keys for these, but most files lack them, so they are found by name.
 void Vocab::find_special_tokens() {
     if (data_.eot == kNoToken) {
         data_.eot = make_control({"<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>",
@@ -194,7 +194,7 @@ void Vocab::collect_end_of_generation() {
     eog_.erase(std::unique(eog_.begin(), eog_.end()), eog_.end());
 }
 
-// Tokens whose names mislead in some families.
+// Corrects tokens whose names mislead in some families.
 void Vocab::settle_marked_tokens() {
     const auto set = [&](std::string_view name, TokenAttr attr) {
         const Token token = find(name);
@@ -203,11 +203,11 @@ void Vocab::settle_marked_tokens() {
     };
     // These are always read and shown.
     for (const std::string_view name : kHarmonyMarks) set(name, kAttrUserDefined);
-    // Where there are tokens that close an answer or a call, <|end|> closes a message only.
+    // If other tokens close an answer or a call, <|end|> only closes a message.
     const bool calls = find("<|call|>") != kNoToken || find("<|calls|>") != kNoToken;
     const bool closes = find("<|return|>") != kNoToken || find("<|flush|>") != kNoToken;
     if (calls && closes) std::erase(eog_, set("<|end|>", kAttrUserDefined));
-    // Gemma 4 and PLaMo have a tag </s>, as HTML does.
+    // In Gemma 4 and PLaMo, </s> is an HTML tag.
     const auto ends = [&](std::string_view name) {
         return std::find(eog_.begin(), eog_.end(), find(name)) != eog_.end();
     };
@@ -215,7 +215,7 @@ void Vocab::settle_marked_tokens() {
         std::erase(eog_, set("</s>", kAttrNormal));
 }
 
-// GGUF does not carry this property; the names of a few families tell.
+// GGUF does not store this property, so a few families are recognised by name.
 void Vocab::set_strip_attrs() {
     const auto& pre = data_.pre;
     if (pre == "jina-v2-de" || pre == "jina-v2-es" || pre == "jina-v2-code") {

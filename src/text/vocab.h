@@ -1,4 +1,4 @@
-// VocabData: a tokenizer's tables as the model file states them. Vocab: the same, checked and indexed.
+// VocabData: a tokenizer's tables as stored in the model file. Vocab: the same, checked and indexed.
 #pragma once
 
 #include <array>
@@ -17,7 +17,7 @@ inline constexpr Token kNoToken = -1;
 
 enum class VocabKind { kSpm, kBpe };
 
-// Bits; the low six follow tokenizer.ggml.token_type, a token may gain more.
+// Bits; the low six follow tokenizer.ggml.token_type, and a token may gain more.
 enum TokenAttr : std::uint8_t {
     kAttrNormal = 1,
     kAttrUnknown = 2,
@@ -29,17 +29,17 @@ enum TokenAttr : std::uint8_t {
     kAttrStripRight = 128,  // swallows white space after it
 };
 
-// What messages of the "harmony" format are made of. User-defined tokens, whatever the file says, and yet
-// marks of the chat format: text of people must not become them.
+// The tokens that structure messages of the "harmony" format. Treated as user-defined whatever the file says,
+// yet they belong to the chat format: users' text must not become them.
 inline constexpr std::array<std::string_view, 4> kHarmonyMarks = {"<|channel|>", "<|message|>", "<|start|>",
                                                                   "<|constrain|>"};
 
-// Plain and unchecked. The views must outlive every object made from it.
+// Plain and unchecked. The views must outlive every object made from them.
 struct VocabData {
     std::string source;  // for messages: the file's path
     VocabKind kind = VocabKind::kSpm;
     std::string pre;                       // name of the pre-tokenizer (BPE only); "" = default
-    std::string model_name;                // general.name: some models are known by it alone
+    std::string model_name;                // general.name: identifies some models
     std::vector<std::string_view> tokens;  // (n_vocab)
     std::vector<float> scores;             // (n_vocab) or empty; SPM only
     std::vector<std::int32_t> types;       // (n_vocab) or empty; GGUF's token_type numbers
@@ -54,10 +54,10 @@ struct VocabData {
     Token fim_sep = kNoToken;
     bool add_bos = false;
     bool add_space_prefix = false;  // SPM only
-    bool ignore_merges = false;     // a word that is a token is that token, whatever the merges say
+    bool ignore_merges = false;     // a word that is a token becomes that token, without merges
 
     // Throws Error: kFormat for metadata that cannot be a vocabulary, kUnsupported for a kind of tokenizer
-    // that this build lacks. Ids out of range are dropped, as files in the wild have them.
+    // that this build lacks. Drops ids out of range, which occur in real files.
     static VocabData read(const gguf::File& file);
 };
 
@@ -75,7 +75,7 @@ class Vocab {
         return data_.scores.empty() ? 0.0f : data_.scores[static_cast<std::size_t>(token)];
     }
     bool contains(Token token) const { return token >= 0 && token < size(); }
-    // kNoToken if no token has this text. Of several with one text the first.
+    // The first token with this text; kNoToken if there is none.
     Token find(std::string_view text) const { return by_text_.find(text); }
     std::size_t max_token_bytes() const { return max_token_bytes_; }
     // Sorted.

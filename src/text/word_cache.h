@@ -1,4 +1,4 @@
-// WordCache: the tokens of words that a text had before. Natural text repeats most of its words.
+// WordCache: the tokens of words seen earlier in a text. Natural text repeats most of its words.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace kvsplit::text {
 
-// For the length of one call: keys are views into the text. Not thread-safe.
+// For use within one call: keys are views into the text. Not thread-safe.
 class WordCache {
   public:
     // Appends the tokens of word to out, from encode(word, out) if the word is new.
@@ -31,7 +31,7 @@ class WordCache {
     }
 
   private:
-    // Long words seldom come back; more words than this would not stay in the processor's cache.
+    // Long words rarely repeat; more words would not fit into the processor's cache.
     static constexpr std::size_t kMaxWordBytes = 48, kMaxWords = 65536;
     struct Entry {
         std::size_t begin;  // in tokens_
