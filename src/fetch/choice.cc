@@ -24,7 +24,7 @@ constexpr std::array kPreferred{
     "q8_0",   "q8_k_xl", "q8",     "iq4_xs",  "iq4_nl", "mxfp4", "q3_k_l", "q3_k_m", "q3_k_s",  "q3_k_xl",
     "q3_k",   "bf16",    "f16",    "fp16",    "q2_k",   "f32",   "fp32"};
 
-// Words of what belongs to a model. Some models have them in their names, too.
+// Words in the names of side files. Some models' names contain them, too.
 constexpr std::array kSideWords{"lora",  "adapter",   "adapters", "draft",       "drafter",    "dflash",
                                 "eagle", "eagle2",    "eagle3",   "speculative", "mtp",        "nextn",
                                 "vocab", "embed",     "embeds",   "embedding",   "embeddings", "tokenizer",
@@ -63,7 +63,7 @@ bool is_candidate(const std::string& file) {
     return is_safe_file_name(file) && name.ends_with(".gguf") && !never && (!split || split->number == 1);
 }
 
-// The parts of the model that the repository does not have.
+// The parts of the model missing from the repository.
 std::vector<std::string> missing_parts(const std::string& file, const std::set<std::string>& listed) {
     std::vector<std::string> missing;
     if (const auto split = parse_split_name(file)) {
@@ -99,7 +99,7 @@ void sort_by_simplicity(std::vector<std::string>& models) {
     });
 }
 
-// Those whose type or other word the user wants, else those with the text anywhere.
+// Files with the wanted type or other word, else those that contain the text anywhere.
 std::vector<std::string> matching(const std::vector<std::string>& models, const std::string& wanted) {
     if (wanted.empty()) return models;
     std::vector<std::string> exact, loose;

@@ -1,4 +1,4 @@
-// What a server sent in place of a model.
+// Recognises what a server sent in place of a model.
 #pragma once
 
 #include <string>
@@ -6,9 +6,9 @@
 
 namespace kvsplit::fetch {
 
-// Whether a file begins as GGUF files do. False for less than four bytes.
+// Whether a file begins like GGUF. False for fewer than four bytes.
 bool is_gguf(std::string_view head);
-// False where the file cannot be read, too.
+// Also false if the file cannot be read.
 bool is_gguf_file(const std::string& path);
 
 // "an HTML page (text/html), which begins '<!DOCTYPE html>...': sign in ...": for a message, with what to do.

@@ -21,8 +21,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kHead = 1024;   // bytes that show what it is, if no GGUF file
-constexpr int kMaxNewBeginnings = 5;  // a file that changes all the time is not loaded
+constexpr std::size_t kHead = 1024;   // bytes to identify a file that is not GGUF
+constexpr int kMaxNewBeginnings = 5;  // gives up on a file that keeps changing
 
 class Download {
   public:
@@ -68,7 +68,7 @@ class Download {
         part_.reset();
     }
 
-    // One try. Sets whole_ when the file is there, begin_anew_ when the part cannot be resumed.
+    // One try. Sets whole_ once the file is complete, begin_anew_ if the part cannot be resumed.
     Reply request() {
         begin_anew_ = false;
         head_.clear();
@@ -79,7 +79,7 @@ class Download {
                                            [&] { return report(Progress::Stage::kDownload, size()); });
         if (begin_anew_) return reply;
         if (reply.status == 416 && size() > 0) {
-            // All of it was loaded before, or it is another file now.
+            // The part is already complete, or the file has changed.
             const auto remote = describe(reply);
             const bool same = remote && mark_of(remote->identity) == part_->mark() && remote->bytes == size();
             (same ? whole_ : begin_anew_) = true;
@@ -91,11 +91,11 @@ class Download {
         return reply;
     }
 
-    // The head of an answer has come: false where what follows does not continue the part that there is.
+    // Handles an answer's head: false if its body does not continue the existing part.
     bool begin(const Reply& reply) {
         const auto remote = describe(reply);
         content_type_ = reply.header("content-type");
-        // Otherwise the server knows no ranges, or has another file now.
+        // Otherwise the server does not support ranges, or the file has changed.
         const bool goes_on = reply.status == 206 && size() > 0;
         if (!remote || remote->begin != (goes_on ? size() : 0) || (goes_on && !is_same(*remote))) {
             begin_anew_ = true;
@@ -104,7 +104,7 @@ class Download {
         answer_ = *remote;
         is_model_ = goes_on;
         if (goes_on) {
-            // What was asked with If-Range may be answered without the version's name.
+            // Answers to If-Range may omit the version's name.
             if (answer_.identity.empty())
                 std::tie(answer_.identity, answer_.if_range) = std::tie(remote_.identity, remote_.if_range);
             remote_ = answer_;
@@ -125,7 +125,7 @@ class Download {
         }
         head_.append(data, n);
         if (is_gguf(head_)) {
-            if (part_) drop_part();  // not sooner: a sign-in page is no reason to lose it
+            if (part_) drop_part();  // only now: a sign-in page must not cost the part
             remote_ = answer_;
             require_room();
             part_.emplace(order_.target, mark_of(remote_.identity), locked_);
@@ -143,7 +143,7 @@ class Download {
         try {
             part_->append(data, n);
         } catch (const Error&) {
-            require_room();  // says how much is missing, if that is why
+            require_room();  // if the disk is full, says how much is missing
             throw;
         }
     }
@@ -188,9 +188,9 @@ class Download {
         remove_other_parts(order_.target);
     }
 
-    // Of a connection that simply ends nobody knows whether it ended too early.
+    // Without a stated size, the end of a connection may be premature.
     void check_end() {
-        // A part of a model that is cut into several cannot be read alone.
+        // One part of a split model cannot be read alone.
         if (!order_.check || parse_split_name(order_.target.string())) return;
         try {
             order_.check(part_->path());
@@ -212,10 +212,10 @@ class Download {
     const bool locked_;
     const std::string shown_;
     std::optional<PartFile> part_;
-    RemoteFile remote_;         // what the part is of
-    RemoteFile answer_;         // what the latest answer is of
+    RemoteFile remote_;         // the file of the part
+    RemoteFile answer_;         // the file of the latest answer
     std::string content_type_;  // of that answer
-    std::string head_;          // its first bytes, until they show what it is
+    std::string head_;          // its first bytes, until they identify it
     std::uint64_t furthest_ = 0;
     bool is_model_ = false, whole_ = false, begin_anew_ = false;
 };
@@ -238,7 +238,7 @@ void download(Http& http, const Order& order, const Reports& reports) {
             fail(ErrorCode::kCancelled, "stopped");
         }
     });
-    if (is_gguf_file(target.string())) return;  // the other program has it now
+    if (is_gguf_file(target.string())) return;  // the other program has completed it
     Download(http, order, reports, lock.held()).run();
 }
 

@@ -1,4 +1,4 @@
-// Download of one file: resumed where it was broken off, checked, and in its place only when it is whole.
+// Downloads one file: resumes, checks, and moves the file into place only once it is complete.
 #pragma once
 
 #include <chrono>
@@ -21,11 +21,11 @@ struct Order {
     std::function<void(const std::string&)> check{};  // as in Options
 };
 
-// Loads a GGUF file to its target, whose folder is made, by way of a file beside it that ends in ".part".
-// While another program loads the same file it waits, and is done when that one is. Broken connections and
-// answers that may be better in a moment (503, 429, ...) are tried again. Throws Error: kNotFound and kIo for
-// refusals, networks that stay silent and full disks; kFormat where the server sends anything but a GGUF
-// file, or not what it stated, which is then deleted; kCancelled.
+// Downloads a GGUF file to its target by way of a ".part" file beside it; creates the target's folder. If
+// another program is downloading the same file, waits for it to finish instead. Retries broken connections
+// and temporary failures (503, 429, ...). Throws Error: kNotFound and kIo for refusals, silent networks and
+// full disks; kFormat if the server sends anything but a GGUF file, or not the stated one, which is then
+// deleted; kCancelled.
 void download(Http& http, const Order& order, const Reports& reports);
 
 }  // namespace kvsplit::fetch

@@ -23,7 +23,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A file's name and those of the other parts, if it is cut into several.
+// The names of all parts of a model, or of its one file.
 std::vector<std::string> all_parts(const std::string& file) {
     const auto split = parse_split_name(file);
     if (!split) return {file};
@@ -67,7 +67,7 @@ class Fetcher {
     }
 
   private:
-    // Whether the cache has the file. What is no model, such as pages that earlier versions kept, goes.
+    // Whether the cache has the file. Removes non-models, such as web pages kept by earlier versions.
     bool is_there(const fs::path& target) {
         std::error_code error;
         if (!fs::is_regular_file(target, error)) return false;
@@ -79,13 +79,13 @@ class Fetcher {
         return false;
     }
 
-    // Moves a file to where it is kept today.
+    // Moves a file from its old place in the cache.
     void adopt(const fs::path& old, const fs::path& target) {
         std::error_code error;
         if (fs::exists(target, error) || !fs::is_regular_file(old, error)) return;
         fs::create_directories(target.parent_path(), error);
         fs::rename(old, target, error);
-        // Folders that are empty now; their names may hold a password.
+        // Removes emptied folders, whose names may contain a password.
         for (fs::path at = old.parent_path(); !error && at.filename() != "url"; at = at.parent_path()) {
             fs::remove(at, error);
         }
@@ -119,12 +119,11 @@ class Fetcher {
         return true;
     }
 
-    // The file of a repository for which none was named. What was chosen and loaded once stays, and needs no
-    // network.
+    // The file to use if none was named. An earlier choice is kept and needs no network.
     std::string choose(const HubAddress& address, const fs::path& folder) {
         const std::string wish = address.wanted.empty() ? "" : "-" + address.wanted;
         const fs::path record = folder / (".choice" + lower_ascii(wish));
-        // Earlier versions' records may be of side files.
+        // Earlier versions may have recorded side files.
         for (const fs::path& path : {record, folder / (".chosen" + wish)}) {
             std::ifstream in(path);
             std::string known;
@@ -141,7 +140,7 @@ class Fetcher {
         return chosen;
     }
 
-    // The repository's files; those in the cache where the hub does not answer.
+    // The repository's files, or those in the cache if the hub does not answer.
     std::vector<std::string> list(const HubAddress& address, const fs::path& folder) {
         try {
             asked_ = true;
@@ -165,7 +164,7 @@ class Fetcher {
     const Options& options_;
     Hub hub_;
     Http http_;
-    bool asked_ = false;  // a server, for this model
+    bool asked_ = false;  // a server was asked for this model
     bool swept_ = false;
 };
 

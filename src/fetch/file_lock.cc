@@ -15,7 +15,7 @@
 namespace kvsplit::fetch {
 namespace {
 
-// Whether the path still leads to the open file: its last owner may have removed it.
+// Whether the path still names the open file: its last owner may have removed it.
 bool is_at(int fd, const std::string& path) {
     struct stat open_file {
     }, named{};
@@ -73,7 +73,7 @@ FileLock::FileLock(std::string path, const std::function<void()>& keep_waiting) 
 }
 
 FileLock::~FileLock() {
-    ::unlink(path_.c_str());  // before the lock goes: the next owner makes its own
+    ::unlink(path_.c_str());  // before unlocking: the next owner creates its own
     ::close(fd_);
 }
 

@@ -1,4 +1,4 @@
-// FileLock: one program at a time loads a file.
+// FileLock: only one program at a time downloads a file.
 #pragma once
 
 #include <functional>
@@ -8,9 +8,9 @@ namespace kvsplit::fetch {
 
 class FileLock {
   public:
-    // Waits while another program holds the lock; keep_waiting is called ten times a second meanwhile, and
-    // may throw. On file systems without locks there is none, and no wait. The file at `path` is made, and
-    // removed at the end. Throws Error(kIo) where it cannot be made.
+    // Waits while another program holds the lock, calling keep_waiting, which may throw, ten times a second.
+    // On file systems without locks, does not wait. Creates the file at `path`, and removes it at the end.
+    // Throws Error(kIo) if it cannot be created.
     FileLock(std::string path, const std::function<void()>& keep_waiting);
     ~FileLock();
     FileLock(const FileLock&) = delete;
@@ -25,10 +25,10 @@ class FileLock {
     bool held_ = false;
 };
 
-// Throws Error(kIo) for errno from the cache's folder: what cannot be written, and what to do.
+// Throws Error(kIo) for an errno from the cache folder, saying what cannot be written and what to do.
 [[noreturn]] void fail_to_write(const std::string& path, int error_number);
 
-// Tries for a lock of an open file. kNoLocks: the file system has none.
+// Tries to lock an open file. kNoLocks: the file system has no locks.
 enum class LockResult { kLocked, kTaken, kNoLocks };
 LockResult try_lock(int fd);
 

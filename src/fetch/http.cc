@@ -53,7 +53,7 @@ Reply::Cause cause_of(int code) {
     }
 }
 
-// Certificates of a company's own, as other programs find them.
+// A company's own certificates, found as other programs do.
 const char* certificates() {
     for (const char* name : {"SSL_CERT_FILE", "CURL_CA_BUNDLE"}) {
         if (const char* path = std::getenv(name); path && *path) return path;
@@ -167,7 +167,7 @@ void Http::prepare(Request& request, const Url& start, const Range& range) {
     set(CURLOPT_HEADERDATA, &request);
     set(CURLOPT_WRITEFUNCTION, &Request::on_body);
     set(CURLOPT_WRITEDATA, &request);
-    // Files as they are; a server that compresses all the same is understood.
+    // Asks for uncompressed files, but understands a server that compresses anyway.
     set(CURLOPT_ACCEPT_ENCODING, "identity");
 #if LIBCURL_VERSION_NUM >= 0x075700
     set(CURLOPT_QUICK_EXIT, 1L);  // Ctrl-C does not wait for a name server

@@ -24,7 +24,7 @@ std::string escaped(const std::string& path, std::string_view plain_too = "/") {
     return out;
 }
 
-// Where the nth "/" of a path is, counted from 1 on; npos if there are fewer.
+// The position of a path's nth "/", counted from 1; npos if there are fewer.
 std::size_t nth_slash(std::string_view path, int n) {
     std::size_t at = path.find('/');
     while (--n > 0 && at != path.npos) at = path.find('/', at + 1);

@@ -1,4 +1,4 @@
-// The hub's addresses and its list of files.
+// The hub's addresses and file lists.
 #pragma once
 
 #include <string>
@@ -20,14 +20,14 @@ class Hub {
     Url file_url(const HubAddress& address, const std::string& file) const;
     Access access(const HubAddress& address) const;
 
-    // The names of all files. Throws Error: as refuse() does, and kFormat for an answer that is not a list.
+    // The names of all files. Throws Error as refuse() does, and kFormat for an answer that is not a list.
     std::vector<std::string> list_files(Http& http, const HubAddress& address,
                                         std::chrono::milliseconds first_pause, const Reports& reports) const;
 
-    // Addresses of pages about a file (".../blob/main/x.gguf", ".../raw/...") as those of the file itself;
-    // others, and those of other servers, as they are.
+    // Turns the address of a page about a file (".../blob/main/x.gguf", ".../raw/...") into that of the file;
+    // returns others, and other servers' addresses, unchanged.
     Url direct(const Url& url) const;
-    // Whose files these are, if they are the hub's.
+    // Access to the address's repository if it is on the hub.
     Access access(const Url& url) const;
 
   private:

@@ -28,7 +28,7 @@ std::string part_path(const fs::path& target, const std::string& mark) {
     return fmt::format("{}.{}.part", target.string(), mark);
 }
 
-// What is between a target's name and ".part" in the name of one of its parts; "" for other files.
+// The text between the target's name and ".part" in a part's name; "" for other files.
 std::string middle_of(const fs::path& part, const fs::path& target) {
     const std::string name = part.filename().string(), begin = target.filename().string() + ".";
     constexpr std::string_view kEnd = ".part";
@@ -58,7 +58,7 @@ PartFile::PartFile(const fs::path& target, std::string mark, bool locked)
     : kept_path_(part_path(target, mark)), path_(kept_path_), mark_(std::move(mark)) {
     if (!locked) {
         path_ = part_path(target, fmt::format("{}.{:08x}", mark_, std::random_device()()));
-        // Of several programs one gets what was kept.
+        // Only one of several programs gets the kept part.
         if (::rename(kept_path_.c_str(), path_.c_str()) != 0 && errno != ENOENT) fail_to_write(path_, errno);
     }
     fd_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
@@ -102,7 +102,7 @@ void PartFile::discard() {
 }
 
 void PartFile::move_to(const fs::path& target) {
-    // Some file systems say only now that there was no room.
+    // Some file systems report a full disk only now.
     if (::fsync(fd_) != 0 && errno != EINVAL && errno != ENOSYS) fail_to_write(path_, errno);
     if (::rename(path_.c_str(), target.c_str()) != 0) fail_to_write(target.string(), errno);
     gone_ = true;
@@ -141,7 +141,7 @@ void remove_other_parts(const fs::path& target) {
     for (const auto& entry : fs::directory_iterator(target.parent_path(), error)) {
         const std::string middle = middle_of(entry.path(), target);
         if (middle.empty() || is_open_elsewhere(entry.path())) continue;
-        // Where there are no locks another program may be writing to one with a name of its own.
+        // Without locks, another program may be writing to a part with its own name.
         const bool own_name = middle.find('.') != middle.npos;
         if (!own_name || is_stale(entry)) fs::remove(entry.path(), error);
     }

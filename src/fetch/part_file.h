@@ -1,4 +1,4 @@
-// PartFile: a file that is not whole yet, beside where it will be.
+// PartFile: an incomplete file, beside its target.
 #pragma once
 
 #include <cstdint>
@@ -7,14 +7,14 @@
 
 namespace kvsplit::fetch {
 
-// Named "FILE.MARK.part": the mark stands for a version of the file, so that a later run knows whether it can
-// resume it. Without locks between programs it has a name of its own while it is open,
-// "FILE.MARK.NUMBER.part". The constructor and append() throw Error(kIo), which says what to do.
+// Named "FILE.MARK.part": the mark identifies a version of the file, so that a later run knows whether it can
+// resume. Without file locks it is "FILE.MARK.NUMBER.part" while open. The constructor and append() throw
+// Error(kIo), which says what to do.
 class PartFile {
   public:
     // Opens the part of this version, or begins one. locked: the caller holds the file's lock.
     PartFile(const std::filesystem::path& target, std::string mark, bool locked);
-    // Keeps what there is for the next run, unless it is empty.
+    // Keeps the part for the next run, unless it is empty.
     ~PartFile();
     PartFile(const PartFile&) = delete;
     PartFile& operator=(const PartFile&) = delete;
@@ -36,14 +36,14 @@ class PartFile {
     bool gone_ = false;
 };
 
-// The mark of a version that the server calls `identity`: 16 hexadecimal digits. Without an identity ("") it
-// is that of unknown versions, whose parts are never resumed.
+// The mark of the server's `identity` of a version: 16 hexadecimal digits. "" gives the mark of unknown
+// versions, whose parts are never resumed.
 std::string mark_of(const std::string& identity);
 
-// The mark of the newest part of this file that can be resumed; "" where there is none.
+// The mark of the newest resumable part of this file; "" if there is none.
 std::string find_part(const std::filesystem::path& target);
 
-// The bytes that another program has loaded of the file, as far as can be seen.
+// The bytes of the file that another program seems to have downloaded.
 std::uint64_t largest_part(const std::filesystem::path& target);
 
 // Removes parts of other versions of the file.
@@ -53,7 +53,7 @@ struct Removed {
     int files = 0;
     std::uint64_t bytes = 0;
 };
-// Removes parts anywhere in the cache that are untouched for two weeks and not open.
+// Removes parts in the cache that have not been touched for two weeks and are not open.
 Removed remove_stale_parts(const std::filesystem::path& cache);
 
 }  // namespace kvsplit::fetch

@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kMaxName = 200;  // of the 255 that file systems allow: ".MARK.NUMBER.part" follows
+constexpr std::size_t kMaxName = 200;  // file systems allow 255; leaves room for ".MARK.NUMBER.part"
 
 std::string short_hash(std::string_view text) { return sha256_of_text(text).substr(0, 16); }
 
@@ -30,15 +30,14 @@ int digit_of(char c) {
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-// The byte of an escape "%41" at the beginning of text; -1 if there is none.
+// The byte of an escape ("%41") at the start of text; -1 if there is none.
 int escaped_byte(std::string_view text) {
     if (text.size() < 3 || text[0] != '%') return -1;
     const int high = digit_of(text[1]), low = digit_of(text[2]);
     return high < 0 || low < 0 ? -1 : 16 * high + low;
 }
 
-// Escapes replaced where that changes no meaning, the others in one spelling; with all = true every one is
-// replaced.
+// Replaces escapes if that keeps the meaning, and normalises the others; replaces every one if `all`.
 std::string unescaped(std::string_view text, bool all) {
     constexpr std::string_view kDigits = "0123456789ABCDEF";
     std::string out;
@@ -75,7 +74,7 @@ std::vector<Parameter> parameters_of(const std::string& query) {
     return parameters;
 }
 
-// Schemes of signatures: where the first name is in a query, all of these only sign it.
+// Signature schemes: if the first name is in a query, all of the scheme's parameters only sign it.
 const std::vector<std::vector<std::string_view>> kSignatures{
     {"x-amz-signature"},  // these and others that begin with x-amz-
     {"x-goog-signature"},
@@ -86,7 +85,7 @@ const std::vector<std::vector<std::string_view>> kSignatures{
      "skv"},
 };
 
-// The query without what changes while the file stays the same.
+// The query without parameters that do not affect the file.
 std::string essential_query(const std::string& query) {
     const auto parameters = parameters_of(query);
     const auto has = [&](std::string_view name) {
@@ -97,7 +96,7 @@ std::string essential_query(const std::string& query) {
         const std::string& name = parameter.name;
         if (name.starts_with("x-amz-") || name.starts_with("x-goog-") || name == "download") return true;
         return std::any_of(kSignatures.begin(), kSignatures.end(), [&](const auto& names) {
-            const bool azure = names.front() == "sig";  // a name that others may use too
+            const bool azure = names.front() == "sig";  // a name that other servers may use, too
             return has(names.front()) && (!azure || has("sv")) &&
                    std::find(names.begin(), names.end(), name) != names.end();
         });

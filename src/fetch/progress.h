@@ -1,4 +1,4 @@
-// What a download tells its caller while it runs.
+// Progress reports of a download.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@ struct Progress {
     enum class Stage {
         kDownload,
         kCheck,  // the SHA-256 is computed
-        kWait,   // another program loads the same file
+        kWait,   // another program is downloading the file
         kPause,  // before another try
     };
     Stage stage = Stage::kDownload;
@@ -20,15 +20,15 @@ struct Progress {
     std::uint64_t total = 0;  // 0: not known
 };
 
-// Called about ten times a second, on the thread that loads. Returning false stops: Error(kCancelled) is
-// thrown, and what was loaded stays for the next time.
+// Called about ten times a second, on the downloading thread. If it returns false, Error(kCancelled) is
+// thrown; the part stays for the next run.
 using OnProgress = std::function<bool(const Progress&)>;
 using OnNote = std::function<void(const std::string&)>;
 
 // Both must be set.
 struct Reports {
     OnProgress on_progress;
-    OnNote on_note;  // what was decided for the user
+    OnNote on_note;  // decisions made for the user
 };
 
 }  // namespace kvsplit::fetch

@@ -10,11 +10,11 @@ namespace {
 
 constexpr std::string_view kEndOfValue = "&#;\"'<> \t\r\n";
 
-// Parts of names, in lower case.
+// Parts of parameter names, in lower case.
 constexpr std::array<std::string_view, 17> kSecretNames{
     "sig",  "token", "key",    "secret",  "pass",  "pwd",    "auth",   "cred", "policy",
     "sess", "jwt",   "x-amz-", "x-goog-", "hdnts", "ticket", "access", "code"};
-constexpr std::size_t kLongestPlainValue = 24;  // longer ones are rarely meant for people
+constexpr std::size_t kLongestPlainValue = 24;  // longer ones are rarely readable
 
 bool is_secret(std::string_view name, std::string_view value) {
     const std::string lower = lower_ascii(std::string(name));
@@ -64,7 +64,7 @@ std::string redacted(std::string_view text) {
 
 std::string excerpt(std::string_view text, std::size_t limit) {
     std::string out;
-    // Redacted with more than is shown: a secret that is cut in two is no longer seen to be one.
+    // Redacts more than it shows: a secret cut in two would not be recognised.
     for (const char c : redacted(text.substr(0, std::size_t{8} << 10))) {
         const auto byte = static_cast<unsigned char>(c);
         const bool blank = byte <= 0x20 || byte >= 0x7f;

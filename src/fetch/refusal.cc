@@ -11,7 +11,7 @@
 namespace kvsplit::fetch {
 namespace {
 
-// What the server itself says: " (the server says: ...)".
+// The server's own explanation: " (the server says: ...)".
 std::string explanation(const Reply& reply) {
     constexpr std::size_t kLimit = 200;
     std::string said = reply.header("x-error-message");

@@ -1,4 +1,4 @@
-// Errors for answers that bring no file.
+// Errors for answers without a file.
 #pragma once
 
 #include <string>
@@ -7,9 +7,9 @@
 
 namespace kvsplit::fetch {
 
-// How a server is met, for advice.
+// How a server is accessed; used for advice.
 struct Access {
-    std::string hub_page;    // of the model, where its terms can be accepted; "": the address is not a hub's
+    std::string hub_page;    // of the model, where its terms can be accepted; "" if not on a hub
     bool has_token = false;  // HF_TOKEN is set
 };
 

@@ -9,7 +9,7 @@
 namespace kvsplit::fetch {
 namespace {
 
-// The number that text begins with, which it loses.
+// Takes the leading number off text.
 std::optional<std::uint64_t> take_number(std::string_view& text) {
     std::uint64_t number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -20,7 +20,7 @@ std::optional<std::uint64_t> take_number(std::string_view& text) {
 
 std::uint64_t to_number(std::string_view text) { return take_number(text).value_or(0); }
 
-// An ETag without its quotes and its mark of weakness.
+// An ETag without its quotes and weak prefix.
 std::string bare_etag(std::string etag) {
     if (etag.starts_with("W/")) etag.erase(0, 2);
     if (etag.size() >= 2 && etag.front() == '"' && etag.back() == '"') etag = etag.substr(1, etag.size() - 2);
@@ -48,7 +48,7 @@ bool read_content_range(std::string_view text, RemoteFile& file) {
 std::optional<RemoteFile> describe(const Reply& reply) {
     RemoteFile file;
     if (!reply.linked_etag.empty()) {
-        // The hub's own words, which hold whichever storage sends the file.
+        // The hub's own headers are valid for every storage server.
         file.identity = bare_etag(reply.linked_etag);
         if (is_sha256(file.identity)) file.sha256 = file.identity;
     } else {
@@ -58,7 +58,7 @@ std::optional<RemoteFile> describe(const Reply& reply) {
     }
     const std::string coding = lower_ascii(reply.header("content-encoding"));
     const bool packed = !coding.empty() && coding != "identity";
-    if (packed) file.identity = "";  // bytes on the way are not the file's: there is no place to go on from
+    if (packed) file.identity = "";  // compressed bytes have no offset in the file to resume from
     if (reply.status == 206 || reply.status == 416) {
         const bool read = read_content_range(reply.header("content-range"), file);
         if (!read && reply.status == 206) return std::nullopt;

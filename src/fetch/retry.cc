@@ -17,11 +17,11 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr int kMaxTries = 6;
-constexpr int kMaxTriesUnreachable = 3;  // a computer without network should not wait long
+constexpr int kMaxTriesUnreachable = 3;  // do not wait long on a computer without network
 constexpr milliseconds kMaxPause = seconds(60);
 constexpr seconds kMaxStatedPause = seconds(300);
 
-// The digits that text begins with.
+// The leading digits of text.
 std::optional<std::uint32_t> number_of(std::string_view text) {
     std::uint32_t number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -65,7 +65,7 @@ milliseconds Retry::pause_for(const Reply& reply) {
     const auto doubled = std::min(first_pause_ * (1 << std::min(tries_ - 1, 16)), kMaxPause);
     const auto chance = std::uniform_real_distribution(0.5, 1.0)(random_);
     const auto own = std::chrono::duration_cast<milliseconds>(doubled * chance);
-    // Programs that were told the same time should not all come back at the same moment.
+    // Programs that were told the same time should not all return at once.
     const auto stated = stated_pause(reply, std::time(nullptr));
     return stated.count() < 0 ? own : stated + own / 4;
 }

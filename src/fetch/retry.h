@@ -1,4 +1,4 @@
-// Retry: when a request is made again, and after which pause.
+// Retry: whether to repeat a request, and after which pause.
 #pragma once
 
 #include <chrono>
@@ -11,20 +11,20 @@
 
 namespace kvsplit::fetch {
 
-// The pause that a server asks for, by Retry-After (seconds or a date) or RateLimit, at most five minutes; -1
-// where it says nothing.
+// The pause that a server asks for in Retry-After (seconds or a date) or RateLimit, at most five minutes; -1
+// if none.
 std::chrono::seconds stated_pause(const Reply& reply, std::time_t now);
 
-// For one file. Pauses double with each try, with some chance in them.
+// For one file. Pauses double with each try, with random variation.
 class Retry {
   public:
     // shown: the address, for notes.
     Retry(std::chrono::milliseconds first_pause, std::string shown, const Reports& reports);
 
-    // True after a pause if the reply is one that may be better the next time; false for one that is final,
-    // or after the last try. Throws Error(kCancelled).
+    // Pauses and returns true if a retry may succeed; false if the reply is final, or after the last try.
+    // Throws Error(kCancelled).
     bool pause_after(const Reply& reply, const Progress& progress);
-    void start_anew() { tries_ = 0; }  // the last try brought something
+    void start_anew() { tries_ = 0; }  // the last try made progress
     int tries() const { return tries_; }
 
   private:
@@ -37,7 +37,7 @@ class Retry {
     std::minstd_rand random_;
 };
 
-// "HTTP 503" or what the network says.
+// "HTTP 503", or the network's error.
 std::string reason_of(const Reply& reply);
 
 }  // namespace kvsplit::fetch

@@ -19,7 +19,7 @@ Handle make_handle() {
     return handle;
 }
 
-// "" for a part that is not there.
+// "" for an absent part.
 std::string part_of(CURLU* handle, CURLUPart part, unsigned flags = 0) {
     char* text = nullptr;
     const CURLUcode code = curl_url_get(handle, part, &text, flags);
@@ -33,7 +33,7 @@ CURLUcode set_url(CURLU* handle, const std::string& text) {
                         CURLU_URLENCODE | CURLU_ALLOW_SPACE | CURLU_NON_SUPPORT_SCHEME);
 }
 
-// Nothing but scheme, host and port are left when `whole` is false.
+// Only scheme, host and port if `whole` is false.
 std::string text_of(CURLU* handle, bool whole) {
     const Handle copy(curl_url_dup(handle), curl_url_cleanup);
     for (const CURLUPart part : {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_OPTIONS, CURLUPART_FRAGMENT}) {
@@ -87,7 +87,7 @@ Url parse_url(std::string_view text) {
     }
     const Handle handle = make_handle();
     if (const CURLUcode code = set_url(handle.get(), std::string(text)); code != CURLUE_OK) {
-        // Where a part is at fault nobody knows which of the characters are a password.
+        // In a malformed address, any part may be a password.
         const std::size_t at = text.rfind('@');
         const std::string tail(at == text.npos ? text : text.substr(at + 1));
         fail(ErrorCode::kInvalidArgument, "{}: not an address that can be loaded: {}",
