@@ -1,4 +1,4 @@
-// AnswerPrinter: an answer on stdout, with its reasoning where that is wanted.
+// AnswerPrinter: prints an answer on stdout, with its reasoning if wanted.
 #pragma once
 
 #include <string_view>
@@ -12,9 +12,9 @@ namespace kvsplit::cli {
 class AnswerPrinter {
   public:
     explicit AnswerPrinter(ShowReasoning reasoning);
-    // False: nobody reads any more. Throws Error(kIo) where stdout cannot be written.
+    // False: the reader has gone. Throws Error(kIo) if stdout cannot be written.
     bool print(text::AnswerPart part, std::string_view text);
-    // Of an answer; before anything else is printed.
+    // Ends an answer; call before printing anything else.
     bool finish();
 
   private:

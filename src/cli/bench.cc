@@ -1,4 +1,4 @@
-// kvsplit bench: how fast a model runs with each precision of the cache, at each depth.
+// kvsplit bench: a model's speed with each cache precision, at each depth.
 #include <algorithm>
 #include <utility>
 
@@ -32,7 +32,7 @@ std::string_view name_of(SpeedResult::Test test) {
     return test == SpeedResult::Test::kPrefill ? "prefill" : "decode";
 }
 
-// Share of the memory's speed; 0 where that was not measured.
+// Share of the memory's speed; 0 if not measured.
 double read_share(const SpeedResult& r, const lab::SpeedReport& report) {
     return report.read_gb_per_s > 0 ? r.kv_gb_per_s / report.read_gb_per_s : 0;
 }
@@ -106,7 +106,7 @@ std::string speed_table(const lab::SpeedReport& report, const BenchArgs& args) {
             const auto& r = report.results[i];
             if (r.depth != first.depth || (&r != &first && r.test == first.test)) break;
             const bool is_decode = r.test == SpeedResult::Test::kDecode;
-            // One measurement says nothing of how far others are from it.
+            // A single measurement has no deviation.
             (is_decode ? decode : prefill) = o.repeats > 1
                                                  ? fmt::format("{:.1f} +- {:.1f}", r.tokens_per_s, r.stddev)
                                                  : fmt::format("{:.1f}", r.tokens_per_s);
@@ -126,7 +126,7 @@ int longest(const lab::SpeedOptions& o) {
     return *std::max_element(o.depths.begin(), o.depths.end()) + std::max(o.prefill_tokens, o.decode_tokens);
 }
 
-// Shortens default tests to the positions that the model has learned.
+// Shortens default tests to the model's learned positions.
 void fit_tests(BenchArgs& args, const Model& model) {
     lab::SpeedOptions& o = args.options;
     const int positions = known_positions(model);
@@ -141,7 +141,7 @@ void fit_tests(BenchArgs& args, const Model& model) {
     }
 }
 
-// Speed does not depend on it, so it is measured all the same.
+// Speed does not depend on the trained context, so only notes exceeding it.
 void note_long_contexts(const BenchArgs& args, const Model& model) {
     const int end = longest(args.options);
     if (end <= model.info().context_length) return;

@@ -1,4 +1,4 @@
-// What kvsplit info tells without a model file: what this build runs, and what it finds on this machine.
+// What kvsplit info prints without a model file: what this build supports, and this machine.
 #pragma once
 
 namespace kvsplit::cli {

@@ -9,10 +9,9 @@
 namespace kvsplit::cli {
 namespace {
 
-// The factor that a unit stands for, 0 for an unknown one. Letters alone are powers of 1,024, as for dd,
-// ulimit and containers.
+// The factor of a unit, 0 if unknown. Single letters are powers of 1,024, as in dd, ulimit and containers.
 double factor(std::string unit) {
-    for (char& c : unit) c = static_cast<char>(c | 0x20);  // lower case, for letters
+    for (char& c : unit) c = static_cast<char>(c | 0x20);  // lower-cases letters
     if (unit.empty() || unit == "b") return 1;
     constexpr std::string_view kPrefixes = "kmgt";
     const auto power = kPrefixes.find(unit[0]);

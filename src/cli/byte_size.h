@@ -1,4 +1,4 @@
-// Amounts of memory as people write them.
+// Human-readable amounts of memory.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// kvsplit chat: a conversation in the model's own format. The cache lives through all turns; a turn evaluates
+// kvsplit chat: a conversation in the model's own format. The cache persists across turns; each evaluates
 // only what is new.
 #include <unistd.h>
 
@@ -36,7 +36,7 @@ struct ChatArgs {
     bool no_history = false;
 };
 
-// Options first: a mistake there should not wait for the weights.
+// Options first: report mistakes before loading the weights.
 std::shared_ptr<Model> read_and_load(ChatArgs& args) {
     args.kv.read();
     return args.model.load(args.kv.expected(), args.context);
@@ -94,7 +94,7 @@ class Chat {
         return true;
     }
 
-    // False when nobody reads the answers any more.
+    // False: the reader of the answers has gone.
     bool answer(const std::string& message) {
         const auto target = ask(message);
         if (target.empty()) return true;
@@ -116,8 +116,8 @@ class Chat {
         return last_.reason != StopReason::kClosed;
     }
 
-    // The tokens that the model shall have read when its answer begins. None if the message cannot be put to
-    // it: then it is taken back, and the user told why.
+    // The tokens that precede the answer. Empty if the message cannot be used: takes it back and tells the
+    // user why.
     std::span<const Token> ask(const std::string& message) {
         const bool guessed = !conversation_.format().notice().empty();
         std::span<const Token> target;
@@ -143,7 +143,7 @@ class Chat {
     }
 
     ChatArgs& args_;
-    ChatInput input_;  // first: it keeps what is typed while the model is loaded
+    ChatInput input_;  // first: it keeps what is typed while the model loads
     Sampler sampler_;
     std::shared_ptr<Model> model_;
     KvSpec spec_;

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::array<std::string_view, 6> kCommands{"/help", "/reset", "/stats", "/kv", "/exit", "/quit"};
 
-// "/word", as commands look.
+// Whether text looks like a command: "/word".
 bool looks_like_command(std::string_view text) {
     return text.size() > 1 && text.front() == '/' &&
            std::ranges::all_of(text.substr(1), [](char c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; });
@@ -46,7 +46,7 @@ ChatEntry ChatInput::next() {
     }
 }
 
-// The line and those that continue it. What Ctrl-C leaves unfinished is dropped.
+// Reads a line and its continuations. Ctrl-C drops an unfinished message.
 InputLine ChatInput::read_message() {
     std::string message;
     for (bool continued = false;; continued = true) {

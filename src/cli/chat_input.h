@@ -1,4 +1,4 @@
-// What a person types into a conversation: messages, and commands.
+// What the user types in a conversation: messages and commands.
 #pragma once
 
 #include <memory>
@@ -10,19 +10,19 @@ namespace kvsplit::cli {
 
 struct ChatEntry {
     enum class Kind { kMessage, kCommand, kEnd } kind = Kind::kEnd;
-    std::string text = {};  // of a command: one of those that ChatInput knows
+    std::string text = {};  // of a command: one known to ChatInput
 };
 
 // A command is one of /help, /reset, /stats, /kv, /exit and /quit alone on a line; everything else is a
-// message, also where it begins with a slash. Another /word alone is most often a slip: a note says so, and
-// only where it cannot be brought back with an arrow key it is sent as it is. //word sends /word. A line that
-// ends in \ goes on in the next one.
+// message, even if it begins with a slash. Any other /word alone is probably a typo: a note says so, and it
+// is sent only if an arrow key cannot bring it back. //word sends /word. A line ending in \ continues on the
+// next.
 class ChatInput {
   public:
-    // history: whether what is typed at a terminal is kept for the next conversation.
+    // history: whether to keep what is typed at a terminal for later conversations.
     explicit ChatInput(bool history);
 
-    // The next entry; empty lines are passed over. Throws Error(kIo).
+    // The next entry; skips empty lines. Throws Error(kIo).
     ChatEntry next();
 
   private:

@@ -1,4 +1,4 @@
-// The commands: each adds its subcommand to the app; parsing the command line then runs it.
+// The commands: each function adds a subcommand to the app; parsing the command line runs it.
 //
 // A command returns its exit code through `exit_code`: 0, or 130 after Ctrl-C. Failures are exceptions:
 // UsageError (exit code 2) and Error (exit code 1).

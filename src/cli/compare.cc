@@ -1,5 +1,5 @@
-// kvsplit compare: what each precision of the cache costs in memory, speed and quality, measured and written
-// down.
+// kvsplit compare: measures what each cache precision costs in memory, speed and quality, and writes a
+// report.
 #include "lab/compare.h"
 
 #include <algorithm>
@@ -32,7 +32,7 @@ struct CompareArgs {
     lab::CompareSettings settings() const;
 };
 
-// What the effort says, unless an option says otherwise.
+// Settings of the effort, unless an option overrides them.
 lab::CompareSettings CompareArgs::settings() const {
     using lab::CompareEffort;
     const auto effort = quick ? CompareEffort::kQuick : full ? CompareEffort::kFull : CompareEffort::kNormal;
@@ -68,7 +68,7 @@ lab::CompareSubject subject_of(const CompareArgs& args, const Model& model, std:
     return s;
 }
 
-// The model that the settings were fitted with is the one that is measured first.
+// Keeps the model that the settings were fitted with for the first measurement.
 class Loader {
   public:
     explicit Loader(const ModelArgs& args) : args_(args) {}
@@ -136,7 +136,7 @@ int compare(const CompareArgs& args) {
     const bool whole = run_compare(results, text, hooks);
     line.clear();
 
-    // First what needs no disk.
+    // Print before writing files, which may fail.
     if (args.json) {
         write_json(to_json(results));
     } else {

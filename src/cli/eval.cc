@@ -92,7 +92,7 @@ void print_json(const std::vector<FinishedTask>& finished, const EvalArgs& args)
 
 // ---- text
 
-// "62.5 [47.0, 75.8]", or the value alone where there are too few items for an interval.
+// "62.5 [47.0, 75.8]", or just the value if there are too few items for an interval.
 std::string interval_text(const lab::Interval& i, double scale, int digits) {
     if (!std::isfinite(i.low)) return fmt::format("{:.{}f}", scale * i.value, digits);
     return fmt::format("{:.{}f} [{:.{}f}, {:.{}f}]", scale * i.value, digits, scale * i.low, digits,
@@ -150,7 +150,7 @@ std::string cells_table(const lab::EvalReport& report) {
     return "\nright, and nll/token, by depth\n" + to_text(table);
 }
 
-// Whether there was anything to measure: one line for each cache.
+// How much read sealed pages: one line per cache.
 std::string sealed_text(const lab::EvalReport& report) {
     std::string out;
     for (const auto& r : report.results) {
@@ -234,7 +234,7 @@ std::string running(const lab::EvalReport& report) {
     return out;
 }
 
-// A short cache cannot show anything: worth a word beside the table.
+// Notes caches too short to differ from f16.
 void note_what_is_not_measured(const FinishedTask& finished) {
     for (const auto& r : finished.report.results) {
         if (is_f16(r.spec) || r.tokens_sealed > 0) continue;
@@ -245,7 +245,7 @@ void note_what_is_not_measured(const FinishedTask& finished) {
     }
 }
 
-// Says if the default prompt length is cut to the model's context.
+// Notes if the default prompt length is cut to the model's context.
 void note_short_context(const lab::TaskInfo& info, const EvalArgs& args, const Model& model) {
     const int most = model.info().context_length;
     if (info.needs_file || !args.options.contexts.empty() || info.context <= most) return;

@@ -31,7 +31,7 @@ bool prefill(Session& session, std::span<const Token> prompt, const std::functio
     return static_cast<std::size_t>(done) == prompt.size() && !stop_asked();
 }
 
-// From sampled tokens to parts of an answer that can be shown.
+// Turns sampled tokens into parts of an answer that can be shown.
 class AnswerMaker {
   public:
     AnswerMaker(text::AnswerSplitter splitter, std::vector<std::string> stops, const AnswerSink& sink,
@@ -59,7 +59,7 @@ class AnswerMaker {
             give(decoder_.push(delta.text));
         }
     }
-    // What was held back of the part.
+    // Text of the part that was held back.
     void end_part() {
         give(decoder_.flush());
         if (part_ == Part::kContent && !stops_.matched()) write(stops_.flush());

@@ -1,4 +1,4 @@
-// generate(): evaluates a prompt and makes text until something ends it.
+// generate(): evaluates a prompt and generates text until something ends it.
 #pragma once
 
 #include <functional>
@@ -16,27 +16,27 @@ namespace kvsplit::cli {
 
 enum class StopReason {
     kEnd,          // the model ended its answer
-    kLength,       // as many tokens as asked for
+    kLength,       // the token limit was reached
     kStop,         // a stop string
     kContext,      // the context is full
     kInterrupted,  // Ctrl-C
-    kClosed,       // nobody reads the text any more
+    kClosed,       // the reader has gone
 };
 std::string_view stop_reason_name(StopReason reason);  // "end", "length", ...
 
 struct GenerationLimits {
     int max_tokens = -1;             // -1: until the answer or the context ends
-    std::vector<std::string> stops;  // in the content; reasoning may have them
-    Token end = kNoEnd;              // a token that ends the answer, beside the end-of-generation tokens
+    std::vector<std::string> stops;  // in the content; reasoning may contain them
+    Token end = kNoEnd;  // a token that ends the answer, in addition to the end-of-generation tokens
     static constexpr Token kNoEnd = -1;
 
-    // With what ends answers in this format.
+    // Adds what ends answers in this format.
     GenerationLimits with(const text::ChatFormat& format) const;
 };
 
 struct Generation {
     text::Answer answer;
-    int evaluated = 0;      // how many of the answer's tokens the session holds: all, or all but the last
+    int evaluated = 0;      // answer tokens that the session holds: all, or all but the last
     int prompt_tokens = 0;  // evaluated now
     int decode_steps = 0;
     double prefill_seconds = 0, decode_seconds = 0;
@@ -46,7 +46,7 @@ struct Generation {
     double decode_rate() const { return decode_seconds > 0 ? decode_steps / decode_seconds : 0; }
 };
 
-// Gets whole characters of a part as they are made; false: nobody reads any more.
+// Receives whole characters of a part as they are generated; false: the reader has gone.
 using AnswerSink = std::function<bool(text::AnswerPart, std::string_view)>;
 
 // prompt: the tokens to append to the session, at least one. splitter: divides the answer. Throws
@@ -55,12 +55,12 @@ Generation generate(const Model& model, Session& session, Sampler& sampler, std:
                     text::AnswerSplitter splitter, const GenerationLimits& limits,
                     const std::function<bool()>& stop_asked, const AnswerSink& sink);
 
-// What the user should know of a conversation's format: that it was guessed, where its system prompt goes.
+// Tells the user that a conversation's format was guessed, or where its system prompt goes.
 void note_format(const text::ChatFormat& format, std::string_view system);
-// Of an answer that is all reasoning.
+// Notes an answer that consists of reasoning only.
 void note_missing_content(const Generation& generation);
 
-// Two lines for stderr: speeds and why it ended.
+// Two lines for stderr: speeds and the reason for stopping.
 std::string speed_text(const Generation& generation);
 
 }  // namespace kvsplit::cli

@@ -16,7 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 
 fs::path state_folder() {
-    // Relative paths are to be ignored, says the XDG Base Directory Specification.
+    // The XDG Base Directory Specification says to ignore relative paths.
     const char* state = std::getenv("XDG_STATE_HOME");
     if (state && *state == '/') return fs::path(state) / "kvsplit";
     const char* home = std::getenv("HOME");
@@ -52,7 +52,7 @@ void write_file(const std::string& path, int flags, const std::string& text) {
         ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags, 0600);
     if (fd < 0) return;
     struct stat st {};
-    // One call, so that two conversations do not mix their lines.
+    // One write, so that two conversations do not interleave their lines.
     if (::fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && ::fchmod(fd, 0600) == 0) {
         [[maybe_unused]] const ssize_t n = ::write(fd, text.data(), text.size());
     }
@@ -73,7 +73,7 @@ std::vector<std::string> HistoryFile::load() const {
     const auto size = fs::file_size(path_, error);
     if (error) return texts;
     std::ifstream in(path_, std::ios::binary);
-    // The end of a file that somebody else made large.
+    // Only the end of a file that something else made large.
     const bool cut = size > 2 * kMaxBytes;
     std::string line;
     if (cut) {

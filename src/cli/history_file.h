@@ -1,4 +1,4 @@
-// What was typed in earlier conversations, for the arrow keys.
+// HistoryFile: what was typed in earlier conversations, for the arrow keys.
 #pragma once
 
 #include <cstddef>
@@ -7,17 +7,16 @@
 
 namespace kvsplit::cli {
 
-// $XDG_STATE_HOME/kvsplit/history, else ~/.local/state/kvsplit/history; readable for its owner alone. What
-// cannot
-// be read or written is left out without a word: a history is a convenience. A line for each text, with \n
-// and \\ for a newline and a backslash.
+// $XDG_STATE_HOME/kvsplit/history, else ~/.local/state/kvsplit/history; only its owner can read it. Failures
+// to read or write are silent: a history is a convenience. One line per text, with \n and \\ for newline and
+// backslash.
 class HistoryFile {
   public:
     static constexpr std::size_t kMaxEntries = 1000, kMaxEntryBytes = 1 << 16, kMaxBytes = 1 << 20;
 
     HistoryFile();
 
-    // The latest texts, the latest last. Shortens a file that has grown beyond the limits.
+    // The latest texts, newest last. Shortens a file that exceeds the limits.
     std::vector<std::string> load() const;
     // Adds a text, unless it is longer than kMaxEntryBytes.
     void append(const std::string& text) const;

@@ -1,4 +1,4 @@
-// kvsplit info: what is in a model file, and what its cache takes at each precision.
+// kvsplit info: describes a model file, and its cache's size at each precision.
 #include <algorithm>
 #include <map>
 #include <optional>
@@ -21,10 +21,10 @@ namespace {
 struct InfoArgs {
     std::string path;
     bool tensors = false, json = false;
-    bool supported = false, cpu = false;  // what this build runs, what it finds here: instead of a file
+    bool supported = false, cpu = false;  // describe the build or the machine instead of a file
 };
 
-// One precision: what it takes, or why the model cannot have it.
+// One precision: its cost, or why the model cannot use it.
 struct CacheRow {
     KvSpec spec;
     KvStats stats;               // at the full context
@@ -32,10 +32,10 @@ struct CacheRow {
     std::string refusal;
 };
 
-// Everything but the file itself. The model's facts are absent where this build cannot run it.
+// Everything but the file itself. The model's facts are absent if this build cannot run it.
 struct Description {
     std::optional<ModelInfo> model;
-    std::string refusal;  // why there are none
+    std::string refusal;  // why they are absent
     std::string chat_format;
     std::vector<CacheRow> cache;
 };
@@ -146,7 +146,7 @@ std::string tensors_text(const gguf::File& file, bool all) {
 
 std::string metadata_text(const gguf::File& file) {
     std::string out = "\nmetadata:\n";
-    // Not aligned by the longest key, which would push all values to the right.
+    // Not aligned to the longest key, which would push all values far right.
     for (const auto& value : file.metadata()) {
         out += fmt::format("  {:<42}  {}\n", printable(value.key), gguf::to_display(value));
     }

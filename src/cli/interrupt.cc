@@ -8,7 +8,7 @@ struct sigaction action_before {};
 
 extern "C" void note_interrupt(int signal) {
     interrupted = 1;
-    sigaction(signal, &action_before, nullptr);  // the next one is handled as usual
+    sigaction(signal, &action_before, nullptr);  // the next one has its usual effect
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// InterruptGuard: while one lives, the first Ctrl-C is only noted; the second kills as usual.
+// InterruptGuard: during its lifetime the first Ctrl-C only sets a flag; the second kills as usual.
 #pragma once
 
 #include <csignal>
@@ -19,6 +19,6 @@ class InterruptGuard {
     struct sigaction before_ {};
 };
 
-constexpr int kInterruptedExitCode = 130;  // 128 + SIGINT, as shells have it
+constexpr int kInterruptedExitCode = 130;  // 128 + SIGINT, as in shells
 
 }  // namespace kvsplit::cli

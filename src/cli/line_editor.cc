@@ -20,12 +20,12 @@
 namespace kvsplit::cli {
 namespace {
 
-// Keys that this program presses itself: Ctrl-C, Ctrl-].
+// Keys that the program itself sends to libedit: Ctrl-C, Ctrl-].
 constexpr wchar_t kInterruptKey = 0x03, kInsertRestKey = 0x1D;
 constexpr std::wstring_view kPasteEnd = L"\033[201~";
 
-// libedit works on wide characters and drops bytes that are none. They pass as lone surrogates, which UTF-8
-// cannot hold.
+// libedit works on wide characters and drops invalid bytes. These pass as lone surrogates, which UTF-8 cannot
+// encode.
 constexpr wchar_t kByteMark = 0xDC00;
 
 std::string to_bytes(std::wstring_view text) {
@@ -56,7 +56,7 @@ std::wstring to_wide(std::string_view text) {
     return out;
 }
 
-// Lines as terminals paste them, with the marks of the end of a line and without other control characters.
+// Pasted text with newlines as line ends and without other control characters.
 std::wstring pasted_text(std::wstring_view text) {
     std::wstring out;
     for (std::size_t i = 0; i < text.size(); ++i) {
@@ -71,7 +71,7 @@ std::wstring pasted_text(std::wstring_view text) {
 class LineEditor : public LineReader {
   public:
     explicit LineEditor(bool history) {
-        screen_ = ::fdopen(::dup(STDERR_FILENO), "w");  // a buffered one
+        screen_ = ::fdopen(::dup(STDERR_FILENO), "w");  // buffered, unlike stderr
         editor_ = screen_ ? ::el_init("kvsplit", stdin, screen_, screen_) : nullptr;
         history_ = ::history_winit();
         if (!editor_ || !history_) fail(ErrorCode::kIo, "cannot set up the line editor");
@@ -102,7 +102,7 @@ class LineEditor : public LineReader {
         interrupted_ = false;
         failure_ = nullptr;
         const RawTerminal::Line reading(terminal_);
-        ::el_resize(editor_);  // the window may have changed since
+        ::el_resize(editor_);  // the window size may have changed
         int length = 0;
         const wchar_t* line = ::el_wgets(editor_, &length);
         if (failure_) std::rethrow_exception(failure_);
@@ -152,7 +152,7 @@ class LineEditor : public LineReader {
         bind(L"^]", L"kvsplit-insert-rest");
     }
 
-    // Called by libedit, which is C: nothing may be thrown through it.
+    // Called by libedit, which is C: must not throw.
     static int get_character(EditLine* editor, wchar_t* out) {
         LineEditor& self = of(editor);
         try {
@@ -175,7 +175,7 @@ class LineEditor : public LineReader {
                 case RawTerminal::Event::kEnd:
                     return 0;
                 case RawTerminal::Event::kInterrupt:
-                    pushed_ = kInterruptKey;  // libedit has keys only
+                    pushed_ = kInterruptKey;  // libedit only knows keys
 
                     break;
                 case RawTerminal::Event::kRedraw:
@@ -208,7 +208,8 @@ class LineEditor : public LineReader {
         text = pasted_text(text);
         const LineInfoW* line = ::el_wline(editor);
         if (line->cursor < line->lastchar) return insert(editor, text);
-        // The first line as if it were typed, which adds to what is shown. The others are drawn as a whole.
+        // The first line is inserted as if typed, which only appends to the screen. The rest are redrawn as a
+        // whole.
         const std::size_t end = std::min(text.find(L'\n'), text.size());
         self.rest_of_paste_ = text.substr(end);
         self.pushed_.erase(0, std::exchange(self.taken_, 0));
@@ -245,15 +246,15 @@ class LineEditor : public LineReader {
         ::history_w(history_, &event, H_ENTER, to_wide(text).c_str());
     }
 
-    RawTerminal terminal_{true};  // first: libedit goes back to the mode that it finds
+    RawTerminal terminal_{true};  // first: libedit restores the mode that it finds
     std::FILE* screen_ = nullptr;
     EditLine* editor_ = nullptr;
     HistoryW* history_ = nullptr;
     HistoryFile file_;
     bool keeps_file_ = false, interrupted_ = false;
     std::wstring prompt_, rest_of_paste_;
-    std::wstring pushed_;    // keys that wait
-    std::size_t taken_ = 0;  // of them
+    std::wstring pushed_;    // pending keys
+    std::size_t taken_ = 0;  // pending keys already read
     std::string unfinished_;
     std::exception_ptr failure_;
 };

@@ -1,4 +1,4 @@
-// Lines of a terminal, edited with libedit: arrow keys, history, pasted text of several lines.
+// Reads lines from a terminal with libedit: arrow keys, history, pasted text of several lines.
 #pragma once
 
 #include <memory>
@@ -7,8 +7,8 @@
 
 namespace kvsplit::cli {
 
-// For standard input and standard error, which are a terminal that understands escape sequences. Only where
-// the program is built with libedit (KVSPLIT_HAS_LIBEDIT). Throws Error(kIo) where that cannot work.
+// Standard input and standard error must be a terminal with escape sequences. Only in builds with libedit
+// (KVSPLIT_HAS_LIBEDIT). Throws Error(kIo) if libedit cannot start.
 std::unique_ptr<LineReader> make_line_editor(bool history);
 
 }  // namespace kvsplit::cli

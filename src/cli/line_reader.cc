@@ -18,7 +18,7 @@
 namespace kvsplit::cli {
 namespace {
 
-// Reads the descriptor itself: a stream would not come back from Ctrl-C.
+// Reads the descriptor directly: a stream would not return on Ctrl-C.
 class PipeReader : public LineReader {
   public:
     InputLine next(std::string_view /*prompt*/) override {
@@ -50,8 +50,8 @@ class PipeReader : public LineReader {
     std::string held_;
 };
 
-// Lines of a terminal that cannot be edited with keys: Backspace and Ctrl-U correct them. What is typed is
-// shown on that terminal, wherever stderr goes.
+// Lines from a terminal without a line editor: only Backspace and Ctrl-U. Echoes input on that terminal,
+// wherever stderr goes.
 class TerminalReader : public LineReader {
   public:
     ~TerminalReader() override {

@@ -1,4 +1,4 @@
-// The lines that come in on standard input: from a person at a terminal, or from a pipe.
+// Reads lines from standard input: a terminal or a pipe.
 #pragma once
 
 #include <memory>
@@ -17,17 +17,17 @@ struct InputLine {
     std::string text = {};  // without the line's end; holds several lines if they were pasted together
 };
 
-// Bytes pass as they come, be they UTF-8 or not, and lines may have any length. On the main thread only.
+// Passes bytes unchanged, even if not UTF-8; lines may have any length. For the main thread only.
 class LineReader {
   public:
-    // edits: whether a person can correct what they type; chosen for standard input and standard error as
-    // they are. history: whether lines are kept in a file for the next conversation.
+    // Chooses a reader for what standard input and standard error are. history: whether to keep lines in a
+    // file for later conversations.
     static std::unique_ptr<LineReader> create(bool history);
     virtual ~LineReader() = default;
 
-    // Shows the prompt on stderr if a person is there, and waits for a line. Throws Error(kIo).
+    // Shows the prompt on stderr at a terminal, and waits for a line. Throws Error(kIo).
     virtual InputLine next(std::string_view prompt) = 0;
-    // Makes a text one of those that the arrow keys bring back.
+    // Adds a text to the history for the arrow keys.
     virtual void remember(const std::string& /*text*/) {}
     // Whether remember() does anything.
     virtual bool remembers() const { return false; }

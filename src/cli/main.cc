@@ -22,12 +22,11 @@ namespace {
 constexpr int kFailed = 1, kBadUsage = 2;
 constexpr std::size_t kHelpColumn = 34;  // where the descriptions of options begin
 
-// Help that a person reads: no lists of what excludes what, no ranges (an error states both when they
-// matter).
+// Help for people: omits exclusions and ranges, which errors state when they matter.
 class HelpFormatter : public CLI::Formatter {
   public:
     HelpFormatter() { column_width(kHelpColumn); }
-    // Without the parser's mark of options that switch something off.
+    // Removes the parser's mark of options that turn something off.
     std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
         std::string name = CLI::Formatter::make_option_name(option, is_positional);
         constexpr std::string_view kMark = "{false}";
@@ -37,7 +36,7 @@ class HelpFormatter : public CLI::Formatter {
     std::string make_option_opts(const CLI::Option* option) const override {
         if (option->get_type_size() == 0) return "";
         std::string name = option->get_type_name();
-        name = name.substr(0, name.find(':'));  // behind it stands the check's description
+        name = name.substr(0, name.find(':'));  // the check's description follows
         std::string out = " " + name;
         if (!option->get_default_str().empty()) out += " (" + option->get_default_str() + ")";
         if (option->get_required()) out += " (required)";
@@ -45,8 +44,8 @@ class HelpFormatter : public CLI::Formatter {
     }
 };
 
-// Lines of help within 80 columns. What follows an option's name goes on under its beginning, other text
-// under the beginning of its line.
+// Wraps help to 80 columns. Descriptions of options continue in their column, other text at its line's
+// indentation.
 std::string wrapped(const std::string& help) {
     constexpr std::size_t kColumns = 80;
     std::istringstream in(help);
@@ -140,9 +139,9 @@ int run_app(int argc, char** argv) {
 int main(int argc, char** argv) {
     using namespace kvsplit::cli;
     reserve_standard_descriptors();
-    // For the widths of characters: text is UTF-8, whatever the environment says.
+    // For character widths: text is UTF-8, whatever the environment says.
     std::setlocale(LC_CTYPE, "C.UTF-8");
-    // Writing then fails, and the command ends in order.
+    // Writing then fails, and the command ends normally.
     std::signal(SIGPIPE, SIG_IGN);
     std::signal(SIGXFSZ, SIG_IGN);
     try {

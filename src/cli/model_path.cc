@@ -32,7 +32,7 @@ void require_model(const std::string& path) {
 #ifdef KVSPLIT_HAS_FETCH
 namespace {
 
-// A line for each file and stage.
+// One progress line per file and stage.
 class DownloadLine {
   public:
     void update(const fetch::Progress& progress) {
@@ -42,7 +42,7 @@ class DownloadLine {
         line_->update(total > 0 ? done / total : 0, format_bytes(done));
     }
 
-    // Before something else is printed.
+    // Call before printing anything else.
     void clear() {
         if (line_) line_->clear();
     }

@@ -46,7 +46,7 @@ int bits_of_option(std::string_view option, std::string_view type, std::string_v
     return *bits;
 }
 
-// The limit of "auto" or "auto:LIMIT"; nothing where the text is something else.
+// The limit in "auto" or "auto:LIMIT"; nullopt for other texts.
 std::optional<double> read_automatic(std::string_view text) {
     if (text == "auto") return lab::kDefaultMaxKld;
     if (!text.starts_with("auto:")) return std::nullopt;
@@ -60,7 +60,7 @@ std::optional<double> read_automatic(std::string_view text) {
     return limit;
 }
 
-// A text that names no precision is a mistake of the command line, a profile that cannot be opened is none.
+// An invalid precision is a usage error; a profile that cannot be opened is not.
 [[noreturn]] void refuse_precision(const Error& error) {
     if (error.code() == ErrorCode::kInvalidArgument) throw UsageError(error.what());
     throw error;
@@ -68,7 +68,7 @@ std::optional<double> read_automatic(std::string_view text) {
 
 constexpr std::size_t kMaxProfileBytes = std::size_t{1} << 20;
 
-// The text of a cache profile without comments and white space.
+// A cache profile's text without comments and white space.
 std::string read_profile(const std::string& path) {
     std::string out;
     bool comment = false;
@@ -80,7 +80,7 @@ std::string read_profile(const std::string& path) {
     return out;
 }
 
-// A precision, or @FILE: the one that a profile describes.
+// A precision, or @FILE: a profile's.
 KvSpec parse_kv(std::string_view text) {
     if (!text.starts_with('@')) return KvSpec::parse(text);
     const std::string path(text.substr(1));
@@ -96,7 +96,7 @@ KvSpec parse_kv(std::string_view text) {
 
 std::vector<std::string> normalise_arguments(int argc, char** argv) {
     std::vector<std::string> out(argv, argv + argc);
-    // What follows one of these is a text of the user's, whatever it looks like.
+    // The argument after one of these is the user's text, whatever it looks like.
     const auto takes_text = [](const std::string& a) {
         return a == "-p" || a == "--prompt" || a == "-s" || a == "--system" || a == "--stop" || a == "-f";
     };
@@ -168,7 +168,7 @@ void ModelArgs::require_memory(const KvSpec& spec, int context) const {
     const std::size_t available = available_memory();
     if (!memory_check || available == 0) return;
     try {
-        // What the process holds already is counted by the check as well.
+        // The check also counts memory that the process already holds.
         const auto notice = lab::check_memory(path, {spec, context, options}, available + current_rss());
         if (!notice.empty()) note("{}", notice);
     } catch (const Error& error) {
@@ -215,7 +215,7 @@ std::shared_ptr<Model> ModelArgs::load(const KvSpec& spec, int context) const {
     if (model->threads() < wanted)
         note("{} of {} threads: the system makes no more (ulimit -u, or a limit of the container)",
              model->threads(), wanted);
-    // Not before: the pages of the file should leave memory as weights are prepared.
+    // Only now: while weights are prepared, the file's pages should leave memory.
     if (lock) lock_memory();
     return model;
 }
@@ -309,7 +309,7 @@ void KvArgs::read() {
             spec_ = parse_kv(*pair_);
         }
         if (both_) spec_.key_bits = spec_.value_bits = *both_;
-        // As in llama.cpp, a side that its options leave out has 16 bits.
+        // As in llama.cpp, a side without an option has 16 bits.
         if (!type_k_.empty() || !type_v_.empty()) {
             spec_.key_bits = spec_.value_bits = 16;
             if (!type_k_.empty()) spec_.key_bits = bits_of_option("-ctk", type_k_, "keys");
@@ -449,7 +449,7 @@ std::vector<KvSpec> parse_kv_list(std::string_view list, const KvModifierArgs& m
         for (std::size_t at = 0; at <= list.size();) {
             const std::size_t end = std::min(list.find(',', at), list.size());
             const KvSpec spec = parse_kv(list.substr(at, end - at));
-            // The reference stays what it is, whatever the others are changed to.
+            // Modifiers do not apply to references.
             const bool reference = spec == KvSpec::parse("f16") || spec == KvSpec::parse("f32");
             specs.push_back(reference ? spec : modifiers.apply(spec));
             if (std::find(specs.begin(), specs.end() - 1, specs.back()) != specs.end() - 1) {

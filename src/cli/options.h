@@ -27,11 +27,11 @@ struct UsageError : std::runtime_error {
 // Rewrites llama.cpp's multi-letter short options (-ctk, -ctv), which the parser would read as -c tk.
 std::vector<std::string> normalise_arguments(int argc, char** argv);
 
-// Checks that an option is a number from `least` to `most`; errors say which of both it is not.
+// Checks that an option is a number from `least` to `most`; errors say which condition fails.
 template <typename T>
 CLI::Validator in_range(T least, T most) {
     return {[=](const std::string& text) -> std::string {
-                // Wider than T, so that what T cannot hold is out of range.
+                // Wider than T, so that numbers too large for T are out of range.
                 std::conditional_t<std::is_integral_v<T>, long long, T> x{};
                 if (!CLI::detail::lexical_cast(text, x))
                     return fmt::format("'{}' is not a {}number", text, std::is_integral_v<T> ? "whole " : "");
@@ -41,8 +41,7 @@ CLI::Validator in_range(T least, T most) {
             ""};
 }
 
-// What the parser says of an option, which it calls by its first long name, with the name that the user
-// wrote.
+// Replaces an option's first long name in a parser message with the name that the user wrote.
 std::string with_written_name(const CLI::App& app, const std::vector<std::string>& arguments,
                               const std::string& message);
 
@@ -52,13 +51,13 @@ struct ModelArgs {
     bool memory_check = true;  // --no-memory-check
     bool lock = false;         // --mlock
 
-    // A command that measures several ways decides itself when to be exact.
+    // Commands with several measurements decide themselves when to be exact.
     enum class Exact { kOption, kDecidedByCommand };
     void add(CLI::App& command, Exact exact = Exact::kOption);
-    // Says on a terminal that it is loading. A model that does not fit into memory with a cache of so many
-    // tokens (0: with any, and a note says if not with that of its whole context) is refused before.
+    // Shows progress on a terminal. First refuses a model that does not fit into memory with a cache of
+    // `context` tokens; 0: with any cache, noting if its full context does not fit.
     std::shared_ptr<Model> load(const KvSpec& spec = {16, 16}, int context = 1) const;
-    // The same with several caches, refused where not even the largest of them fits.
+    // The same for several caches; refuses if the largest does not fit.
     std::shared_ptr<Model> load(std::span<const KvSpec> specs, int context) const;
 
   private:
@@ -70,11 +69,11 @@ struct ModelArgs {
 void add_rope_options(CLI::App& command, RopeOptions& rope);
 CLI::Option* add_activations_option(CLI::App& command, ModelOptions& options);
 
-// What is changed about precisions that are named elsewhere: layers, exact parts, steps of the codecs.
+// Options that modify precisions named elsewhere: layers, exact parts, codec steps.
 class KvModifierArgs {
   public:
     void add(CLI::App& command);
-    // Throws UsageError. Exact caches stay as they are, but for their layers.
+    // Throws UsageError. Changes only the layers of exact caches.
     KvSpec apply(const KvSpec& spec) const;
 
   private:
@@ -86,12 +85,12 @@ class KvModifierArgs {
 class KvArgs {
   public:
     void add(CLI::App& command);
-    // Reads the options: throws UsageError, and tells on stderr what a llama.cpp type became. Call once,
+    // Reads the options, and notes on stderr what a llama.cpp type became. Throws UsageError. Call once,
     // after parsing.
     void read();
-    // The precision as far as it is known without the model, after read().
+    // The precision as known without the model, after read().
     const KvSpec& expected() const { return spec_; }
-    // The precision, after read(). With --kv auto the model is probed, and stderr told what was chosen.
+    // The precision, after read(). With --kv auto, probes the model and notes the choice on stderr.
     KvSpec resolve(const std::shared_ptr<Model>& model) const;
 
   private:
@@ -103,34 +102,34 @@ class KvArgs {
     std::string type_k_, type_v_;
 };
 
-// Bits of the supported precision that is nearest to a llama.cpp cache type; nothing for an unknown name.
+// Bits of the supported precision nearest to a llama.cpp cache type; nullopt for an unknown name.
 std::optional<int> bits_of_llama_type(std::string_view type);
 
 struct SamplingArgs {
     SamplingOptions options;
 
     void add(CLI::App& command);
-    // Draws a seed where sampling needs one and none was given. Call once, after parsing.
+    // Draws a seed if sampling needs one and none was given. Call once, after parsing.
     void choose_seed();
 
   private:
     CLI::Option* seed_ = nullptr;
 };
 
-// What is shown of an answer's reasoning.
+// When to show an answer's reasoning.
 enum class ShowReasoning {
-    kOnTerminals,  // where stdout is a terminal
+    kOnTerminals,  // if stdout is a terminal
     kAlways,
     kNever,
 };
 
-// How a conversation becomes a prompt, and what is shown of its answers.
+// Options for rendering a conversation and showing its answers.
 class ChatTemplateArgs {
   public:
     void add(CLI::App& command);
-    // The template of the user's choice, else the model's own. Throws Error.
+    // The user's template, else the model's own. Throws Error.
     text::ChatFormat format(const gguf::File& model) const;
-    // What the user sets of the template's variables: an object.
+    // The template variables set by the user: an object.
     text::Json variables() const;
     bool parse_special() const { return parse_special_; }
     ShowReasoning reasoning() const { return reasoning_; }
@@ -141,18 +140,18 @@ class ChatTemplateArgs {
     ShowReasoning reasoning_ = ShowReasoning::kOnTerminals;
 };
 
-// -n and -c, as run and chat have them; max_tokens holds the default.
+// -n and -c for run and chat; max_tokens holds the default.
 void add_length_options(CLI::App& command, int& max_tokens, int& context);
 void add_stop_option(CLI::App& command, std::vector<std::string>& stops);
 
-// The precisions of a comma-separated list, modified except for the references f16 and f32. Throws
+// Parses a comma-separated list of precisions, and modifies all but the references f16 and f32. Throws
 // UsageError.
 std::vector<KvSpec> parse_kv_list(std::string_view list, const KvModifierArgs& modifiers = {});
 
-// What is wrong with a seed on the command line; empty: nothing.
+// Describes what is wrong with a seed; empty if valid.
 std::string seed_fault(const std::string& text);
 
-// Says so where more tokens are asked for than the model was trained for.
+// Notes a context beyond the one the model was trained for.
 void note_beyond_trained(const ModelInfo& info, int context);
 
 }  // namespace kvsplit::cli

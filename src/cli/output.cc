@@ -16,8 +16,8 @@ namespace kvsplit::cli {
 
 namespace {
 
-// Writes all of the text; the errno of what stopped it, else 0. Waits where the descriptor does not block,
-// for at most `wait_ms` each time; -1: for as long as it takes.
+// Writes all of the text; returns 0 or the errno that stopped it. On a non-blocking descriptor, waits at most
+// `wait_ms` each time; -1: without limit.
 int write_all(int fd, std::string_view text, int wait_ms) noexcept {
     while (!text.empty()) {
         const ssize_t n = ::write(fd, text.data(), text.size());
@@ -38,13 +38,13 @@ int write_all(int fd, std::string_view text, int wait_ms) noexcept {
 void reserve_standard_descriptors() {
     for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
         if (::fcntl(fd, F_GETFD) >= 0) continue;
-        // The lowest free one, which is this: those below are taken. Open the wrong way round for 0 and 1.
+        // open() takes the lowest free descriptor, which is fd. The mode makes reading 0 and writing 1 fail.
         if (::open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_WRONLY) < 0) return;
     }
 }
 
 void write_if_possible(int fd, std::string_view text) noexcept {
-    constexpr int kWaitMs = 1000;  // for a reader that has stopped reading
+    constexpr int kWaitMs = 1000;  // for a stalled reader
     write_all(fd, text, kWaitMs);
 }
 
@@ -60,12 +60,12 @@ bool write_out(std::string_view text) {
 bool stdout_is_terminal() { return ::isatty(STDOUT_FILENO) != 0; }
 
 void write_json(const Json& object) {
-    // Names from files may hold bytes that are not UTF-8: shown as U+FFFD rather than refused.
+    // Names from files may contain invalid UTF-8: show U+FFFD instead of failing.
     write_out(object.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 std::string kv_text(const KvSpec& spec, const KvStats& stats, int n_tokens) {
-    // A cache is allocated by pages, of which a short text does not fill the first.
+    // A cache is allocated in pages, and a short text does not fill the first.
     const double saved = stats.saved_pct();
     return fmt::format("{}: keys {}, values {}, exact {}, total {} for {} tokens; {:.1f} % {} f16 ({})",
                        spec.name(), format_bytes(double(stats.bytes.key)),
@@ -102,7 +102,7 @@ void ProgressLine::update(double fraction, std::string_view detail) {
     const std::string line =
         fmt::format("{} [{:=<{}}{: <{}}] {:3.0f} % {} left{}{}", label_, "", filled, "", kWidth - filled,
                     100 * fraction, lab::format_time(left), detail.empty() ? "" : "  ", detail);
-    // The last column stays free: a full line may wrap.
+    // Leave the last column free: a full line may wrap.
     say("\r\033[K{}", cut_to_columns(line, terminal_columns(STDERR_FILENO) - 1));
 }
 

@@ -1,4 +1,4 @@
-// What commands print: the answer on stdout, all else on stderr.
+// Printing: answers go to stdout, everything else to stderr.
 #pragma once
 
 #include <fmt/core.h>
@@ -18,12 +18,12 @@ using lab::format_count;
 using lab::Json;
 using lab::kv_bytes_json;
 
-// Makes sure that the descriptors 0, 1 and 2 are taken, so that no file opened later becomes one of them and
-// gets what is printed. What was closed stays of no use: reading 0 and writing 1 fail. Call first of all.
+// Fills closed descriptors among 0, 1 and 2, so that no file opened later takes their place and receives
+// output. Reading such a 0 and writing such a 1 fail. Call before anything else.
 void reserve_standard_descriptors();
 
-// Writes to stderr at once. Everything that is no answer goes through here. What cannot be written is
-// dropped: a broken stderr costs no result.
+// Writes to stderr without buffering, for everything that is not an answer. Drops what cannot be written: a
+// broken stderr must not cost a result.
 void write_err(std::string_view text) noexcept;
 // The same for another descriptor.
 void write_if_possible(int fd, std::string_view text) noexcept;
@@ -38,7 +38,7 @@ void note(fmt::format_string<Args...> format, Args&&... args) {
     say("kvsplit: note: {}\n", fmt::format(format, std::forward<Args>(args)...));
 }
 
-// Writes to stdout at once. False when the reader has gone; throws Error(kIo) for other failures.
+// Writes to stdout without buffering. False if the reader has gone; throws Error(kIo) for other failures.
 bool write_out(std::string_view text);
 bool stdout_is_terminal();
 void write_json(const Json& object);  // one object, indented
@@ -46,11 +46,11 @@ void write_json(const Json& object);  // one object, indented
 // "k8v4: keys 1.2 MiB, ..., 59.1 % saved against f16"
 std::string kv_text(const KvSpec& spec, const KvStats& stats, int n_tokens);
 
-// What query heads share in latent attention, and which side of --kv is the width of which part.
+// Describes what query heads share in latent attention, and which side of --kv applies to which part.
 std::string latent_text(const ModelInfo& info);
 
-// A line on a terminal's stderr that comes after a second of work and goes when the work is done, cut to the
-// terminal's width. Nothing where stderr is no terminal, or one that cannot erase a line.
+// A progress line on stderr, cut to the terminal's width; appears after a second and disappears when done.
+// Shown only on a terminal that can erase lines.
 class ProgressLine {
   public:
     explicit ProgressLine(std::string label);
@@ -58,7 +58,7 @@ class ProgressLine {
     ProgressLine(const ProgressLine&) = delete;
     ProgressLine& operator=(const ProgressLine&) = delete;
 
-    // fraction of the work in [0, 1]; detail follows the remaining time.
+    // fraction: of the work, in [0, 1]. detail: shown after the remaining time.
     void update(double fraction, std::string_view detail = {});
     void clear();
 

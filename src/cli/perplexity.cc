@@ -31,7 +31,7 @@ std::string running(const lab::PerplexityReport& report) {
     return out;
 }
 
-// The model that --base and --base-exact name; null without them.
+// The model selected by --base and --base-exact; null without them.
 std::shared_ptr<Model> load_base(const PerplexityArgs& args) {
     if (args.base.empty() && !args.base_exact) return nullptr;
     ModelArgs base = args.model;
@@ -51,7 +51,7 @@ void fit_context(PerplexityArgs& args, const Model& model, std::string_view text
     options.context = fitting.tokens;
 }
 
-// A short cache cannot show anything.
+// Notes caches too short to differ from f16.
 void note_what_is_not_measured(const PerplexityArgs& args, const Model& model) {
     for (const KvSpec& spec : args.options.specs) {
         const lab::ExactReach reach(model, spec);

@@ -9,7 +9,7 @@ namespace {
 
 // ---- The tables
 
-// A figure that is marked where it is not above the noise floor.
+// A figure, marked if it is not above the noise floor.
 std::string marked(std::string figure, bool below) { return std::move(figure) + (below ? '~' : ' '); }
 
 lab::Table empty_table() {
@@ -86,9 +86,9 @@ std::string base_table(const lab::PerplexityReport& report, const MeasuredRun& r
                                   run.base_activation_bits == 32 ? " in exact arithmetic" : "",
                                   report.base->perplexity.value, report.base->perplexity.stderr_);
     lab::Table table = empty_table();
-    bool divided = false;  // weights from cache
+    bool divided = false;  // separates weights from cache
     for (auto r : report.results) {
-        r.below_floor.reset();  // it speaks of the other table
+        r.below_floor.reset();  // it applies to the other table
         add_row(table, r.spec.name(), r, r.vs_base);
         add_size(table, r.kv);
         divided |= r.spec == KvSpec::parse("f16");

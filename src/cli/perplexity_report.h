@@ -1,4 +1,4 @@
-// What `kvsplit perplexity` prints: the tables, and the JSON object that docs/cli.md describes.
+// The output of `kvsplit perplexity`: tables, and the JSON object described in docs/cli.md.
 #pragma once
 
 #include <string>
@@ -8,17 +8,17 @@
 
 namespace kvsplit::cli {
 
-// What a report does not say of itself.
+// Facts about a run that the report lacks.
 struct MeasuredRun {
     std::string model, text;        // the paths as given
     std::string base;               // empty: none
     int context = 0;                // tokens per chunk
     int activation_bits = 16;       // 8, 16, or 32 for exact arithmetic
-    int base_activation_bits = 16;  // likewise, where there is a base
+    int base_activation_bits = 16;  // likewise, if there is a base
     std::size_t cache_bytes = 0;    // of all caches together
 };
 
-// Up to 120 columns wide, but for extraordinary figures.
+// At most 120 columns wide, except for extreme figures.
 std::string perplexity_tables(const lab::PerplexityReport& report, const MeasuredRun& run);
 Json perplexity_json(const lab::PerplexityReport& report, const MeasuredRun& run);
 

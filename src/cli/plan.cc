@@ -109,7 +109,7 @@ std::string context_text(const PlanResult& r, const Plan& plan) {
                        beyond_trained(r, plan) ? "*" : " ");
 }
 
-// The cache in all and, where there are several kinds of layers, of each of them.
+// One row per cache: its total and, with several kinds of layers, each kind's part.
 std::string caches_table(const Plan& plan, const PlanArgs& args) {
     const bool kinds = plan.kinds.size() > 1;
     lab::Table table{"", {{"cache"}, {"bits k, v"}, {"context "}}};
@@ -150,7 +150,7 @@ std::string table_text(const Plan& plan, const PlanArgs& args) {
     return out;
 }
 
-// What it comes to, for the default precision or else the smallest cache of the list.
+// The conclusion, for the default precision or else the smallest cache listed.
 std::string conclusion(const Plan& plan, const PlanArgs& args) {
     const PlanResult* chosen = nullptr;
     for (const PlanResult& r : plan.results) {

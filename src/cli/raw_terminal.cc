@@ -18,8 +18,8 @@ constexpr std::array kFatal{SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGABRT};
 constexpr std::array kNoted{SIGINT, SIGWINCH};  // while a line is read
 constexpr std::string_view kMarkPastes = "\033[?2004h", kDoNotMark = "\033[?2004l";
 
-// What signal handlers need. The pipe brings the numbers of signals to the main thread, whichever thread they
-// interrupt, and none is missed between a look and a wait.
+// State of the signal handlers. The pipe carries signal numbers to the main thread, whichever thread they
+// interrupt, and none is lost between checking and waiting.
 int signal_pipe[2] = {-1, -1};
 termios mode_before, mode_between, mode_now;  // before the program, between lines, at present
 volatile std::sig_atomic_t marks_pastes = 0;
@@ -29,7 +29,7 @@ void write_mark(std::string_view mark) {
     [[maybe_unused]] const ssize_t n = ::write(STDERR_FILENO, mark.data(), mark.size());
 }
 
-// As the terminal was found, and as the program needs it. Signal handlers may call both.
+// Restore the terminal's original mode, and set the program's. Async-signal-safe.
 void leave_terminal() {
     write_mark(kDoNotMark);
     ::tcsetattr(STDIN_FILENO, TCSANOW, &mode_before);
@@ -45,7 +45,7 @@ void install(int signal, void (*handler)(int), struct sigaction* before) {
     action.sa_flags = SA_RESTART;
     sigemptyset(&action.sa_mask);
     ::sigaction(signal, nullptr, before);
-    // What the program was started to ignore stays ignored, as with nohup.
+    // Signals ignored at startup stay ignored, as with nohup.
     if (before->sa_handler != SIG_IGN) ::sigaction(signal, &action, nullptr);
 }
 
@@ -73,7 +73,7 @@ extern "C" void stop_in_order(int signal) {
     sigemptyset(&this_signal);
     sigaddset(&this_signal, signal);
     std::raise(signal);
-    // Here the program stops; at once it goes on where nobody could wake it.
+    // The program stops here, or continues at once if nothing could wake it.
     ::pthread_sigmask(SIG_UNBLOCK, &this_signal, &mask);
     ::pthread_sigmask(SIG_SETMASK, &mask, nullptr);
     ::sigaction(signal, &before, nullptr);
@@ -144,13 +144,13 @@ RawTerminal::Event RawTerminal::next(unsigned char& byte) {
         if (!held_.empty()) {
             byte = static_cast<unsigned char>(held_.front());
             held_.erase(0, 1);
-            if (byte == 0) return Event::kByte;  // among control characters 0 stands for none
+            if (byte == 0) return Event::kByte;  // a control character of 0 means none
             if (byte == mode_before.c_cc[VINTR]) return Event::kInterrupt;
             if (byte != mode_before.c_cc[VSUSP] && byte != mode_before.c_cc[VQUIT]) return Event::kByte;
             std::raise(byte == mode_before.c_cc[VSUSP] ? SIGTSTP : SIGQUIT);
             continue;
         }
-        ::tcgetattr(STDIN_FILENO, &mode_now);  // a line editor may have changed it
+        ::tcgetattr(STDIN_FILENO, &mode_now);  // the line editor may have changed it
         std::array<pollfd, 2> inputs{{{STDIN_FILENO, POLLIN, 0}, {signal_pipe[0], POLLIN, 0}}};
         if (::poll(inputs.data(), inputs.size(), -1) < 0) continue;  // a signal
         unsigned char signal = 0;

@@ -1,4 +1,4 @@
-// A terminal that is read byte by byte, without the 4,095 bytes that its own line editor stops at.
+// Reads a terminal byte by byte, without the kernel line editor's limit of 4,095 bytes.
 #pragma once
 
 #include <termios.h>
@@ -9,21 +9,21 @@
 
 namespace kvsplit::cli {
 
-// While one lives, what is typed waits, in full and unseen, until a line is read; what ends or stops the
-// program puts the terminal's mode back before. One at a time, on the main thread, for standard input;
+// During its lifetime, typed input waits, complete and unechoed, until a line is read. Signals that end or
+// stop the program first restore the terminal's mode. One at a time, on the main thread, for standard input;
 // prompts and keys are shown on standard error.
 class RawTerminal {
   public:
-    // pastes: asks the terminal to mark what is pasted (bracketed paste). Throws Error(kIo).
+    // pastes: asks the terminal to mark pasted text (bracketed paste). Throws Error(kIo).
     explicit RawTerminal(bool pastes);
     ~RawTerminal();
     RawTerminal(const RawTerminal&) = delete;
     RawTerminal& operator=(const RawTerminal&) = delete;
 
-    // Puts back the mode between lines, which a library has changed.
+    // Restores the mode for the time between lines after a library has changed it.
     void settle();
 
-    // While one lives, a line is read: keys that were signals are events, in their place among the others.
+    // Reads a line during its lifetime: keys that send signals become events, in order with the others.
     class Line {
       public:
         explicit Line(RawTerminal& terminal);
@@ -37,15 +37,15 @@ class RawTerminal {
 
     enum class Event {
         kByte,
-        kEnd,        // nothing will come any more
+        kEnd,        // no more input
         kInterrupt,  // Ctrl-C
-        kRedraw,     // the window has another size, or the program goes on after it was stopped
+        kRedraw,     // the window was resized, or the program continues after a stop
     };
     // Waits for the next event of a line. Throws Error(kIo).
     Event next(unsigned char& byte);
 
   private:
-    std::string held_;  // read, not yet taken
+    std::string held_;  // read but not yet returned
     std::array<struct sigaction, 7> before_{};
 };
 

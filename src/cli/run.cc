@@ -31,14 +31,14 @@ std::string read_prompt(const RunArgs& args) {
     return args.prompt == "-" ? read_text("-") : args.prompt;
 }
 
-// What the model reads, and how its answer is read.
+// The model's input, and how to read its answer.
 struct Reading {
     std::vector<Token> tokens;
     text::AnswerSplitter splitter;
     GenerationLimits limits;
 };
 
-// A start token that the text brings along is not doubled: says so, since other programs double it.
+// Notes that a start token in the text is not doubled, since other programs double it.
 void note_start_token(const Model& model, std::string_view text) {
     const auto start = model.tokenize("", true, false);  // the start token, or nothing
     if (start.empty()) return;
@@ -46,13 +46,13 @@ void note_start_token(const Model& model, std::string_view text) {
     if (text.starts_with(name)) note("the text begins with the start token {}: no second one is added", name);
 }
 
-// The prompt as it stands, as llama.cpp reads it: names of control tokens become these.
+// The prompt as is, parsed like in llama.cpp: names of control tokens become tokens.
 Reading read_raw(const Model& model, std::string_view prompt, const GenerationLimits& limits) {
     note_start_token(model, prompt);
     return {model.tokenize(prompt, true, true), {}, limits};
 }
 
-// A turn of a conversation where the file states a chat format.
+// A turn of a conversation, if the file states a chat format.
 Reading read_turn(const Model& model, const RunArgs& args, const std::string& prompt) {
     if (args.raw) return read_raw(model, prompt, args.limits);
     auto format = args.chat_template.format(gguf::File(args.model.path));

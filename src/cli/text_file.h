@@ -1,4 +1,4 @@
-// Texts of the user's: files, pipes, standard input.
+// Reads the user's texts from files, pipes and standard input.
 #pragma once
 
 #include <cstddef>
@@ -8,13 +8,13 @@
 
 namespace kvsplit::cli {
 
-// The whole of a file or a pipe, or of standard input for "-" and "/dev/stdin", without a byte-order mark at
-// its start. Throws Error, also for UTF-16 and for more than `most` bytes.
+// The contents of a file or pipe, or of standard input for "-" and "/dev/stdin", without a leading byte-order
+// mark. Throws Error, also for UTF-16 and for more than `most` bytes.
 std::string read_text(const std::string& path, std::size_t most = SIZE_MAX);
-// The same; an empty text is refused.
+// The same; refuses an empty text.
 std::string read_measured_text(const std::string& path);
 
-// How many bytes at the start of a text are a UTF-8 byte-order mark: 0 or 3.
+// The length of a leading UTF-8 byte-order mark: 0 or 3.
 std::size_t byte_order_mark(std::string_view text);
 
 }  // namespace kvsplit::cli

@@ -29,7 +29,7 @@ struct TuneArgs {
     bool json = false;
 };
 
-// A third of a text to check on, where the user gives no other.
+// Splits off a third of the text to check on, if the user gives none.
 void choose_texts(TuneArgs& args, std::string& text, std::string& check) {
     if (!args.text.empty()) text = read_measured_text(args.text);
     if (!args.check_text.empty()) check = read_measured_text(args.check_text);
@@ -73,9 +73,9 @@ void write_profile(const std::string& path, const std::string& text) {
     }
 }
 
-// Now, and not after minutes of measuring.
+// Checks the output now rather than after minutes of measuring.
 void require_writable(const std::string& path) {
-    std::error_code unreadable;  // access() says the same with a reason
+    std::error_code unreadable;  // access() reports it with a reason
     if (std::filesystem::is_directory(path, unreadable)) fail(ErrorCode::kIo, "{}: is a directory", path);
     const std::filesystem::path folder = std::filesystem::path(path).parent_path();
     const std::string there = folder.empty() ? "." : folder.string();
@@ -137,7 +137,7 @@ Json to_json(const lab::TuneReport& report, const TuneArgs& args) {
             {"layer_costs", {{"key", report.costs.key}, {"value", report.costs.value}}}};
 }
 
-// The profile alone where it goes to standard output. A profile that cannot be written is printed at least.
+// Prints only the profile if it goes to standard output. If it cannot be written, prints it at least.
 void print(const lab::TuneReport& report, const TuneArgs& args) {
     if (args.out == "-") {
         write_err(summary(report));

@@ -13,7 +13,7 @@ constexpr unsigned char kEndOfInput = 4, kBackspace = 8, kKillLine = 21, kEscape
 
 bool continues_character(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 
-// The columns of a text of one line.
+// The columns of a single line of text.
 int columns_of(std::string_view text) {
     int columns = 0;
     while (!text.empty()) {
@@ -34,7 +34,7 @@ std::string TypedLine::type(unsigned char byte) {
         if (!goes_on) end_escape();
         return "";
     }
-    const bool second_half = byte == '\n' && after_return_;  // of \r\n
+    const bool second_half = byte == '\n' && after_return_;  // of "\r\n"
     after_return_ = byte == '\r';
     if (second_half) return "";
     if (byte == kEscape) {
@@ -76,7 +76,7 @@ std::string TypedLine::add(char byte) {
     return {byte};
 }
 
-// Lines above the last stay on the screen: there is no telling where they are.
+// Lines above the last stay on the screen: their position is unknown.
 std::string TypedLine::erase(std::size_t begin) {
     const std::size_t line = text_.rfind('\n') + 1;
     std::string shown;

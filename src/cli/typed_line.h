@@ -1,4 +1,4 @@
-// A line that is typed at a terminal without a line editor: what each byte does to it, and what to show.
+// TypedLine: a line typed without a line editor, and the echo of each byte.
 #pragma once
 
 #include <cstddef>
@@ -6,11 +6,11 @@
 
 namespace kvsplit::cli {
 
-// Backspace takes a character back, Ctrl-U all of them, Ctrl-D on an empty line ends the input. What is
-// pasted (between the marks of bracketed paste) may have several lines. Other keys are ignored.
+// Backspace deletes a character, Ctrl-U all of them, Ctrl-D on an empty line ends the input. Pasted text
+// (between the marks of bracketed paste) may have several lines. Other keys are ignored.
 class TypedLine {
   public:
-    // What the terminal shall show for the byte.
+    // Adds a byte; returns what the terminal should show.
     std::string type(unsigned char byte);
 
     bool is_whole() const { return whole_; }
