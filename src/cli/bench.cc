@@ -221,7 +221,7 @@ void add_bench(CLI::App& app, int& exit_code) {
     auto* json = command.add_flag("--json", args->json, "print one JSON object instead of a table");
     command.add_flag("--csv", args->csv, "print comma-separated values instead of a table")->excludes(json);
     command.footer(
-        "The precisions take turns, so that a machine that slows down slows all of them.\n"
+        "The precisions take turns, so a machine that slows down affects all of them.\n"
         "Examples:\n"
         "  kvsplit bench -m model.gguf\n"
         "  kvsplit bench -m model.gguf --kv f16,k8v8,k8v4,k4v4 -d 0,2048,7936 -r 5\n"

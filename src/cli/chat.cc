@@ -166,7 +166,7 @@ void add_chat(CLI::App& app, int& exit_code) {
     args->sampling.add(command);
     add_stop_option(command, args->limits.stops);
     command.add_flag("--no-history", args->no_history,
-                     "keep nothing of what is typed for the arrow keys of later conversations");
+                     "neither read nor write the history that the arrow keys bring back");
     command.footer(std::string("In the conversation:\n") + std::string(kHelp) +
                    "Examples:\n"
                    "  kvsplit chat -m model.gguf\n"

@@ -158,11 +158,11 @@ void add_measuring_options(CLI::App& command, CompareArgs& args) {
         ->delimiter(',')
         ->check(in_range(1, 1 << 24))
         ->type_name("LIST");
-    number("-c,--context", args.quality_context, 4, "of the divergence: tokens per chunk of the text");
-    number("--chunks", args.chunks, 1, "of the divergence: the first so many chunks");
-    number("-p,--prefill", args.prefill, 1, "of the speed: tokens evaluated together");
-    number("-n,--decode", args.decode, 1, "of the speed: tokens evaluated one by one");
-    number("-r,--repeats", args.repeats, 1, "of the speed: measurements of each");
+    number("-c,--context", args.quality_context, 4, "for the divergence: tokens per chunk of the text");
+    number("--chunks", args.chunks, 1, "for the divergence: use the first N chunks");
+    number("-p,--prefill", args.prefill, 1, "for the speed: tokens evaluated together");
+    number("-n,--decode", args.decode, 1, "for the speed: tokens evaluated one by one");
+    number("-r,--repeats", args.repeats, 1, "for the speed: measurements of each");
     command.add_flag(
         "--no-exact", args.no_exact,
         "measure the divergence as in a normal run, with rounded activations: for models that are too "
@@ -184,7 +184,7 @@ void add_compare(CLI::App& app, int& exit_code) {
         ->excludes(quick);
     command.add_option("--kv", args->kv, "cache precisions, compared with f16")->type_name("LIST");
     command
-        .add_option("-f,--file", args->text, "the text of the divergence, - reads standard input (built in)")
+        .add_option("-f,--file", args->text, "the text for the divergence; - reads standard input (built in)")
         ->type_name("FILE");
     add_measuring_options(command, *args);
     auto* resume = command.add_flag("--resume", args->resume, "go on from the results in the folder");

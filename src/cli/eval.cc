@@ -158,7 +158,7 @@ std::string sealed_text(const lab::EvalReport& report) {
         out += fmt::format("{}: {} of {} scored tokens read sealed pages", r.spec.name(),
                            format_count(r.tokens_sealed), format_count(report.tokens_scored));
         if (r.answers_exact > 0) {
-            out += fmt::format("; {} of {} answers stand in the part that is kept exact", r.answers_exact,
+            out += fmt::format("; {} of {} answers are in the part that is kept exact", r.answers_exact,
                                report.items);
         }
         out += "\n";
@@ -329,27 +329,25 @@ void add_task_options(CLI::App& command, EvalArgs& args) {
                     "the questions of hellaswag or lambada; a text to hide things in for needle or passkey")
         ->type_name("FILE");
     command
-        .add_option("--items", args.options.items,
-                    "the first so many questions, for each context; 0: a default")
+        .add_option("--items", args.options.items, "use the first N questions for each context; 0: a default")
         ->check(in_range(0, 1 << 24))
         ->type_name("N");
     auto* context =
         command.add_option("-c,--context", args.options.contexts,
-                           "tokens of a prompt, or several lengths; hellaswag, lambada: of solved questions "
-                           "in front, 0 for none");
+                           "tokens of a prompt, or several lengths; hellaswag, lambada: one length, filled "
+                           "with solved questions in front, 0 for none");
     context->delimiter(',')->check(in_range(0, 1 << 24))->type_name("LIST");
     command
         .add_option("--depth", args.options.depths,
-                    "where in the prompt the answer stands, 0 to 1 (0.1,0.3,0.5,0.7,0.9)")
+                    "where in the prompt the answer is, 0 to 1 (0.1,0.3,0.5,0.7,0.9)")
         ->delimiter(',')
         ->check(in_range(0.0, 1.0))
         ->type_name("LIST");
-    command
-        .add_option("--shots", args.options.shots, "hellaswag, lambada: so many solved questions in front")
+    command.add_option("--shots", args.options.shots, "hellaswag, lambada: put N solved questions in front")
         ->check(in_range(0, 1 << 20))
         ->type_name("N")
         ->excludes(context);
-    command.add_option("--seed", args.options.seed, "of the generated questions")
+    command.add_option("--seed", args.options.seed, "seed of the generated questions")
         ->check(seed_fault)
         ->type_name("N")
         ->capture_default_str();
@@ -371,7 +369,7 @@ void add_eval(CLI::App& app, int& exit_code) {
     command.add_flag("--json", args->json, "print one JSON object instead of tables");
     command.footer(
         "An answer is right if greedy decoding would write it (hellaswag: if it is the likeliest of four).\n"
-        "Its log-probability, nll/token, shows differences that are too small to turn an answer.\n"
+        "nll/token, its negative log-probability, shows differences too small to change an answer.\n"
         "Examples:\n"
         "  kvsplit eval -m model.gguf\n"
         "  kvsplit eval -m model.gguf --task needle -c 1024,4096 --depth 0.1,0.5,0.9 --kv f16,k8v4,k4v8\n"

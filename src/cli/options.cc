@@ -159,9 +159,10 @@ CLI::Option* add_activations_option(CLI::App& command, ModelOptions& options) {
 
 void ModelArgs::add_memory(CLI::App& command) {
     command.add_flag("--mmap,!--no-mmap", options.mmap,
-                     "read the file in pieces as weights are prepared (default), or whole before");
+                     "read the file in pieces while preparing weights (default), or all of it first");
     command.add_flag("--mlock", lock, "keep weights and cache out of swap");
-    command.add_flag("!--no-memory-check", memory_check, "load even what seems not to fit into memory");
+    command.add_flag("!--no-memory-check", memory_check,
+                     "load even if the model seems not to fit into memory");
 }
 
 void ModelArgs::require_memory(const KvSpec& spec, int context) const {
@@ -189,7 +190,7 @@ void add_rope_options(CLI::App& command, RopeOptions& rope) {
         ->type_name("KIND");
     command
         .add_option("--rope-scale", rope.scale,
-                    "stretch positions to so many times the context that the model was trained for")
+                    "stretch positions to X times the context that the model was trained for")
         ->check(in_range(1e-3, 1e6))
         ->type_name("X");
     command.add_option("--rope-freq-base", rope.frequency_base, "base of the rotary embedding")
@@ -197,7 +198,7 @@ void add_rope_options(CLI::App& command, RopeOptions& rope) {
         ->type_name("X");
     command
         .add_option("--yarn-orig-ctx", rope.original_context,
-                    "tokens that the model was trained for, where the file says something else")
+                    "tokens that the model was trained for, overriding the file")
         ->check(in_range(1, 1 << 30))
         ->type_name("N");
 }
@@ -230,14 +231,13 @@ void KvModifierArgs::add(CLI::App& command) {
     command
         .add_option(
             "--kv-layers", layers_,
-            "other precisions for some layers, such as 0-1,-2-:k8v8 (the first two and the last two); "
+            "different precisions for some layers, such as 0-1,-2-:k8v8 (the first two and the last two); "
             "may be given several times")
         ->allow_extra_args(false)
         ->type_name("LAYERS:SPEC");
-    command
-        .add_option("--kv-tail", tail_, "at least so many of the latest tokens stay exact; in steps of 64")
+    command.add_option("--kv-tail", tail_, "keep at least the latest N tokens exact, in steps of 64")
         ->type_name("N");
-    command.add_option("--kv-sinks", sinks_, "the first so many tokens stay exact, up to 16")->type_name("N");
+    command.add_option("--kv-sinks", sinks_, "keep the first N tokens exact, up to 16")->type_name("N");
     command
         .add_option("--kv-codec", codec_,
                     "leave out a step of the codecs, for experiments: rotation=off, mean=off, smoothing=off, "
@@ -285,9 +285,9 @@ void KvArgs::add(CLI::App& command) {
     auto* value = side("--kv-val,--kvq-val", value_, "the values alone");
     auto* both = side("--kvq", both_, "both sides");
     auto* type_k = command.add_option("--cache-type-k", type_k_,
-                                      "also -ctk: llama.cpp's name of a key type, mapped to the nearest");
+                                      "also -ctk: a llama.cpp key type, mapped to the nearest precision");
     auto* type_v = command.add_option("--cache-type-v", type_v_,
-                                      "also -ctv: llama.cpp's name of a value type, mapped to the nearest");
+                                      "also -ctv: a llama.cpp value type, mapped to the nearest precision");
     pair->type_name("SPEC")->excludes(key, value, both, type_k, type_v);
     for (auto* option : {key, value, both}) option->type_name("N");
     both->excludes(type_k, type_v);
@@ -366,14 +366,14 @@ void SamplingArgs::add(CLI::App& command) {
             ->capture_default_str();
     };
     number("--temp", options.temperature, 0, 100, "temperature; 0: always the most likely token");
-    command.add_option("--top-k", options.top_k, "draw from the K most likely; 0: from all")
+    command.add_option("--top-k", options.top_k, "draw from the K most likely tokens; 0: from all")
         ->check(in_range(0, 1 << 30))
         ->type_name("K")
         ->capture_default_str();
-    number("--top-p", options.top_p, 1e-6, 1, "draw from the most likely that make up this much; 1: off");
-    number("--min-p", options.min_p, 0, 1, "leave out those less likely than X times the best; 0: off");
-    number("--repeat-penalty", options.repeat_penalty, 1e-3, 100, "makes recent tokens less likely; 1: off");
-    seed_ = command.add_option("--seed", options.seed, "of the draws; default, and -1: a new one each time")
+    number("--top-p", options.top_p, 1e-6, 1, "draw from the most likely tokens that add up to X; 1: off");
+    number("--min-p", options.min_p, 0, 1, "leave out tokens less likely than X times the best; 0: off");
+    number("--repeat-penalty", options.repeat_penalty, 1e-3, 100, "make recent tokens less likely; 1: off");
+    seed_ = command.add_option("--seed", options.seed, "random seed; -1 (default): a new one each time")
                 ->check([](const std::string& text) { return text == kAnySeed ? "" : seed_fault(text); })
                 ->type_name("N");
 }
@@ -416,15 +416,13 @@ text::Json ChatTemplateArgs::variables() const {
 }
 
 void add_length_options(CLI::App& command, int& max_tokens, int& context) {
-    command
-        .add_option("-n,--tokens,--n-predict", max_tokens,
-                    "most tokens to generate; -1: until the answer ends")
+    command.add_option("-n,--tokens,--n-predict", max_tokens, "most tokens to generate; -1: no limit")
         ->check(in_range(-1, 1 << 30))
         ->type_name("N")
         ->capture_default_str();
     command
         .add_option("-c,--context,--ctx-size", context,
-                    "tokens that the cache can hold; 0: what the model was made for")
+                    "tokens that the cache can hold; 0: the model's context")
         ->check(in_range(0, 1 << 24))
         ->type_name("N");
 }

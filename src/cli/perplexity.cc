@@ -116,7 +116,7 @@ void add_perplexity(CLI::App& app, int& exit_code) {
                         ->check(in_range(4, 1 << 24))
                         ->type_name("N")
                         ->capture_default_str();
-    command.add_option("--chunks", args->options.chunks, "the first so many chunks; 0: all of the text")
+    command.add_option("--chunks", args->options.chunks, "use the first N chunks; 0: all of the text")
         ->check(in_range(0, 1 << 24))
         ->type_name("N");
     command.add_option("-b,--batch", args->options.batch, "tokens evaluated at a time")
@@ -128,12 +128,11 @@ void add_perplexity(CLI::App& app, int& exit_code) {
         ->capture_default_str();
     args->kv_modifiers.add(command);
     command.add_flag("--no-floor", args->no_floor,
-                     "do not measure the noise floor: saves reading the text once more");
-    command.add_option("--base", args->base, "other weights of the same model, to compare with as well")
+                     "do not measure the noise floor, which takes another pass over the text");
+    command.add_option("--base", args->base, "also compare with other weights of the same model")
         ->type_name("FILE");
-    command.add_flag(
-        "--base-exact", args->base_exact,
-        "compare with exact arithmetic as well, on the weights of --base or else the model's own");
+    command.add_flag("--base-exact", args->base_exact,
+                     "also compare with exact arithmetic, on the weights of --base or else the model's own");
     command.add_flag("--json", args->json, "print one JSON object instead of a table");
     command.footer(
         "Scores the second half of each chunk, as llama.cpp's llama-perplexity does. Figures marked ~ are "

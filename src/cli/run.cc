@@ -137,8 +137,7 @@ void add_run(CLI::App& app, int& exit_code) {
     args->prompt_option = prompt;
     auto* system =
         command.add_option("-s,--system", args->system, "system prompt, for models with a chat format");
-    auto* raw =
-        command.add_flag("--raw", args->raw, "continue the text as it stands, without the chat format");
+    auto* raw = command.add_flag("--raw", args->raw, "continue the text as is, without the chat format");
     system->type_name("TEXT")->excludes(raw);
     args->chat_template.add(command);
     for (const char* option : {"--chat-template", "--parse-special"})

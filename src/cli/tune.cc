@@ -170,8 +170,8 @@ int tune(TuneArgs& args) {
     fit_context(args, *model);
     if (!args.model.options.exact) {
         note(
-            "with --exact the rounding of activations does not blur what the layers cost: slower, and better "
-            "for small models");
+            "--exact keeps the rounding of activations out of the layers' costs: slower, and better for "
+            "small models");
     }
     const InterruptGuard interrupt;
     lab::TuneReport report;
@@ -209,7 +209,7 @@ void add_tune(CLI::App& app, int& exit_code) {
     command.add_option("-f,--file", args->text, "text to tune on; default: built in")->type_name("FILE");
     command
         .add_option("--check", args->check_text,
-                    "text to check on; default: the last third of the text, which is then not tuned on")
+                    "text to check on; default: the last third of the text, left out of tuning")
         ->type_name("FILE");
     args->context = command.add_option("-c,--context", o.context, "tokens per chunk")
                         ->check(in_range(256, 1 << 24))
@@ -225,7 +225,7 @@ void add_tune(CLI::App& app, int& exit_code) {
         ->capture_default_str();
     command
         .add_option("-o,--output", args->out,
-                    "writes the profile there, for --kv @FILE; -: to standard output")
+                    "write the profile to this file, for --kv @FILE; -: standard output")
         ->type_name("FILE");
     command.add_flag("--json", args->json, "print one JSON object instead of a table");
     command.footer(
