@@ -12,13 +12,13 @@ namespace kvsplit::lab {
 
 using MarkText = std::function<std::string(double value)>;
 
-// The plot's left edge that leaves room for the marks of a y axis.
+// The plot's left edge, with room for the marks of a y axis.
 double left_of_plot(const Scale& scale, const MarkText& text);
 
-// Marks with thin lines across the plot, and what they measure above the upper left corner.
+// Draws marks with thin lines across the plot, and the title above the upper left corner.
 void draw_y_axis(Svg& svg, const Box& plot, const Scale& scale, const MarkText& text, std::string_view title);
 
-// Marks below the plot, and what they measure below them.
+// Draws marks below the plot, and the title below them.
 void draw_x_axis(Svg& svg, const Box& plot, const Scale& scale, const MarkText& text, std::string_view title);
 
 }  // namespace kvsplit::lab

@@ -1,5 +1,5 @@
-// The pictures of a comparison. Each is laid out for a width, so that a narrow screen gets a picture of its
-// own instead of a small one.
+// The charts of a comparison. Each is laid out for a width, so that a narrow screen gets its own chart
+// instead of a shrunken one.
 #pragma once
 
 #include <optional>
@@ -13,26 +13,26 @@ namespace kvsplit::lab {
 
 constexpr double kWideChart = 560, kNarrowChart = 360;  // px
 
-// A picture needs figures: nothing where they were not measured.
+// nullopt if the figures were not measured.
 using Chart = std::optional<Svg>;
 
-// Bytes of the cache against mean divergence from f16, and the front that no cache measured lies below.
+// Bytes of the cache against mean divergence from f16, with the Pareto front.
 Chart divergence_chart(const Summary& summary, double width);
 
 // Mean divergence for key widths (rows) and value widths (columns).
 Chart width_chart(const Summary& summary, double width);
 
-// What the bytes are: keys, values, the exact part.
+// Bytes by kind: keys, values, the exact part.
 Chart memory_chart(const Summary& summary, double width);
 
 // Tokens per second against the tokens in the cache.
 Chart speed_chart(const Summary& summary, SpeedResult::Test test, double width);
 
 struct NamedChart {
-    std::string name;  // of a file, and in ids: "divergence"
+    std::string name;  // of the file, and in ids: "divergence"
     Chart wide, narrow;
 };
-// All that there are figures for.
+// All charts whose figures were measured.
 std::vector<NamedChart> all_charts(const Summary& summary);
 
 }  // namespace kvsplit::lab

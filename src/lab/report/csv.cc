@@ -6,7 +6,7 @@
 namespace kvsplit::lab {
 namespace {
 
-// A precision's name may hold commas of layer ranges.
+// A precision's name may contain commas, in layer ranges.
 std::string quoted(const std::string& text) {
     return text.find_first_of(",\"\n") == std::string::npos ? text : '"' + text + '"';
 }

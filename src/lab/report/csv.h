@@ -1,4 +1,4 @@
-// A comparison as CSV (RFC 4180), for tables and plots made elsewhere.
+// A comparison as CSV (RFC 4180), for other programs.
 #pragma once
 
 #include <string>
@@ -7,8 +7,8 @@
 
 namespace kvsplit::lab {
 
-// One line for each cache and context, with a head line. A field is empty where there is no figure. Bytes,
-// tokens per second, nats.
+// A header, then one line per cache and context. Missing figures are empty fields. Units: bytes, tokens per
+// second, nats.
 std::string to_csv(const CompareResults& results);
 
 }  // namespace kvsplit::lab

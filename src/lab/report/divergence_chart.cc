@@ -24,8 +24,8 @@ Unit unit_for(double bytes) {
                              : Unit{"bytes", 1};
 }
 
-// Those with a divergence above zero, the front first (it has the first choice of places for labels), each
-// part by size.
+// The rows with a divergence above zero, by size; the front comes first, as it gets the best places for
+// labels.
 std::vector<const SummaryRow*> shown_rows(const Summary& summary) {
     std::vector<const SummaryRow*> rows;
     for (const auto& row : summary.rows) {
@@ -39,9 +39,9 @@ std::vector<const SummaryRow*> shown_rows(const Summary& summary) {
 
 std::string describe(const Summary& summary, const std::vector<const SummaryRow*>& rows) {
     std::string out = fmt::format(
-        "Each point is a cache of {} tokens. Horizontally its bytes, vertically its mean divergence from f16 "
-        "on "
-        "a logarithmic scale; lower left is better. From small to large, the caches that no other beats:",
+        "Each point is a cache of {} tokens: bytes on the horizontal axis, mean divergence from f16 on the "
+        "vertical, logarithmic one. Lower left is better. From small to large, the caches that no other "
+        "beats:",
         format_count(summary.context));
     for (const auto* row : rows) {
         if (row->on_front) {
@@ -70,7 +70,7 @@ class DivergenceChart {
             if (rows_[i]->on_front) front.push_back(points[i]);
         }
         svg_.polyline(front, "front");
-        // The front above the others.
+        // Draw the front above the others.
         for (std::size_t i = rows_.size(); i-- > 0;) draw_point(*rows_[i], points[i]);
         draw_labels(points, front);
         return std::move(svg_);

@@ -18,9 +18,9 @@ namespace kvsplit::lab {
 namespace {
 
 constexpr const char* kResults = "results.json";
-constexpr off_t kRoom = 1 << 20;  // bytes: a report has less
+constexpr off_t kRoom = 1 << 20;  // bytes: more than a report takes
 
-// A file that is not there until commit().
+// A file that does not appear until commit().
 class NewFile {
   public:
     explicit NewFile(std::string path) : path_(std::move(path)), part_(path_ + ".part") {
@@ -102,7 +102,7 @@ void ReportFolder::write(std::string_view name, std::string_view contents) const
 }
 
 void ReportFolder::write_results(const CompareResults& results) const {
-    // Names from files may hold bytes that are not UTF-8: shown as U+FFFD rather than refused.
+    // Names from files may contain invalid UTF-8: show U+FFFD instead of failing.
     write(kResults, to_json(results).dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 

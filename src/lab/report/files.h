@@ -1,5 +1,5 @@
-// The folder that a comparison is written to. Files appear whole or not at all: each is written beside its
-// place and then renamed, so that a full disk or a crash costs nothing that was there before.
+// The output folder of a comparison. Files appear whole or not at all: each is written under another name and
+// then renamed, so that a full disk or a crash never damages an existing file.
 #pragma once
 
 #include <string>
@@ -12,19 +12,18 @@ namespace kvsplit::lab {
 
 class ReportFolder {
   public:
-    // Makes the folder where there is none, and sees that it takes files as large as a report's. Throws
-    // Error(kIo).
+    // Creates the folder if needed, and checks that it has room for a report. Throws Error(kIo).
     explicit ReportFolder(std::string path);
 
     const std::string& path() const { return path_; }
     std::string file(std::string_view name) const;
 
     bool has_results() const;
-    // results.json. Throws Error(kIo) or, if it is no JSON, Error(kFormat).
+    // Reads results.json. Throws Error(kIo), or Error(kFormat) if it is not JSON.
     Json read_results() const;
     void write_results(const CompareResults& results) const;
 
-    // report.html, results.csv and a picture for each chart. Throws Error(kIo).
+    // Writes report.html, results.csv and an SVG per chart. Throws Error(kIo).
     void write_report(const CompareResults& results) const;
 
   private:

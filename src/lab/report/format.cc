@@ -50,7 +50,7 @@ std::string format_kld(double nats) { return format_short(1000 * nats); }
 
 std::string format_signed(double value, int decimals) {
     const std::string out = fmt::format("{:+.{}f}", value, decimals);
-    // Nothing is neither more nor less.
+    // Zero has no sign.
     return out.find_first_of("123456789") == std::string::npos ? out.substr(1) : out;
 }
 

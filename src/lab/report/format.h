@@ -9,16 +9,16 @@ namespace kvsplit::lab {
 std::string format_bytes(double bytes);
 // "8,192"
 std::string format_count(long long n);
-// Two significant digits at least, no exponent: "0.0089", "1.8", "45".
+// At least two significant digits, no exponent: "0.0089", "1.8", "45".
 std::string format_short(double value);
-// A divergence given in nats, in thousandths: "0.37". "0" where there is none.
+// A divergence in nats, formatted in thousandths: "0.37"; "0" for zero.
 std::string format_kld(double nats);
 // "+0.03"
 std::string format_signed(double value, int decimals);
 // "4 min 20 s"
 std::string format_time(double seconds);
 
-// What a report has in other characters, in ASCII: "+-" for "±".
+// Replaces a report's non-ASCII characters: "+-" for "±".
 std::string ascii(std::string text);
 
 }  // namespace kvsplit::lab

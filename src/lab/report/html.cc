@@ -15,7 +15,7 @@
 namespace kvsplit::lab {
 namespace {
 
-// Fills {{name}} in the template, each with its text.
+// Replaces each {{name}} in the template with its text.
 std::string fill(std::string_view page, const std::map<std::string, std::string, std::less<>>& fields) {
     std::string out;
     while (true) {
@@ -28,11 +28,11 @@ std::string fill(std::string_view page, const std::map<std::string, std::string,
     }
 }
 
-// Text from a file, safe in a page.
+// Makes text from a file safe for a page.
 std::string foreign(std::string_view text) { return escape_html(printable(text, 4096)); }
 
 std::string paragraphs(const std::vector<std::string>& sentences) {
-    // The first stands alone: it is the answer.
+    // The first sentence is a paragraph of its own: the answer.
     std::string rest;
     for (std::size_t i = 1; i < sentences.size(); ++i) rest += (i > 1 ? " " : "") + sentences[i];
     std::string out = fmt::format("<p class=\"answer\">{}</p>\n", escape_html(sentences.front()));
@@ -55,15 +55,13 @@ std::string title_of(const CompareSubject& subject) {
 
 std::string caption_of(const std::string& chart, const Summary& summary) {
     if (chart == "divergence") {
-        return "Filled points, joined by the line, are caches that no other measured here beats in both size "
-               "and "
+        return "No cache measured here beats the filled points, joined by the line, in both size and "
                "divergence. Bars show one standard error.";
     }
     if (chart == "widths") {
         return fmt::format(
-            "The stronger the colour, the further from f16; below each divergence stand the bytes at {} "
-            "tokens. "
-            "The outlined pair has the same bytes.",
+            "The stronger the colour, the further from f16; below each divergence are the bytes at {} "
+            "tokens. The outlined pair has the same bytes.",
             format_count(summary.context));
     }
     if (chart == "memory") {
@@ -71,9 +69,9 @@ std::string caption_of(const std::string& chart, const Summary& summary) {
                            format_count(summary.context));
     }
     return fmt::format(
-        "{} with so many tokens in the cache before. Grey: the other caches; all figures are in the table "
+        "{}, against the tokens already in the cache. Grey: the other caches; all figures are in the table "
         "below.",
-        chart == "decode" ? "Tokens generated one by one," : "Tokens of a prompt, evaluated together,");
+        chart == "decode" ? "Tokens generated one by one" : "Tokens of a prompt, evaluated together");
 }
 
 std::string figures(const Summary& summary, const std::vector<NamedChart>& charts) {
@@ -92,26 +90,21 @@ std::string figures(const Summary& summary, const std::vector<NamedChart>& chart
 std::string quality_method(const CompareResults& results) {
     const auto& s = results.settings;
     std::string out = fmt::format(
-        "The same text, {} ({} bytes), went through every cache: {} chunk{} of {} tokens, of which the "
-        "second half is "
-        "scored. ",
+        "The same text, {} ({} bytes), went through every cache: {} chunk{} of {} tokens. The second half of "
+        "each is scored. ",
         foreign(results.subject.text.name), format_count(static_cast<long long>(results.subject.text.bytes)),
         s.quality_chunks, s.quality_chunks == 1 ? "" : "s", format_count(s.quality_context));
     if (s.exact) {
         out +=
-            "Activations were kept in 32 bits (<code>--exact</code>), so that nothing but the cache differs: "
-            "a normal run "
-            "rounds them to 8 bits, and that alone moves predictions more than the better caches do.";
+            "Activations were kept in 32 bits (<code>--exact</code>), so that nothing but the cache differs.";
         return out;
     }
     out +=
-        "Activations were rounded to 8 bits, as in every normal run. Any change of the cache then also flips "
-        "roundings "
-        "elsewhere, so that there is a floor of noise under all divergences";
+        "Activations were rounded, as in a normal run. Any change of the cache then also flips roundings "
+        "elsewhere, which adds a floor of noise to all divergences";
     if (results.floor) {
         out += fmt::format(
-            ": f32 instead of f16 keys and values, a change without meaning, already gives {} thousandths of "
-            "a "
+            ": f32 instead of f16 keys and values, a meaningless change, already gives {} thousandths of a "
             "nat",
             format_kld(results.floor->kld_mean));
     }
@@ -123,9 +116,8 @@ std::string speed_method(const CompareResults& results) {
     const auto& s = results.settings;
     return fmt::format(
         "Caches were filled to each context with random keys and values; then {} tokens were evaluated "
-        "together (prefill) "
-        "and {} one by one (decode). The caches took turns, {}. A plain loop reads {:.1f} GB/s from this "
-        "machine's memory.",
+        "together (prefill) and {} one by one (decode). The caches took turns, {}. A plain loop reads "
+        "{:.1f} GB/s from this machine's memory.",
         s.prefill_tokens, s.decode_tokens,
         s.repeats == 1 ? std::string("once each")
                        : fmt::format("{} times each; medians are shown", s.repeats),
@@ -175,8 +167,8 @@ std::string to_html(const Summary& summary, const std::vector<NamedChart>& chart
     const std::string partial =
         results.complete()
             ? ""
-            : "<p class=\"partial\">This report is incomplete: the measurement was stopped before its end. "
-              "<code>kvsplit compare --resume</code> with the same options goes on from here.</p>";
+            : "<p class=\"partial\">This report is incomplete: the measurement was stopped early. "
+              "<code>kvsplit compare --resume</code> with the same options continues it.</p>";
     return fill(page_template(),
                 {{"title", title_of(results.subject)},
                  {"style", page_style()},
@@ -187,10 +179,8 @@ std::string to_html(const Summary& summary, const std::vector<NamedChart>& chart
                  {"overview", to_html(overview_table(summary))},
                  {"overview_caption",
                   "KLD: divergence of the next-token probabilities from those with an f16 cache, mean and "
-                  "quantiles. Bits count "
-                  "everything stored for an element: scales and means too. Same token: share of positions "
-                  "where the most likely "
-                  "next token is that of f16."},
+                  "quantiles. Bits count everything stored per element, including scales and means. Same "
+                  "token: share of positions where the most likely next token is that of f16."},
                  {"figures", figures(summary, charts)},
                  {"details", to_html(quality_table(summary)) + to_html(memory_table(summary)) +
                                  to_html(speed_table(summary))},

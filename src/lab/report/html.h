@@ -1,4 +1,4 @@
-// A comparison as one page that needs nothing else: no network, no scripts.
+// A comparison as one self-contained page: no network, no scripts.
 #pragma once
 
 #include <string>

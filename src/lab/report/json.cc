@@ -88,8 +88,7 @@ Divergence read_divergence(const Json& json) {
     return d;
 }
 
-// Takes measurements out of JSON. Caches are those of the settings: a name is looked up, not parsed, since
-// parsing may read other files.
+// Reads measurements from JSON. Looks cache names up in the settings instead of parsing them.
 class Reader {
   public:
     Reader(const CompareSettings& settings, const std::string& file) : settings_(settings), file_(file) {}
@@ -229,7 +228,7 @@ Json divergence_json(const std::optional<Divergence>& d) {
 }
 
 Json speed_json(const SpeedResult& s) {
-    // What is read per token has a meaning only where tokens come one by one.
+    // Bytes read per token only make sense if tokens are evaluated one by one.
     const bool decode = s.test == SpeedResult::Test::kDecode;
     return {{"kv", s.spec.name()},
             {"test", decode ? "decode" : "prefill"},

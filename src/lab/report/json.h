@@ -1,5 +1,4 @@
-// Measurements as JSON: what `--json` prints, and what results.json holds. Names are documented in
-// docs/cli.md.
+// Measurements as JSON, for `--json` and results.json. docs/cli.md documents the names.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -18,10 +17,9 @@ Json speed_json(const SpeedResult& result);
 
 Json to_json(const CompareResults& results);
 
-// Takes the measurements out of the JSON of an earlier run into `results`, which has the subject and the
-// settings of this one and no measurements yet. Throws Error(kFormat) where the JSON is not what to_json()
-// writes, and Error(kInvalidArgument) where it is of another subject or other settings; the message begins
-// with `file`.
+// Reads the measurements of an earlier run into `results`, which has this run's subject and settings and no
+// measurements yet. Throws Error(kFormat) if the JSON is not from to_json(), and Error(kInvalidArgument) if
+// its subject or settings differ; messages begin with `file`.
 void read_measurements(const Json& json, const std::string& file, CompareResults& results);
 
 }  // namespace kvsplit::lab

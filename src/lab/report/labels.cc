@@ -13,7 +13,7 @@ struct Place {
     double dx, dy;  // from the point to the near edge of the text, in radii plus a little
     Anchor anchor;
 };
-// The best first: labels are read to the right of their marks.
+// Best first: labels are best read to the right of their marks.
 constexpr std::array<Place, 8> kPlaces{{{1, 0, Anchor::kStart},
                                         {0, -1, Anchor::kMiddle},
                                         {-1, 0, Anchor::kEnd},
@@ -24,7 +24,7 @@ constexpr std::array<Place, 8> kPlaces{{{1, 0, Anchor::kStart},
                                         {-0.8, 0.8, Anchor::kEnd}}};
 
 Label label_at(Point point, const Place& place, double distance, double font_size) {
-    // The baseline lies a third of the size below the middle of the letters.
+    // The baseline is a third of the font size below the middle of the letters.
     double y = point.y + place.dy * distance + 0.34 * font_size;
     if (place.anchor == Anchor::kMiddle) y += place.dy * 0.42 * font_size;
     return {{point.x + place.dx * distance, y}, place.anchor};
@@ -98,7 +98,7 @@ std::vector<double> spread(const std::vector<double>& values, double gap, double
     std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return values[a] < values[b]; });
     if (n > 1) gap = std::min(gap, (high - low) / static_cast<double>(n - 1));
 
-    // Groups of labels that touch, each centred on the mean of what its members want.
+    // Groups of touching labels, each centred on the mean of its members' wishes.
     struct Group {
         double sum = 0;  // of the wishes, each less its place in the group
         std::size_t count = 0;

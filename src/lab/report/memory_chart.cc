@@ -1,4 +1,4 @@
-// What the bytes of each cache are.
+// Bytes of each cache by kind.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -55,8 +55,7 @@ Chart memory_chart(const Summary& summary, double width) {
     std::stable_sort(rows.begin(), rows.end(),
                      [](const auto* a, const auto* b) { return a->bytes() > b->bytes(); });
 
-    // The bars get a fifth of the width at least; long names are set narrower. After the bars come their
-    // sums.
+    // Bars get at least a fifth of the width; long names are set narrower. Sums follow the bars.
     const double left = std::min(names + 10, 0.8 * width - kSums), right = width - kSums;
     Svg svg(width, kTop + kStep * double(rows.size()), "What a cache takes", describe(summary));
     draw_legend(svg, left);

@@ -25,8 +25,7 @@ Scale Scale::linear(double low, double high, double from, double to, int marks) 
 }
 
 Scale Scale::logarithmic(double low, double high, double from, double to) {
-    // The 1-2-5 steps around the range; of those inside, the powers of ten are marked, or all if these are
-    // few.
+    // The 1-2-5 steps around the range. Marks the powers of ten inside it, or all steps if these are few.
     std::vector<double> steps;
     for (double e = std::floor(std::log10(low)) - 1; e <= std::ceil(std::log10(high)) + 1; ++e) {
         for (const double factor : {1.0, 2.0, 5.0}) steps.push_back(factor * std::pow(10.0, e));

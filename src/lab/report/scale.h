@@ -8,7 +8,7 @@ namespace kvsplit::lab {
 
 class Scale {
   public:
-    // Both widen [low, high] to round values. from and to: px of low and high; to may be the smaller.
+    // Both widen [low, high] to round values. from and to: px of low and high; to may be less than from.
     static Scale linear(double low, double high, double from, double to, int marks);
     // low and high above zero.
     static Scale logarithmic(double low, double high, double from, double to);

@@ -28,7 +28,7 @@ std::vector<Series> series_of(const Summary& summary, SpeedResult::Test test) {
         }
         if (!series.results.empty()) out.push_back(std::move(series));
     }
-    // Those that are marked are drawn last, above the others.
+    // Highlighted series are drawn last, above the others.
     std::stable_partition(out.begin(), out.end(),
                           [](const Series& s) { return std::string_view(s.classes) == "other"; });
     return out;
@@ -39,18 +39,18 @@ std::string title_of(SpeedResult::Test test) {
 }
 
 std::string describe(const std::vector<Series>& all) {
-    std::string out = "Lines of tokens per second, one for each cache, over the tokens already in the cache.";
+    std::string out = "One line per cache: tokens per second against depth, the tokens already in the cache.";
     for (const Series& s : all) {
         out += fmt::format(" {}:", s.row->name);
         for (const auto* r : s.results) {
-            out += fmt::format(" {:.0f} behind {}", r->tokens_per_s, format_count(r->depth));
+            out += fmt::format(" {:.0f} at depth {}", r->tokens_per_s, format_count(r->depth));
         }
         out += ".";
     }
     return out;
 }
 
-// px that the names of the lines take beside their ends, at most `room`: longer ones are set narrower.
+// px for the lines' names beside their ends, at most `room`: longer names are set narrower.
 double names_width(const std::vector<Series>& all, double room) {
     double widest = 0;
     for (const Series& s : all) {
@@ -85,7 +85,7 @@ class SpeedChart {
     }
 
   private:
-    // Contexts are shown as doublings; the marks are those that were measured.
+    // A logarithmic scale of depths, marked at those measured.
     double x(int depth) const {
         const double low = std::log2(contexts_.front()), high = std::log2(contexts_.back());
         const double inner = plot_.right - plot_.left - 24;
@@ -108,19 +108,19 @@ class SpeedChart {
         svg_.polyline(points, fmt::format("series {}", s.classes));
         for (std::size_t i = 0; i < points.size(); ++i) {
             const auto* r = s.results[i];
-            std::string tip = fmt::format("{} behind {} tokens: {:.0f} tokens/s", s.row->name,
+            std::string tip = fmt::format("{} at depth {}: {:.0f} tokens/s", s.row->name,
                                           format_count(r->depth), r->tokens_per_s);
             if (r->stddev > 0) tip += fmt::format(" ± {:.0f}", r->stddev);
             svg_.circle(points[i], 3, fmt::format("dot {}", s.classes), tip);
         }
     }
 
-    // The marked lines are labelled always, the others where there is room beside their ends.
+    // Highlighted lines are always labelled, others if there is room beside their ends.
     void draw_labels() {
         std::vector<const Series*> labelled;
         std::vector<double> ends;
         const auto end_of = [&](const Series& s) { return y_(s.results.back()->tokens_per_s); };
-        for (auto s = all_.rbegin(); s != all_.rend(); ++s) {  // the marked ones come last
+        for (auto s = all_.rbegin(); s != all_.rend(); ++s) {  // highlighted ones come last
             const bool room = std::all_of(ends.begin(), ends.end(), [&](double other) {
                 return std::abs(other - end_of(*s)) > kLabelSize;
             });

@@ -17,7 +17,7 @@ KvSpec widths(int key_bits, int value_bits) {
     return spec;
 }
 
-// Where the memory of the caches is compared: the longest context measured for all, else that of the
+// The context at which memory is compared: the longest one measured for all caches, else that of the
 // divergence.
 int memory_context(const CompareResults& results) {
     const auto& specs = results.settings.specs;
@@ -35,7 +35,7 @@ KvStats stats_at(const CompareResults& results, const KvSpec& spec, int context)
     return quality && context == results.settings.quality_context ? quality->result.kv : KvStats{};
 }
 
-// "decodes 1.3 times as fast as f16 behind 4,096 tokens", or nothing.
+// "decodes 1.3 times as fast as f16 at depth 4,096", or nothing.
 std::string speed_clause(const Summary& summary, const SummaryRow& row) {
     const auto& results = summary.results;
     if (results.settings.contexts.empty()) return "";
@@ -43,7 +43,7 @@ std::string speed_clause(const Summary& summary, const SummaryRow& row) {
     const auto* own = results.speed_of(row.spec, SpeedResult::Test::kDecode, depth);
     const auto* f16 = results.speed_of(summary.reference->spec, SpeedResult::Test::kDecode, depth);
     if (!own || !f16) return "";
-    return fmt::format(", and decodes {:.2f} times as fast as f16 behind {} tokens",
+    return fmt::format(", and decodes {:.2f} times as fast as f16 at depth {}",
                        own->tokens_per_s / f16->tokens_per_s, format_count(depth));
 }
 
@@ -89,7 +89,7 @@ void Summary::find_front() {
         if (!row.kld()) continue;
         row.on_front = std::none_of(rows.begin(), rows.end(), [&](const SummaryRow& other) {
             if (!other.kld()) return false;
-            // Paddings differ by a few bytes between caches of the same widths in sum.
+            // Padding differs by a few bytes between caches whose widths have the same sum.
             const bool as_small = double(other.bytes()) <= 1.001 * double(row.bytes());
             return as_small && *other.kld() < *row.kld();
         });
@@ -139,7 +139,7 @@ std::vector<std::string> advice(const Summary& summary) {
     }
     if (const auto* row = summary.faithful; row && row != summary.everyday) {
         out.push_back(
-            fmt::format("Where nothing may change, {} is within a tenth of that ({} thousandths of a nat) "
+            fmt::format("If nothing may change, {} is within a tenth of that ({} thousandths of a nat) "
                         "and still saves {:.0f} %.",
                         row->name, format_kld(*row->kld()), row->kv.saved_pct()));
     }

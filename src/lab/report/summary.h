@@ -1,5 +1,4 @@
-// What the figures of a comparison say: the caches side by side, which of them no other beats, and which to
-// take.
+// Summary: the caches of a comparison side by side, the ones that no other beats, and a recommendation.
 #pragma once
 
 #include <cstddef>
@@ -11,10 +10,10 @@
 
 namespace kvsplit::lab {
 
-// Mean divergence in nats up to which a cache is recommended. A thousandth of a nat is a few times less than
-// what rounding the activations to int8 does in every normal run.
+// The largest mean divergence, in nats, at which a cache is recommended: a few times less than the effect of
+// rounding activations to 8 bits.
 constexpr double kEverydayKld = 1e-3;
-// And up to which it is as good as f16 for all that a reader of the output could tell.
+// The largest mean divergence at which readers cannot tell a cache's output from f16's.
 constexpr double kFaithfulKld = 1e-4;
 
 struct SummaryRow {
@@ -25,13 +24,13 @@ struct SummaryRow {
     bool on_front = false;                    // no other is as small (to a thousandth) and closer to f16
 
     std::size_t bytes() const { return kv.bytes.total(); }
-    // Mean divergence from f16, nats; nothing for f16 itself, or where it was not measured.
+    // Mean divergence from f16, in nats; nullopt for f16 itself, or if not measured.
     std::optional<double> kld() const;
-    // The mean divergence and two standard errors more are below: not by chance of the text.
+    // Whether the mean divergence plus two standard errors is at most `limit`: not by chance of the text.
     bool surely_within(double limit) const;
 };
 
-// Two caches with the same widths the other way round, and so the same bytes.
+// Two caches with swapped widths, hence the same bytes.
 struct Mirror {
     const SummaryRow *more_for_keys = nullptr, *more_for_values = nullptr;
     double ratio() const { return *more_for_values->kld() / *more_for_keys->kld(); }
@@ -44,15 +43,15 @@ struct Summary {
     Summary& operator=(const Summary&) = delete;
 
     const CompareResults& results;
-    int context = 0;                        // tokens held where memory is compared
+    int context = 0;                        // tokens held by the caches whose memory is compared
     std::vector<SummaryRow> rows;           // in the order of the settings
-    std::vector<Mirror> mirrors;            // the greatest ratio first
+    std::vector<Mirror> mirrors;            // by descending ratio
     const SummaryRow* reference = nullptr;  // f16
     const SummaryRow* everyday = nullptr;   // the smallest surely within kEverydayKld, or null
     const SummaryRow* faithful = nullptr;   // the smallest surely within kFaithfulKld, or null
     const SummaryRow* closest = nullptr;    // the least divergence of all
 
-    // A limit of the mean divergence, for what was measured: noise of the arithmetic lies under every figure.
+    // A limit plus the noise floor, which every measured divergence includes.
     double limit(double kld) const { return kld + (results.floor ? results.floor->kld_mean : 0); }
 
   private:
@@ -64,7 +63,7 @@ struct Summary {
 // The widths alone, without overrides and codec options.
 bool is_plain(const KvSpec& spec);
 
-// The recommendation in plain sentences, with its reason; a sentence each.
+// The recommendation and its reasons, one sentence per element.
 std::vector<std::string> advice(const Summary& summary);
 
 }  // namespace kvsplit::lab

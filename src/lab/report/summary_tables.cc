@@ -17,7 +17,7 @@ const Divergence* divergence_of(const SummaryRow& row) {
     return row.kld() ? &*row.quality->result.vs_f16 : nullptr;
 }
 
-// A figure that there is for some caches only.
+// A figure that only some caches have.
 template <typename T, typename F>
 std::string cell(const T* source, F&& format) {
     return source ? format(*source) : "–";
@@ -161,7 +161,7 @@ Table speed_table(const Summary& summary) {
     std::vector<Table::Column> columns{{"cache"}};
     for (const char* test : {"prefill", "decode"}) {
         for (const int context : results.settings.contexts) {
-            columns.push_back({fmt::format("{} behind\n{}", test, format_count(context))});
+            columns.push_back({fmt::format("{} at\ndepth {}", test, format_count(context))});
         }
     }
     return table_of(summary, "Tokens per second, ± standard deviation where it was measured more than once",

@@ -6,9 +6,9 @@
 
 namespace kvsplit::lab {
 
-// Each cache in a line: memory, divergence, speed at Summary::context.
+// One line per cache: memory, divergence, and speed at Summary::context.
 Table overview_table(const Summary& summary);
-// What there is to say about perplexity and divergence.
+// Everything about perplexity and divergence.
 Table quality_table(const Summary& summary);
 // Bytes at each context.
 Table memory_table(const Summary& summary);

@@ -31,7 +31,7 @@ bool has_class(std::string_view classes, std::string_view name) {
     return false;
 }
 
-// What report/chart.css says about letters.
+// Letters as in report/chart.css.
 double size_of(std::string_view classes) {
     if (has_class(classes, "tick") || has_class(classes, "note")) return kTickSize;
     if (has_class(classes, "cell")) return kCellSize;
@@ -49,7 +49,7 @@ constexpr std::array<std::uint16_t, 95> kWidths{
     667,  778, 722, 667, 611, 722, 667, 944, 667, 667, 611, 278, 278, 278, 469, 556,  // P to _
     333,  556, 556, 500, 556, 556, 278, 556, 556, 222, 222, 500, 222, 833, 556, 556,  // ` to o
     556,  556, 333, 500, 278, 556, 500, 722, 500, 500, 500, 334, 260, 334, 584};      // p to ~
-constexpr int kOther = 500;  // signs and letters beyond
+constexpr int kOther = 500;                                                           // all other characters
 
 }  // namespace
 

@@ -1,11 +1,11 @@
-// Svg: writes one picture. Shapes carry class names and no colours: report/chart.css says what they look
-// like, in the page (light and dark) and in a file of its own (light).
+// Svg: writes one picture. Shapes have class names instead of colours: report/chart.css styles them, for the
+// page (light and dark) and for separate files (light).
 //
 // Coordinates are px of the picture's own box, y downwards.
 //
-// A picture is laid out here and shown with whatever font the reader has. So every text carries its width,
-// and the reader's program fits the letters into it: with Helvetica, Arial and their likes nothing changes,
-// wider letters become narrower.
+// A picture is laid out here, but shown in the reader's font. So every text carries its width, and the
+// reader's program fits the letters into it: no change with Helvetica or Arial, narrower letters with wider
+// fonts.
 #pragma once
 
 #include <span>
@@ -22,7 +22,7 @@ enum class Anchor { kStart, kMiddle, kEnd };
 
 class Svg {
   public:
-    // title: a short name; description: what a reader who cannot see the picture should know.
+    // title: a short name. description: for readers who cannot see the picture.
     Svg(double width, double height, std::string title, std::string description);
 
     void line(Point from, Point to, std::string_view classes);
@@ -30,7 +30,7 @@ class Svg {
     // A non-empty tip shows when the pointer rests on the shape.
     void rect(Point corner, double width, double height, std::string_view classes, std::string_view tip = {});
     void circle(Point centre, double radius, std::string_view classes, std::string_view tip = {});
-    // Takes text_width(), or `room` px where that is less.
+    // Takes text_width(), or `room` px if that is less.
     void text(Point at, Anchor anchor, std::string_view classes, std::string_view text, double room = 1e9);
 
     double width() const { return width_; }
@@ -38,9 +38,9 @@ class Svg {
     const std::string& title() const { return title_; }
     const std::string& description() const { return description_; }
 
-    // The element for a page. id is unique there; classes are the element's own.
+    // The element for a page. id: unique in the page. classes: of the element.
     std::string element(std::string_view id, std::string_view classes) const;
-    // A whole file, with its style inside and a white ground.
+    // A whole file, with embedded style and a white background.
     std::string file(std::string_view css) const;
 
   private:
@@ -51,10 +51,10 @@ class Svg {
     std::string title_, description_, body_;
 };
 
-// px of the letters of each class; report/chart.css has the same.
+// Font size in px of each class; report/chart.css has the same.
 constexpr double kLabelSize = 12, kTickSize = 11, kCellSize = 13, kSmallSize = 10;
 
-// Width in px of a text, as Helvetica has it. Bold letters take 6 % more.
+// Width in px of a text set in Helvetica. Bold letters take 6 % more.
 double text_width(std::string_view text, double font_size, bool bold = false);
 
 }  // namespace kvsplit::lab

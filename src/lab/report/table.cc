@@ -20,13 +20,13 @@ std::vector<std::string> lines_of(const std::string& text) {
     return lines;
 }
 
-// Characters of UTF-8.
+// The number of UTF-8 characters.
 std::size_t length_of(const std::string& text) {
     return static_cast<std::size_t>(
         std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
-// The lines of the headings, from the top. The last line of each heading stands in the last.
+// The headings' lines, from the top, aligned at the bottom.
 std::vector<Line> heading_lines(const Table& table) {
     std::vector<std::vector<std::string>> headings;
     std::size_t height = 0;
@@ -88,7 +88,7 @@ class TextTable {
         return width;
     }
 
-    // A line with the groups' titles, each in the middle of its columns, which are empty there.
+    // A line with the groups' titles, each centred over its columns, which are empty there.
     std::string with_groups(std::string line) const {
         std::size_t at = 0;  // where a column begins
         for (std::size_t column = 0; column < widths_.size(); at += widths_[column++] + table_.gap) {

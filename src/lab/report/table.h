@@ -10,15 +10,15 @@ namespace kvsplit::lab {
 struct Table {
     struct Column {
         std::string heading;  // lines separated by \n
-        bool extra = false;   // a narrow page does without it
-        bool left = false;    // where its text stands on a terminal; the first column's is always on the left
+        bool extra = false;   // left out of a narrow page
+        bool left = false;    // left-aligned on a terminal, as the first column always is
     };
     struct Row {
         std::vector<std::string> cells;  // the first names the row; as many as columns, or fewer
         bool best = false;
         std::string remark = {};  // after the cells, on a terminal
     };
-    // An ASCII title over several columns whose headings have one line, on a terminal.
+    // An ASCII title, on a terminal, over several columns with one-line headings.
     struct Group {
         std::string title;
         std::size_t first = 0, count = 0;  // columns
@@ -28,11 +28,11 @@ struct Table {
     std::vector<Row> rows = {};
     std::vector<Group> groups = {};
     std::size_t gap = 2;           // spaces between columns, on a terminal
-    std::size_t longest_name = 0;  // a longer name gets a line of its own, on a terminal; 0: none does
+    std::size_t longest_name = 0;  // a longer name gets its own line on a terminal; 0: never
 };
 
-// In ASCII where the cells are, as wide as it needs to be: columns never touch, whatever the cells hold. No
-// heading where all are empty.
+// ASCII if the cells are. As wide as needed: columns never touch, whatever the cells contain. No heading if
+// all are empty.
 std::string to_text(const Table& table);
 std::string to_html(const Table& table);
 

@@ -9,11 +9,11 @@ namespace kvsplit::lab {
 // The style of a page: the colours for light and dark, then the sheets of charts and page.
 std::string page_style();
 
-// The style of a picture in a file of its own: light, and without variables, which many programs that read
-// SVG do not know.
+// The style of a picture in a separate file: light, and without variables, which many SVG viewers do not
+// support.
 std::string picture_style();
 
-// The page, with {{names}} to be filled in.
+// The page, with {{name}} placeholders.
 std::string_view page_template();
 
 }  // namespace kvsplit::lab

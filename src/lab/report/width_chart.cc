@@ -13,7 +13,7 @@ namespace kvsplit::lab {
 namespace {
 
 constexpr int kShades = 8;              // heat0 ... heat7 of chart.css
-constexpr std::size_t kMaxMirrors = 4;  // said in words below the map
+constexpr std::size_t kMaxMirrors = 4;  // described below the map
 
 std::vector<const SummaryRow*> shown_rows(const Summary& summary) {
     std::vector<const SummaryRow*> rows;
@@ -30,8 +30,8 @@ std::string sentence(const Mirror& m) {
 
 std::string describe(const Summary& summary) {
     std::string out =
-        "A grid with a row for each width of the keys and a column for each width of the values; a stronger "
-        "colour is further from f16.";
+        "A grid with a row for each key width and a column for each value width; a stronger colour is "
+        "further from f16.";
     for (const Mirror& m : summary.mirrors) out += fmt::format(" {}.", sentence(m));
     return out;
 }
@@ -68,7 +68,7 @@ class WidthChart {
   private:
     static constexpr double kLeft = 66, kTop = 46, kGap = 2, kCellHeight = 44, kLineHeight = 16;
 
-    // Those of one side, the widest first.
+    // The widths of one side, widest first.
     static std::vector<int> widths_of(const std::vector<const SummaryRow*>& rows, int KvSpec::*side) {
         std::set<int, std::greater<>> all;
         for (const auto* row : rows) all.insert(row->spec.*side);
@@ -113,7 +113,7 @@ class WidthChart {
                   cell_width_ - kGap);
     }
 
-    // The first pair is outlined; it and the next are said in words.
+    // Outlines the first pair, and describes it and the next ones in words.
     void draw_mirrors() {
         const Mirror& first = summary_.mirrors.front();
         for (const auto* row : {first.more_for_keys, first.more_for_values}) {
