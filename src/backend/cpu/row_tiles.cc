@@ -15,7 +15,7 @@ const MatmulKernels::Tiles& integer_tiles(const MatmulKernels& kernels, const Pa
     return wide(w) ? kernels.int16 : kernels.int8;
 }
 
-// fn(tile kind, first row) of the tiles of so many rows.
+// fn(tile kind, first row) for each tile of n rows.
 template <typename F>
 void for_tiles(const MatmulKernels::Tiles& tiles, int rows, F fn) {
     int first = 0;
