@@ -107,6 +107,13 @@ class Chat {
             *model_, *session_, sampler_, target.subspan(keep), conversation_.splitter(),
             args_.limits.with(conversation_.format()), [&] { return interrupt.raised(); },
             [&](text::AnswerPart part, std::string_view text) { return printer.print(part, text); });
+        if (last_.reason == StopReason::kInterrupted && last_.answer.tokens.empty()) {
+            // A message that was not read to its end would stay in front of the next one.
+            conversation_.take_back();
+            session_->trim(static_cast<int>(keep));
+            note("stopped before the answer: the message is taken back");
+            return true;
+        }
         conversation_.answer(last_.answer);
         if (!printer.finish() || !write_out("\n")) return false;
         note_missing_content(last_);

@@ -126,6 +126,8 @@ int run_app(int argc, char** argv) {
         app.exit(help, text, text);
         write_out(wrapped(text.str()));
         return 0;
+    } catch (const CLI::ExtrasError&) {
+        return report_usage(app, unknown_arguments_text(app));
     } catch (const CLI::ParseError& error) {
         return report_usage(app, with_written_name(app, arguments, error.what()));
     } catch (const UsageError& error) {

@@ -18,7 +18,7 @@ namespace kvsplit::cli {
 
 CLI::Option* add_model_option(CLI::App& command, const std::string& name, std::string& path) {
     command.parse_complete_callback([&path] { path = local_model(path); });
-    return command.add_option(name, path, "the model: a GGUF file, hf:OWNER/REPOSITORY[/FILE] or an URL")
+    return command.add_option(name, path, "the model: a GGUF file, hf:OWNER/REPOSITORY[/FILE] or a URL")
         ->type_name("MODEL");
 }
 

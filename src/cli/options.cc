@@ -4,8 +4,8 @@
 #include <array>
 #include <charconv>
 #include <cstring>
-#include <map>
 #include <random>
+#include <utility>
 
 #include "base/default_threads.h"
 #include "base/error.h"
@@ -102,6 +102,8 @@ std::vector<std::string> normalise_arguments(int argc, char** argv) {
     };
     for (std::size_t i = 1; i < out.size() && out[i] != "--"; ++i) {
         if (takes_text(out[i - 1])) continue;
+        // -n=5 as --n-predict=5: the parser would take "=5" for the value.
+        if (out[i].size() > 2 && out[i][0] == '-' && out[i][1] != '-' && out[i][2] == '=') out[i].erase(2, 1);
         for (const auto& [shorter, name] :
              {std::pair{"-ctk", "--cache-type-k"}, {"-ctv", "--cache-type-v"}}) {
             if (out[i] == shorter || out[i].starts_with(fmt::format("{}=", shorter))) {
@@ -117,6 +119,8 @@ std::string with_written_name(const CLI::App& app, const std::vector<std::string
     if (message == "--model is required")
         return message + ": -m and a GGUF file, or an address such as hf:OWNER/REPOSITORY";
     const std::string name = message.substr(0, message.find(": "));
+    if (message.find(": At Most 1 required") != message.npos)
+        return with_written_name(app, arguments, name + ": is given more than once");
     const auto written = [&](const std::string& as) {
         return std::ranges::any_of(arguments, [&](const std::string& a) { return a.starts_with(as); });
     };
@@ -131,6 +135,49 @@ std::string with_written_name(const CLI::App& app, const std::vector<std::string
         }
     }
     return message;
+}
+
+namespace {
+
+// The number of letters to insert, remove, replace or swap with a neighbour to get from one text to the
+// other.
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+    std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
+    for (std::size_t i = 0; i <= a.size(); ++i) {
+        for (std::size_t j = 0; j <= b.size(); ++j) {
+            if (i == 0 || j == 0) {
+                d[i][j] = i + j;
+                continue;
+            }
+            d[i][j] = std::min({d[i - 1][j - 1] + (a[i - 1] != b[j - 1]), d[i - 1][j] + 1, d[i][j - 1] + 1});
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
+        }
+    }
+    return d[a.size()][b.size()];
+}
+
+}  // namespace
+
+std::string unknown_arguments_text(const CLI::App& app) {
+    const std::vector<std::string> unknown = app.remaining(true);
+    const auto is_option = [](const std::string& a) { return a.size() > 1 && a[0] == '-'; };
+    const auto option = std::ranges::find_if(unknown, is_option);
+    if (option == unknown.end())
+        return fmt::format("'{}' is not expected here", unknown.empty() ? "" : unknown.front());
+    const std::string written = option->substr(0, option->find('='));
+    std::string nearest;
+    std::size_t least = written.size() < 6 ? 2 : 3;  // a distance of this and more is no resemblance
+    for (const CLI::App* command : app.get_subcommands()) {
+        for (const CLI::Option* o : command->get_options()) {
+            for (const std::string& name : o->get_lnames()) {
+                const std::size_t distance = edit_distance(written, "--" + name);
+                if (distance < least) nearest = "--" + name, least = distance;
+            }
+        }
+    }
+    return fmt::format("there is no option '{}'{}", written,
+                       nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest));
 }
 
 void ModelArgs::add(CLI::App& command, Exact exact) {
@@ -152,7 +199,7 @@ CLI::Option* add_activations_option(CLI::App& command, ModelOptions& options) {
     return command
         .add_option("--activations", options.activation_bits,
                     "bits of activations: 16, or 8 for a faster prefill that shows in the text; auto: 16")
-        ->transform(CLI::CheckedTransformer(std::map<std::string, int>{{"auto", 0}, {"8", 8}, {"16", 16}}))
+        ->transform(one_of<int>({{"auto", 0}, {"8", 8}, {"16", 16}}))
         ->type_name("8|16|auto")
         ->default_str("auto");
 }
@@ -180,13 +227,12 @@ void ModelArgs::require_memory(const KvSpec& spec, int context) const {
 
 void add_rope_options(CLI::App& command, RopeOptions& rope) {
     using Scaling = RopeOptions::Scaling;
-    static const std::map<std::string, Scaling> kKinds{
-        {"none", Scaling::kNone}, {"linear", Scaling::kLinear}, {"yarn", Scaling::kYarn}};
     command
         .add_option(
             "--rope-scaling", rope.scaling,
             "how positions are stretched: none, linear or yarn; default: as the file says, else linear")
-        ->transform(CLI::CheckedTransformer(kKinds, CLI::ignore_case).description(""))
+        ->transform(one_of<Scaling>(
+            {{"none", Scaling::kNone}, {"linear", Scaling::kLinear}, {"yarn", Scaling::kYarn}}))
         ->type_name("KIND");
     command
         .add_option("--rope-scale", rope.scale,
@@ -397,12 +443,11 @@ void ChatTemplateArgs::add(CLI::App& command) {
         ->type_name("JSON");
     command.add_flag("--parse-special", parse_special_,
                      "names of control tokens in messages, such as <|im_end|>, become those tokens");
-    static const std::map<std::string, ShowReasoning> kReasoning{{"show", ShowReasoning::kAlways},
-                                                                 {"hide", ShowReasoning::kNever}};
     command
         .add_option("--reasoning", reasoning_,
                     "show or hide what a model thinks before it answers; default: shown on a terminal only")
-        ->transform(CLI::CheckedTransformer(kReasoning).description(""))
+        ->transform(
+            one_of<ShowReasoning>({{"show", ShowReasoning::kAlways}, {"hide", ShowReasoning::kNever}}))
         ->type_name("show|hide");
 }
 

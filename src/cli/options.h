@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "kvsplit/model.h"
@@ -41,9 +42,29 @@ CLI::Validator in_range(T least, T most) {
             ""};
 }
 
-// Replaces an option's first long name in a parser message with the name that the user wrote.
+// Turns an option's text, in any case, into one of these values; an error lists what there is.
+template <typename T>
+CLI::Validator one_of(std::vector<std::pair<std::string, T>> choices) {
+    return {[choices = std::move(choices)](std::string& text) -> std::string {
+                std::string names;
+                for (const auto& [name, value] : choices) {
+                    if (CLI::detail::to_lower(text) == name) {
+                        text = std::to_string(static_cast<int>(value));
+                        return {};
+                    }
+                    names += (names.empty() ? "" : ", ") + name;
+                }
+                return fmt::format("'{}' is not one of {}", text, names);
+            },
+            ""};
+}
+
+// Replaces an option's first long name in a parser message with the name that the user wrote, and the
+// parser's way to say that an option occurs twice.
 std::string with_written_name(const CLI::App& app, const std::vector<std::string>& arguments,
                               const std::string& message);
+// What to say of arguments that no option takes: the first of them, and the option that it resembles.
+std::string unknown_arguments_text(const CLI::App& app);
 
 struct ModelArgs {
     std::string path;

@@ -14,7 +14,8 @@ std::string read_all(std::FILE* file, const std::string& name, std::size_t most)
     std::string text;
     std::array<char, 65536> buffer;
     std::size_t n = 0;
-    while ((n = std::fread(buffer.data(), 1, buffer.size(), file)) > 0) {
+    // Not after the end: a terminal would then have to end its text twice.
+    while (!std::feof(file) && (n = std::fread(buffer.data(), 1, buffer.size(), file)) > 0) {
         text.append(buffer.data(), n);
         if (text.size() > most) fail(ErrorCode::kInvalidArgument, "{}: longer than {} bytes", name, most);
     }

@@ -50,7 +50,11 @@ void fit_context(TuneArgs& args, const Model& model) {
         note("chunks of {} tokens instead of {}: {}", fitting.tokens, o.context, fitting.why);
     o.context = fitting.tokens;
     if (!lab::ExactReach(model, KvSpec{}).reads_codes(o.context - 2))
-        note("no token of a chunk of {} reads a sealed page: every precision is exact there", o.context);
+        note(
+            "no token of a chunk of {} reads a sealed page: every precision is exact there, and the choice "
+            "says "
+            "nothing about longer texts; f16 costs little for so few tokens",
+            o.context);
 }
 
 std::string profile(const lab::TuneReport& report, const TuneArgs& args) {

@@ -105,6 +105,18 @@ class Usage(unittest.TestCase):
         self.check(*run, "--top-p", "1.1", says="--top-p: 1.1 is not between")
         self.check(*run, "--seed", "-5", says="--seed: a seed is not below 0")
 
+    def test_mistakes_are_named(self):
+        run = ["run", "-m", "x.gguf", "-p", "hi"]
+        self.check(*run, "--tmep", "1", says="there is no option '--tmep'; did you mean --temp?")
+        self.check(*run, "--unlike-any", says="there is no option '--unlike-any'\n")
+        self.check(*run, "more", says="'more' is not expected here")
+        self.check(*run, "-t", "2", "-t", "3", says="-t: is given more than once")
+        self.check(*run, "--reasoning", "maybe", says="'maybe' is not one of show, hide")
+        self.check(*run, "--activations", "4", says="'4' is not one of auto, 8, 16")
+
+    def test_equals_signs_after_short_names(self):
+        self.check("run", "-m=x.gguf", "-p=hi", "-n=-2", says="-n: -2 is not between")
+
     def test_bench(self):
         bench = ["bench", "-m", "x.gguf"]
         for option, value in [("-p", "-1"), ("-n", "many"), ("-d", "-1"), ("-d", "0,x"), ("-r", "0"), ("--kv", "k8")]:

@@ -72,6 +72,14 @@ TEST(ReportSummary, NothingGoodEnough) {
     EXPECT_NE(advice(summary)[0].find("None of the caches"), std::string::npos);
 }
 
+TEST(Report, NoAdviceWhereNothingIsSmaller) {
+    CompareResults results = test::made_up_results();
+    for (auto& memory : results.memory) memory.kv.bytes = {0, 0, memory.kv.f16_total + 1};
+    const auto said = advice(Summary(results));
+    ASSERT_EQ(said.size(), 1u);
+    EXPECT_NE(said[0].find("no cache measured is smaller than f16"), std::string::npos);
+}
+
 TEST(ReportScale, RoundMarks) {
     const auto linear = Scale::linear(0, 87, 0, 100, 5);
     EXPECT_EQ(linear.marks(), (std::vector<double>{0, 20, 40, 60, 80, 100}));

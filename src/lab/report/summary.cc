@@ -120,6 +120,13 @@ const SummaryRow* Summary::smallest_within(double kld) const {
 std::vector<std::string> advice(const Summary& summary) {
     std::vector<std::string> out;
     if (!summary.closest) return {"Nothing to recommend yet: no divergence was measured."};
+    const auto saves = [](const SummaryRow& row) { return row.kld() && row.bytes() < row.kv.f16_total; };
+    if (std::none_of(summary.rows.begin(), summary.rows.end(), saves)) {
+        return {
+            fmt::format("Nothing to recommend: with {} tokens no cache measured is smaller than f16, since "
+                        "the latest tokens stay exact. Measure longer contexts.",
+                        format_count(summary.context))};
+    }
     const char* near = summary.results.floor
                            ? "one thousandth of a nat of f16 beyond the noise of the arithmetic"
                            : "one thousandth of a nat of f16";

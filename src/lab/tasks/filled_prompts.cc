@@ -12,7 +12,7 @@ namespace {
 using Asked = FilledPrompt::Asked;
 
 [[noreturn]] void fail_small(const Task& task, int context) {
-    fail(ErrorCode::kInvalidArgument, "a context of {} tokens is too small for the task {} and what it asks",
+    fail(ErrorCode::kInvalidArgument, "a context of {} tokens is too small for task '{}'",
          context, task.info.name);
 }
 
