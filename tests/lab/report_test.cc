@@ -72,7 +72,7 @@ TEST(ReportSummary, NothingGoodEnough) {
     EXPECT_NE(advice(summary)[0].find("None of the caches"), std::string::npos);
 }
 
-TEST(Report, NoAdviceWhereNothingIsSmaller) {
+TEST(ReportSummary, NoAdviceWhereNothingIsSmaller) {
     CompareResults results = test::made_up_results();
     for (auto& memory : results.memory) memory.kv.bytes = {0, 0, memory.kv.f16_total + 1};
     const auto said = advice(Summary(results));
