@@ -12,8 +12,8 @@ namespace {
 using Asked = FilledPrompt::Asked;
 
 [[noreturn]] void fail_small(const Task& task, int context) {
-    fail(ErrorCode::kInvalidArgument, "a context of {} tokens is too small for task '{}'",
-         context, task.info.name);
+    fail(ErrorCode::kInvalidArgument, "a context of {} tokens is too small for task '{}'", context,
+         task.info.name);
 }
 
 // Gathers pieces of at least `context` tokens in total. Each is counted as it tokenises after another.
